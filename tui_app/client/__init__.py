@@ -1,0 +1,1 @@
+"""The backend client adapter, and the transports beneath it."""

@@ -1,0 +1,279 @@
+"""The one way to the backend: the operations of ``/v1`` as methods, grouped as their paths are.
+
+Errors are those of ``tui_app.domain.errors``, whatever carries the requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from tui_app.client.channel import Channel
+from tui_app.contract import paths
+from tui_app.contract.models import About, CountModel, ItemModel, PageModel, PreviewModel, TrailModel
+from tui_app.contract.work import (
+    LedgerCheck,
+    LedgerPage,
+    PlanItemsModel,
+    PlanModel,
+    PlanRequest,
+    ResumeRequest,
+    RunItemsModel,
+    RunModel,
+    RunRequest,
+)
+from tui_app.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    import httpx
+
+POLL_SECONDS = 0.1
+"""How often a plan in the making, or a run that is waited for, is read."""
+
+
+class Items:
+    """Items of the systems: read-only."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def page(
+        self,
+        system: str,
+        *,
+        filter: str = "",
+        sort: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        before: str | None = None,
+        last: bool = False,
+        around: str | None = None,
+        as_of: str | None = None,
+        count: bool = False,
+    ) -> PageModel:
+        """Rows by keyset: ``after`` or ``before`` a cursor, the ``last`` ones, or ``around`` an id; else the first.
+
+        With ``count`` the page says its total and the position of its first row.
+        """
+        query = {
+            "filter": filter,
+            "sort": sort,
+            "limit": limit,
+            "after": after,
+            "before": before,
+            "last": last,
+            "around": around,
+            "as_of": as_of,
+            "count": count,
+        }
+        return await self._channel.get(PageModel, paths.fill(paths.ITEMS, system=system), query)
+
+    async def count(self, system: str, *, filter: str = "", as_of: str | None = None) -> CountModel:
+        """How many items match."""
+        query = {"filter": filter, "as_of": as_of}
+        return await self._channel.get(CountModel, paths.fill(paths.COUNT, system=system), query)
+
+    async def get(self, system: str, item: str) -> ItemModel:
+        """One item."""
+        return await self._channel.get(ItemModel, paths.fill(paths.ITEM, system=system, item=item))
+
+    async def preview(self, system: str, item: str) -> PreviewModel:
+        """What cancelling one item would do."""
+        return await self._channel.get(PreviewModel, paths.fill(paths.PREVIEW, system=system, item=item))
+
+    async def trail(self, system: str, item: str) -> list[TrailModel]:
+        """The system's own audit entries of one item, oldest first."""
+        body = await self._channel.send("GET", paths.fill(paths.TRAIL, system=system, item=item))
+        return [TrailModel.model_validate(entry) for entry in json.loads(body)["trail"]]
+
+
+class Plans:
+    """Plans: made in the service, where they go on being made when nobody waits."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def start(self, request: PlanRequest) -> PlanModel:
+        """Begin to make a plan."""
+        return await self._channel.post(PlanModel, paths.PLANS, request)
+
+    async def get(self, plan: str, *, arrived: bool = False) -> PlanModel:
+        """A plan as it stands; with ``arrived``, how many items came since."""
+        return await self._channel.get(PlanModel, paths.fill(paths.PLAN, plan=plan), {"arrived": arrived})
+
+    async def finished(self, plan: PlanModel, progress: Callable[[PlanModel], None] | None = None) -> PlanModel:
+        """Wait until a plan is made; ``progress`` is called with each state of it.
+
+        Raises:
+            Unavailable: it could not be made.
+        """
+        while plan.state == "building":
+            if progress:
+                progress(plan)
+            await asyncio.sleep(POLL_SECONDS)
+            plan = await self.get(plan.id)
+        if plan.state == "failed":
+            raise Unavailable(f"the plan could not be made: {plan.error}", hint="Nothing was sent; try again.")
+        return plan
+
+    async def list(self) -> list[PlanModel]:
+        """The plans of this journal, newest first."""
+        body = await self._channel.send("GET", paths.PLANS)
+        return [PlanModel.model_validate(plan) for plan in json.loads(body)["plans"]]
+
+    async def items(
+        self, plan: str, *, after: int | None = None, limit: int = 100, code: str | None = None
+    ) -> PlanItemsModel:
+        """Frozen items in order; ``code`` keeps those blocked for it, or with ``OK`` those that can be cancelled."""
+        query = {"after": after, "limit": limit, "code": code}
+        return await self._channel.get(PlanItemsModel, paths.fill(paths.PLAN_ITEMS, plan=plan), query)
+
+    async def check(self, plan: str, progress: Callable[[PlanModel], None] | None = None) -> PlanModel:
+        """Read every item of a plan again, and wait for the report in ``drift``.
+
+        Raises:
+            Unavailable: it could not be read again.
+        """
+        checked = await self._channel.post(PlanModel, paths.fill(paths.PLAN_CHECK, plan=plan))
+        while checked.drift is not None and checked.drift.state == "running":
+            if progress:
+                progress(checked)
+            await asyncio.sleep(POLL_SECONDS)
+            checked = await self.get(plan)
+        if checked.drift is not None and checked.drift.state == "failed":
+            raise Unavailable(f"the plan could not be read again: {checked.drift.error}", hint="Nothing was sent.")
+        return checked
+
+    async def load(self, document: bytes, *, expected_hash: str | None = None) -> PlanModel:
+        """Bring a plan file; without its hash only its maker, on the host where it was made, may."""
+        headers = {"Content-Type": "application/jsonl"}
+        body = await self._channel.send(
+            "POST", paths.PLAN_IMPORT, {"hash": expected_hash}, content=document, headers=headers
+        )
+        return PlanModel.model_validate_json(body)
+
+    def file(self, plan: str) -> AsyncIterator[bytes]:
+        """The plan as a file, in pieces."""
+        return self._channel.stream(paths.fill(paths.PLAN_FILE, plan=plan))
+
+
+class Runs:
+    """Runs: watched and steered, never executed from here."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def list(self) -> list[RunModel]:
+        """The runs of this journal, newest first."""
+        body = await self._channel.send("GET", paths.RUNS)
+        return [RunModel.model_validate(run) for run in json.loads(body)["runs"]]
+
+    async def get(self, run: str) -> RunModel:
+        """A run as it stands."""
+        return await self._channel.get(RunModel, paths.fill(paths.RUN, run=run))
+
+    async def items(
+        self, run: str, *, after: int | None = None, limit: int = 100, state: str | None = None
+    ) -> RunItemsModel:
+        """Items of a run in order, with outcome and verification; ``state`` keeps one state."""
+        query = {"after": after, "limit": limit, "state": state}
+        return await self._channel.get(RunItemsModel, paths.fill(paths.RUN_ITEMS, run=run), query)
+
+    async def pause(self, run: str) -> RunModel:
+        """Ask a run to pause after the chunk it is at."""
+        return await self._channel.post(RunModel, paths.fill(paths.RUN_PAUSE, run=run))
+
+    async def resume(self, run: str, *, take_over: bool = False, accept_target: bool = False) -> RunModel:
+        """Go on with a run, paused or interrupted."""
+        accepted = ResumeRequest(take_over=take_over, accept_target=accept_target)
+        return await self._channel.post(RunModel, paths.fill(paths.RUN_RESUME, run=run), accepted)
+
+    async def stop(self, run: str) -> RunModel:
+        """Stop a run for good: what was not sent is skipped."""
+        return await self._channel.post(RunModel, paths.fill(paths.RUN_STOP, run=run))
+
+    async def retry(self, run: str) -> PlanModel:
+        """Begin a new plan over what this run could not cancel."""
+        return await self._channel.post(PlanModel, paths.fill(paths.RUN_RETRY, run=run))
+
+    async def verify(self, run: str) -> RunModel:
+        """Hold the cancelled items of a run against the system once more."""
+        return await self._channel.post(RunModel, paths.fill(paths.RUN_VERIFY, run=run))
+
+
+class Ledger:
+    """The ledger: who did what."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def page(
+        self,
+        *,
+        run: str | None = None,
+        operator: str | None = None,
+        item: str | None = None,
+        event: str | None = None,
+        after: str | None = None,
+        limit: int = 200,
+        newest: bool = False,
+    ) -> LedgerPage:
+        """Lines in order, oldest first, or ``newest`` first."""
+        query = {
+            "run": run,
+            "operator": operator,
+            "item": item,
+            "event": event,
+            "after": after,
+            "limit": limit,
+            "newest": newest,
+        }
+        return await self._channel.get(LedgerPage, paths.LEDGER, query)
+
+    async def check(self, anchor: str | None = None) -> LedgerCheck:
+        """Recompute the whole ledger; ``anchor`` is ``SEQ:HASH`` from elsewhere."""
+        return await self._channel.get(LedgerCheck, paths.LEDGER_CHECK, {"anchor": anchor})
+
+
+class BackendClient:
+    """The backend as one object; a process has one, and closes it at its end.
+
+    ``origin`` names the other side in messages to the operator.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        token: str | None = None,
+        origin: str = "the service",
+    ) -> None:
+        self._channel = Channel(base_url, transport, token=token, origin=origin)
+        self.items = Items(self._channel)
+        self.plans = Plans(self._channel)
+        self.runs = Runs(self._channel)
+        self.ledger = Ledger(self._channel)
+
+    async def about(self) -> About:
+        """Who we are, and what is there."""
+        return await self._channel.get(About, paths.ABOUT)
+
+    async def plan(self, request: PlanRequest, progress: Callable[[PlanModel], None] | None = None) -> PlanModel:
+        """Freeze a selection, and wait until it is frozen.
+
+        Raises:
+            Unavailable: it could not be read; nothing was sent.
+        """
+        return await self.plans.finished(await self.plans.start(request), progress)
+
+    async def run(self, plan: str, confirmed: RunRequest, key: str) -> RunModel:
+        """Confirm a plan: the one commit point. The same ``key`` confirms it once, however often it is sent."""
+        path = paths.fill(paths.PLAN_RUNS, plan=plan)
+        return await self._channel.post(RunModel, path, confirmed, headers={paths.IDEMPOTENCY: key})
+
+    async def close(self) -> None:
+        """Close the connection; an embedded service is shut down."""
+        await self._channel.close()

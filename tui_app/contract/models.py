@@ -1,0 +1,138 @@
+"""What crosses the wire about systems and their items. Names are those of the domain; unknown fields are ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Wire(BaseModel):
+    """Base of every model: built from domain values by attribute, immutable, tolerant of additions."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True, extra="ignore", use_enum_values=True)
+
+
+class ColumnModel(Wire):
+    """One column of a table; see ``tui_app.domain.describe.Column``."""
+
+    field: str
+    title: str
+    kind: str
+    width: int
+    flexible: bool
+    priority: int
+    sortable: bool
+    groupable: bool
+
+
+class SystemModel(Wire):
+    """How a system describes itself; filters and sorts are in their text form."""
+
+    system: str
+    title: str
+    one: str
+    many: str
+    id_example: str
+    columns: list[ColumnModel]
+    default_sort: str
+    default_filter: str
+    statuses: list[str]
+    status_tones: dict[str, str]
+    filterable: list[str]
+    verbs: list[str]
+    reason_templates: list[str]
+    reason_goes_to: str
+    lists: bool
+
+
+class About(Wire):
+    """Who is asking, on which profile, and what is there."""
+
+    version: str
+    profile: str
+    environment: str
+    operator: str
+    host: str
+    read_only: bool
+    cap: int | None
+    store: str
+    systems: list[SystemModel]
+
+
+class VerdictModel(Wire):
+    """May the item be cancelled now; if not, the code and the sentence."""
+
+    cancellable: bool
+    code: str | None = None
+    reason: str | None = None
+
+
+class ItemModel(Wire):
+    """One row. Moments in ``fields`` are ISO 8601 in UTC."""
+
+    system: str
+    id: str
+    status: str
+    verdict: VerdictModel
+    fields: dict[str, Any]
+
+
+class PageModel(Wire):
+    """Some rows in order.
+
+    ``next`` and ``previous`` are cursors, null where there is nothing beyond. ``total`` and ``position`` (the number
+    of the first row, from 1) are null where they were not asked for; ``exact`` says whether they are exact.
+    """
+
+    system: str
+    items: list[ItemModel]
+    total: int | None = None
+    position: int | None = None
+    exact: bool = True
+    next: str | None = None
+    previous: str | None = None
+    as_of: str
+
+
+class CountModel(Wire):
+    """How many items a filter matches."""
+
+    value: int
+    exact: bool
+
+
+class ImpactLine(Wire):
+    """One effect, in words. In a plan ``count`` says for how many items."""
+
+    code: str
+    text: str
+    count: int = 1
+    irreversible: bool = False
+    warning: bool = False
+
+
+class SectionModel(Wire):
+    """A titled part of a preview, shown as it is."""
+
+    title: str
+    lines: list[str]
+
+
+class PreviewModel(Wire):
+    """The verdict and impact of one item."""
+
+    verdict: VerdictModel
+    impact: list[ImpactLine]
+    warnings: list[str]
+    irreversible: bool
+    sections: list[SectionModel] = Field(default_factory=list)
+
+
+class TrailModel(Wire):
+    """One of the system's own audit entries."""
+
+    at: str
+    event: str
+    actor: str | None
+    details: dict[str, Any]

@@ -1,0 +1,256 @@
+"""What crosses the wire about plans, runs and the ledger."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from tui_app.contract.models import ImpactLine, Wire
+
+
+class SelectionModel(Wire):
+    """Ids, or a filter (its text form) as of a moment, minus some ids."""
+
+    system: str
+    ids: list[str] | None = None
+    filter: str | None = None
+    as_of: str | None = None
+    excluded: list[str] = Field(default_factory=list)
+
+
+class PlanRequest(Wire):
+    """What to freeze. ``ttl`` is in seconds; without one a plan lives 30 minutes."""
+
+    selections: list[SelectionModel] = Field(min_length=1)
+    verb: Literal["cancel", "reinstate"] = "cancel"
+    reason: str | None = None
+    ttl: int | None = Field(default=None, ge=1, le=30 * 86400)
+
+
+class PlanCountsModel(Wire):
+    """``items = cancellable + blocked``."""
+
+    items: int
+    cancellable: int
+    blocked: int
+
+
+class BlockedLine(Wire):
+    """How many items of a plan are blocked for one reason."""
+
+    code: str
+    count: int
+
+
+class DriftExample(Wire):
+    """One item that moved since the plan was made."""
+
+    kind: str
+    system: str
+    id: str
+    before: str
+    after: str
+    reason: str | None = None
+
+
+class DriftModel(Wire):
+    """A plan read again. ``state`` is ``running``, ``done`` or ``failed``; ``read`` of ``items`` are compared so far."""
+
+    state: str
+    read: int
+    unchanged: int = 0
+    changed: int = 0
+    gone: int = 0
+    examples: list[DriftExample] = Field(default_factory=list)
+    error: str | None = None
+
+
+class PlanModel(Wire):
+    """A plan. While ``state`` is ``building``, ``read`` counts what has been frozen so far, and there is no hash.
+
+    ``expected`` is how many there will be, where that is known. ``phrase`` is what has to be typed to confirm; null
+    where nothing can be cancelled. ``arrived`` counts what matches the selection and came later, where it was asked.
+    """
+
+    id: str
+    state: str
+    verb: str
+    hash: str | None = None
+    counts: PlanCountsModel
+    read: int
+    expected: int | None = None
+    by_system: dict[str, int] = Field(default_factory=dict)
+    blocked: list[BlockedLine] = Field(default_factory=list)
+    impact: list[ImpactLine] = Field(default_factory=list)
+    irreversible: bool = False
+    phrase: str | None = None
+    reason: str | None = None
+    selection: str
+    operator: str
+    host: str
+    created_at: str
+    expires_at: str
+    targets: dict[str, str] = Field(default_factory=dict)
+    drift: DriftModel | None = None
+    arrived: int | None = None
+    error: str | None = None
+
+
+class PlanItemModel(Wire):
+    """One frozen item of a plan."""
+
+    position: int
+    system: str
+    id: str
+    status: str
+    cancellable: bool
+    code: str | None = None
+    reason: str | None = None
+
+
+class PlanItemsModel(Wire):
+    """Items of a plan in order; ``next`` is the position to go on after."""
+
+    items: list[PlanItemModel]
+    next: int | None = None
+
+
+class OptionsModel(Wire):
+    """How a run is carried out."""
+
+    notify_stakeholders: bool = True
+    accept_drift: bool = False
+
+
+class RunRequest(Wire):
+    """The confirmation: the hash that was reviewed, the reason, and either the typed phrase or the expected count."""
+
+    hash: str
+    reason: str
+    options: OptionsModel = OptionsModel()
+    phrase: str | None = None
+    expect_count: int | None = None
+
+
+class PauseModel(Wire):
+    """Why a run is paused, and until when where that is known."""
+
+    cause: str
+    message: str | None = None
+    until: str | None = None
+
+
+class OutcomeLine(Wire):
+    """How many items of a run have one state and code."""
+
+    state: str
+    code: str | None = None
+    count: int
+
+
+class VerifiedModel(Wire):
+    """How the verification of the cancelled items stands."""
+
+    yes: int = 0
+    contradicted: int = 0
+    not_known: int = 0
+    pending: int = 0
+
+
+class RunModel(Wire):
+    """A run.
+
+    ``counts`` has exactly six numbers, which sum to the plan. ``attended`` is false where nobody works on a run that
+    is not over. ``wanted`` is a pause or stop that has been asked for and has not happened yet. ``head`` is the
+    ledger's head at the end, as ``SEQ:HASH``.
+    """
+
+    id: str
+    plan: str
+    plan_hash: str
+    verb: str
+    state: str
+    wanted: str | None = None
+    pause: PauseModel | None = None
+    counts: dict[str, int]
+    items: int
+    verified: VerifiedModel
+    outcomes: list[OutcomeLine] = Field(default_factory=list)
+    operator: str
+    reason: str
+    options: OptionsModel
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    attended: bool
+    head: str | None = None
+
+
+class RunItemModel(Wire):
+    """One item of a run. ``state`` is ``planned`` until it is sent or decided."""
+
+    position: int
+    system: str
+    id: str
+    state: str
+    code: str | None = None
+    message: str | None = None
+    ours: bool | None = None
+    by: str | None = None
+    before: str | None = None
+    after: str | None = None
+    key: str | None = None
+    verified: str | None = None
+    note: str | None = None
+    sent_at: str | None = None
+    at: str | None = None
+
+
+class RunItemsModel(Wire):
+    """Items of a run in the order of the plan; ``next`` is the position to go on after."""
+
+    items: list[RunItemModel]
+    next: int | None = None
+
+
+class ResumeRequest(Wire):
+    """What the operator accepts when resuming."""
+
+    take_over: bool = False
+    accept_target: bool = False
+
+
+class LedgerLine(Wire):
+    """One line of the ledger: an entry, or the outcome of one item with the ``seq`` of its chunk's entry."""
+
+    seq: int
+    hash: str
+    at: str
+    event: str
+    operator: str | None = None
+    run: str | None = None
+    plan: str | None = None
+    system: str | None = None
+    item: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class LedgerPage(Wire):
+    """Lines in order; ``next`` is a cursor, null at the end."""
+
+    lines: list[LedgerLine]
+    next: str | None = None
+
+
+class LedgerCheck(Wire):
+    """The whole ledger recomputed: whether it holds, its head as ``SEQ:HASH``, and the first thing that does not."""
+
+    holds: bool
+    entries: int
+    items: int
+    head: str | None = None
+    seq: int | None = None
+    problem: str | None = None

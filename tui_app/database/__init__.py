@@ -1,0 +1,1 @@
+"""Files and queries that the stores and the systems share: SQLite access, and filters as SQL."""

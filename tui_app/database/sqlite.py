@@ -1,0 +1,159 @@
+"""A SQLite file for asynchronous callers: one writer thread, one reader thread, private to its owner.
+
+Writes are single transactions that are on disk when they return (``synchronous=FULL``). Every error of SQLite leaves
+here as one of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from tui_app.domain.errors import Busy, CannotConnect, Fault, QuashError, StorageFull
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 10.0
+"""How long a writer waits for another process before it gives up."""
+
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC}
+_UNUSABLE = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+}
+
+
+def translate(error: sqlite3.Error, path: Path) -> QuashError:
+    """The error of ours for an error of SQLite."""
+    extended = getattr(error, "sqlite_errorcode", None)
+    primary = None if extended is None else extended & 0xFF
+    if extended in _FULL or primary == sqlite3.SQLITE_FULL:
+        return StorageFull(f"the disk is full: {path} could not be written")
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy(f"{path} is held by another process")
+    if primary in _UNUSABLE:
+        return CannotConnect(
+            f"{path} cannot be used: {error}", hint="Check the file, its owner and its folder."
+        )
+    return Fault(f"SQLite said {error} on {path}")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a file, creating it for its owner alone; WAL, full durability, manual transactions.
+
+    Raises:
+        CannotConnect: it cannot be opened, or is not a SQLite file.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
+    except OSError as error:
+        raise CannotConnect(
+            f"{path} cannot be opened: {error.strerror}", hint="Check the folder and its owner."
+        ) from error
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """One write transaction: all of it or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+class SqliteFile:
+    """One file with a thread for writing and a thread for reading; opened on first use.
+
+    ``prepare`` runs once, in the writer thread, before anything else: it creates or migrates the schema.
+    """
+
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None]) -> None:
+        self.path = path
+        self._prepare = prepare
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"write {path.name}")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"read {path.name}")
+        self._connections: dict[str, sqlite3.Connection] = {}
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` on the reading connection, in a snapshot of its own.
+
+        Raises:
+            Unavailable: the file is locked, full or cannot be used.
+        """
+        if "write" not in self._connections:
+            await self.write(lambda _: None)
+        return await self._run(self._reader, self._read_now, work)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in one transaction on the writing connection; durable when this returns.
+
+        Raises:
+            Unavailable: the file is locked, full or cannot be used; nothing was written.
+        """
+        return await self._run(self._writer, self._write_now, work)
+
+    async def _run(
+        self,
+        pool: ThreadPoolExecutor,
+        call: Callable[[Callable[[sqlite3.Connection], T]], T],
+        work: Callable[[sqlite3.Connection], T],
+    ) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, call, work)
+
+    def _read_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            connection = self._connections.get("read")
+            if connection is None:
+                connection = self._connections["read"] = connect(self.path)
+                connection.execute("PRAGMA query_only=ON")
+            connection.execute("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise translate(error, self.path) from error
+
+    def _write_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            connection = self._connections.get("write")
+            if connection is None:
+                connection = connect(self.path)
+                self._prepare(connection)
+                self._connections["write"] = connection
+            with transaction(connection):
+                return work(connection)
+        except sqlite3.Error as error:
+            raise translate(error, self.path) from error
+
+    async def close(self) -> None:
+        """Close both connections, each in its own thread, and end the threads."""
+        for name, pool in (("read", self._reader), ("write", self._writer)):
+            connection = self._connections.pop(name, None)
+            if connection is not None:
+                await asyncio.get_running_loop().run_in_executor(pool, connection.close)
+            pool.shutdown(wait=True)

@@ -1,0 +1,84 @@
+"""How a system describes itself, so that a table can draw it without knowing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Sort
+from tui_app.domain.verdict import EffectWords
+
+
+class Kind(StrEnum):
+    """What a column holds; it decides alignment and how a value is shown."""
+
+    ID = "id"
+    TEXT = "text"
+    STATUS = "status"
+    NUMBER = "number"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: the field it shows and what can be done with it.
+
+    ``width`` is in cells, the least at which it reads well; ``flexible`` columns share what is left over.
+    ``priority`` says which columns go first when the screen is narrow: 1 stays longest.
+    """
+
+    field: str
+    title: str
+    kind: Kind = Kind.TEXT
+    width: int = 12
+    flexible: bool = False
+    priority: int = 5
+    sortable: bool = True
+    groupable: bool = False
+
+
+class Verb(StrEnum):
+    """What a plan does to its items."""
+
+    CANCEL = "cancel"
+    REINSTATE = "reinstate"
+
+
+@dataclass(frozen=True)
+class Description:
+    """Words, columns, filters and verbs of one system, for the console and the headless twin.
+
+    ``status_words`` gives each status a tone (``good``, ``bad``, ``busy``, ``idle``), never a colour.
+    ``reason_templates`` are offered at the review. ``filter_fields`` may be filtered on beside the columns.
+    """
+
+    system: str
+    title: str
+    one: str
+    many: str
+    id_example: str
+    columns: tuple[Column, ...]
+    default_sort: Sort
+    default_filter: Filter
+    statuses: tuple[str, ...]
+    status_tones: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    filter_fields: tuple[str, ...] = ()
+    verbs: tuple[Verb, ...] = (Verb.CANCEL,)
+    effects: Mapping[str, EffectWords] = field(default_factory=lambda: MappingProxyType({}))
+    reason_templates: tuple[str, ...] = ()
+    reason_goes_to: str = ""
+    lists: bool = True
+
+    @cached_property
+    def filterable(self) -> frozenset[str]:
+        """Every field a filter may name."""
+        return frozenset(column.field for column in self.columns) | frozenset(self.filter_fields)
+
+    @cached_property
+    def sortable(self) -> frozenset[str]:
+        """Every field a table may be ordered by."""
+        return frozenset(column.field for column in self.columns if column.sortable)

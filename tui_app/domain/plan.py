@@ -1,0 +1,297 @@
+"""Plans: a frozen, hashed, expiring list of items, and the confirmation that alone lets one run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from tui_app.domain.canonical import canonical, digest
+from tui_app.domain.describe import Verb
+from tui_app.domain.errors import AboveCap, Conflict, CountDiffers, PhraseDiffers, PlanChanged, PlanExpired
+from tui_app.domain.items import Seen
+from tui_app.domain.verdict import Tally
+
+TTL = timedelta(minutes=30)
+FILE_TTL = timedelta(days=7)
+WORD_LIMIT = 20
+"""Up to this many items ``yes`` confirms; above it the number has to be typed."""
+
+
+class PlanState(StrEnum):
+    """Where a plan is in its making."""
+
+    BUILDING = "building"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanHead:
+    """What is known of a plan before its items: who, when, against what, until when.
+
+    ``targets`` holds the identity of each system (origin or database identity, never a profile's name).
+    Moments are ISO 8601 in UTC.
+    """
+
+    id: str
+    verb: Verb
+    created_at: str
+    expires_at: str
+    operator: str
+    host: str
+    selection: str
+    targets: Mapping[str, str]
+    as_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanItem:
+    """One frozen row: ``position`` counts from 0 in the order of the plan."""
+
+    position: int
+    system: str
+    seen: Seen
+
+    def record(self) -> dict[str, Any]:
+        """The row as it is hashed and as a plan file holds it."""
+        verdict = self.seen.verdict
+        return {
+            "position": self.position,
+            "system": self.system,
+            "id": self.seen.id,
+            "status": self.seen.status,
+            "version": self.seen.version,
+            "code": verdict.code.value if verdict.code else None,
+            "reason": verdict.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """``items = cancellable + blocked``."""
+
+    items: int
+    cancellable: int
+    blocked: int
+
+
+@dataclass(slots=True)
+class PlanTotals:
+    """What is known only when every item has been read; it stands at the foot of the plan and under its hash."""
+
+    items: int = 0
+    cancellable: int = 0
+    by_system: dict[str, int] = field(default_factory=dict)
+    blocked: dict[str, int] = field(default_factory=dict)
+    impact: Tally = field(default_factory=Tally)
+
+    def add(self, system: str, seen: Seen) -> None:
+        """Count one item; only what will be cancelled has an impact."""
+        self.items += 1
+        if seen.verdict.cancellable:
+            self.cancellable += 1
+            self.by_system[system] = self.by_system.get(system, 0) + 1
+            self.impact.add(seen.effects)
+        else:
+            code = seen.verdict.code.value if seen.verdict.code else ""
+            self.blocked[code] = self.blocked.get(code, 0) + 1
+
+    @property
+    def counts(self) -> PlanCounts:
+        """The three numbers that every screen and script shows."""
+        return PlanCounts(self.items, self.cancellable, self.items - self.cancellable)
+
+    def record(self) -> dict[str, Any]:
+        """The totals as they are hashed and stored."""
+        return {
+            "counts": asdict(self.counts),
+            "by_system": self.by_system,
+            "blocked": self.blocked,
+            "impact": [[effect.code, effect.target, count] for effect, count in self.impact],
+        }
+
+
+class PlanHasher:
+    """SHA-256 over the canonical lines of a plan: head, items, totals, each ended by a newline.
+
+    Streaming, so that the hash of a million items costs no memory.
+    """
+
+    def __init__(self, head: PlanHead) -> None:
+        self._sha = hashlib.sha256()
+        self._line(head_record(head))
+
+    def _line(self, record: Mapping[str, Any]) -> None:
+        self._sha.update(canonical(record) + b"\n")
+
+    def add(self, item: PlanItem) -> None:
+        """The next item, in order."""
+        self._line(item.record())
+
+    def finish(self, totals: Mapping[str, Any]) -> str:
+        """The hash, in hexadecimal, once the totals are known."""
+        self._line(totals)
+        return self._sha.hexdigest()
+
+
+def head_record(head: PlanHead) -> dict[str, Any]:
+    """The head as it is hashed, stored and written to a file."""
+    return {**asdict(head), "verb": head.verb.value, "targets": dict(head.targets)}
+
+
+def head_from(record: Mapping[str, Any]) -> PlanHead:
+    """The way back from :func:`head_record`.
+
+    Raises:
+        PlanChanged: a field is missing or is of another type.
+    """
+    try:
+        head = PlanHead(**{**record, "verb": Verb(record["verb"]), "targets": dict(record["targets"])})
+        datetime.fromisoformat(head.expires_at)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PlanChanged("the head of this plan cannot be read") from error
+    return head
+
+
+def short(plan_hash: str) -> str:
+    """The name of a plan on screen: the first eight digits of its hash."""
+    return plan_hash[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is carried out; part of what is confirmed.
+
+    ``accept_drift`` cancels what changed and can still be cancelled; what cannot is skipped either way.
+    """
+
+    notify_stakeholders: bool = True
+    accept_drift: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A plan's hash with a reason, options and the typed phrase: the only thing that can run."""
+
+    plan_id: str
+    plan_hash: str
+    reason: str
+    options: Options
+    phrase: str
+
+    @property
+    def hash(self) -> str:
+        """Of the confirmation as a whole."""
+        return digest(asdict(self))
+
+
+def expected_phrase(cancellable: int, environment: str) -> str:
+    """What has to be typed: ``yes`` for up to 20, else the number; in production its name in front.
+
+    Raises:
+        Conflict: there is nothing to cancel, which cannot be confirmed.
+    """
+    if cancellable == 0:
+        raise Conflict(
+            "nothing in this plan can be cancelled", hint="Leave the review and choose other items."
+        )
+    words = "yes" if cancellable <= WORD_LIMIT else str(cancellable)
+    return f"production {words}" if environment == "production" else words
+
+
+def check_phrase(typed: str, cancellable: int, environment: str) -> None:
+    """Refuse anything but exactly the expected words.
+
+    Raises:
+        PhraseDiffers: saying what is expected.
+    """
+    expected = expected_phrase(cancellable, environment)
+    if typed != expected:
+        raise PhraseDiffers(f"type {expected!r} to confirm", hint="Nothing was sent.", expected=expected)
+
+
+def check_count(expected: int, items: int) -> None:
+    """Refuse a plan whose number of items is not what the caller believes it selected.
+
+    Raises:
+        CountDiffers: with both numbers.
+    """
+    if expected != items:
+        raise CountDiffers(
+            f"expected {expected:,} items, the plan has {items:,}", expected=expected, items=items
+        )
+
+
+def check_cap(cancellable: int, cap: int | None) -> None:
+    """Refuse a plan above the profile's cap.
+
+    Raises:
+        AboveCap: with both numbers.
+    """
+    if cap is not None and cancellable > cap:
+        raise AboveCap(f"{cancellable:,} items are above the cap of {cap:,} of this profile", cap=cap)
+
+
+def check_expiry(head: PlanHead, now: datetime) -> None:
+    """Refuse a plan whose time has passed; called when confirming and at no other time.
+
+    Raises:
+        PlanExpired: with the moment it expired.
+    """
+    if now >= datetime.fromisoformat(head.expires_at):
+        raise PlanExpired(f"this plan expired at {head.expires_at}")
+
+
+class DriftKind(StrEnum):
+    """What became of a frozen item when it was read again."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    GONE = "gone"
+
+
+def drift(frozen: Seen, now: Seen) -> DriftKind:
+    """Compare what was seen with what is there.
+
+    What was blocked will not be sent whatever it is now, so it cannot drift. ``CHANGED`` can still be cancelled,
+    ``GONE`` cannot any more.
+    """
+    if not frozen.verdict.cancellable or frozen.fingerprint == now.fingerprint:
+        return DriftKind.UNCHANGED
+    return DriftKind.CHANGED if now.verdict.cancellable else DriftKind.GONE
+
+
+@dataclass(slots=True)
+class DriftReport:
+    """The three lists of a plan that is read again; examples are kept, not all rows."""
+
+    EXAMPLES = 100
+
+    counts: dict[DriftKind, int] = field(default_factory=lambda: dict.fromkeys(DriftKind, 0))
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, system: str, before: Sequence[Seen], after: Sequence[Seen]) -> None:
+        """Compare a page of items, read again in the same order."""
+        for frozen, now in zip(before, after, strict=True):
+            kind = drift(frozen, now)
+            self.counts[kind] += 1
+            if kind is not DriftKind.UNCHANGED and len(self.examples) < self.EXAMPLES:
+                self.examples.append(
+                    {
+                        "kind": kind.value,
+                        "system": system,
+                        "id": frozen.id,
+                        "before": frozen.status,
+                        "after": now.status,
+                        "reason": now.verdict.reason,
+                    }
+                )
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything is no longer as it was seen."""
+        return bool(self.counts[DriftKind.CHANGED] or self.counts[DriftKind.GONE])

@@ -1,0 +1,126 @@
+"""What the rules need of the world: the Protocols that adapters, stores and clocks fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from tui_app.domain.describe import Description
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort
+from tui_app.domain.run import Answer, Errand, Order, Verification
+from tui_app.domain.verdict import Effect, Verdict
+
+
+class Clock(Protocol):
+    """Where time comes from, so that tests can move it."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a preview that is shown as it is: a title, and lines of text from the system."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The verdict and impact of one item; read-only.
+
+    ``warnings`` are sentences; ``sections`` hold what only this system has, such as the reply its sender will read.
+    """
+
+    verdict: Verdict
+    effects: tuple[Effect, ...] = ()
+    warnings: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrailEntry:
+    """One of the system's own audit entries of an item."""
+
+    at: str
+    event: str
+    actor: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class System(Protocol):
+    """One system: commands, cases or schedules, wherever it runs.
+
+    Every method may raise ``Unavailable`` (nothing happened). Ids are those that ``check_id`` returned.
+    Sequences that are returned have the length and the order of those that were given.
+    """
+
+    @property
+    def description(self) -> Description:
+        """Words, columns and verbs; fixed for the life of the adapter."""
+
+    @property
+    def chunk_size(self) -> int:
+        """Items that are sent and recorded together: at most about two seconds of work."""
+
+    def check_id(self, text: str) -> str:
+        """The id in its one spelling, without looking it up.
+
+        Raises:
+            MalformedId: it cannot be an id of this system.
+        """
+
+    async def identity(self) -> str:
+        """Which system this is (origin or database identity), the same after a restart and a change of address."""
+
+    async def page(self, query: PageQuery) -> Page:
+        """Rows by keyset, never by offset.
+
+        Raises:
+            MalformedFilter: a field or a value that this system cannot filter or sort by.
+        """
+
+    async def count(
+        self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
+    ) -> Count:
+        """How many rows match; with ``before``, how many of them stand before that place in that order."""
+
+    async def item(self, item_id: str) -> Item:
+        """One item with its fields.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+    async def survey(self, ids: Sequence[str]) -> list[Seen]:
+        """What is to be seen of each id now, set-based; a missing one has the verdict ``NOT_FOUND``."""
+
+    async def preview(self, item_id: str) -> Preview:
+        """What cancelling this item would do.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+    async def trail(self, item_id: str) -> list[TrailEntry]:
+        """The system's audit entries of this item, oldest first."""
+
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
+        """Send the orders, guarded; one answer each.
+
+        Raises:
+            OutcomeUnknown: sent, and no answer came; every order is then unknown.
+        """
+
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
+        """Settle orders that may have been sent before; never has an effect twice."""
+
+    async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
+        """Hold what was recorded against the system's own status and trail."""
+
+    async def close(self) -> None:
+        """Give back connections and files."""

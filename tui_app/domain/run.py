@@ -1,0 +1,243 @@
+"""Runs: the state machines of a run and of each item in it, answers, outcomes and their arithmetic.
+
+```
+item   planned ─▶ sending ─▶ accepted ─▶ cancelled
+          │          ├────▶ already_cancelled
+          │          ├────▶ refused
+          │          └────▶ unknown ─▶ one of these once it is settled, or it stays
+          ├─▶ already_cancelled      read again before sending, and found so
+          └─▶ skipped
+run    queued ─▶ running ⇄ paused ─▶ finished │ stopped
+```
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from tui_app.domain.describe import Verb
+from tui_app.domain.errors import Conflict
+from tui_app.domain.items import Seen
+from tui_app.domain.plan import Options
+
+
+class ItemState(StrEnum):
+    """Where one item of a run is."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    CANCELLED = "cancelled"
+    REINSTATED = "reinstated"
+    ALREADY_CANCELLED = "already_cancelled"
+    REFUSED = "refused"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+
+
+_SETTLED = frozenset(
+    {ItemState.CANCELLED, ItemState.REINSTATED, ItemState.ALREADY_CANCELLED, ItemState.REFUSED}
+)
+OUTCOMES = _SETTLED | {ItemState.SKIPPED, ItemState.UNKNOWN}
+"""The states that are an answer; ``accepted`` is not one."""
+
+EFFECTIVE = frozenset({ItemState.CANCELLED, ItemState.REINSTATED})
+"""The outcomes that changed something, and are verified."""
+
+ITEM_MOVES: Mapping[ItemState, frozenset[ItemState]] = {
+    ItemState.PLANNED: frozenset({ItemState.SENDING, ItemState.SKIPPED, ItemState.ALREADY_CANCELLED}),
+    ItemState.SENDING: _SETTLED
+    | {ItemState.ACCEPTED, ItemState.UNKNOWN, ItemState.SKIPPED, ItemState.PLANNED},
+    ItemState.ACCEPTED: _SETTLED | {ItemState.UNKNOWN},
+    ItemState.UNKNOWN: _SETTLED,
+    **dict.fromkeys(_SETTLED | {ItemState.SKIPPED}, frozenset()),
+}
+"""Where an item may go. ``sending`` returns to ``planned`` only when it is certain that nothing was sent, and
+to ``skipped`` only when the guard of our own statement held it back."""
+
+
+class SkipCode(StrEnum):
+    """Why we sent nothing, beside the verdict codes of what was blocked."""
+
+    DRIFTED = "DRIFTED"
+    STOPPED = "STOPPED"
+
+
+class RunState(StrEnum):
+    """Where a run is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+
+
+RUN_MOVES: Mapping[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.PAUSED, RunState.STOPPED}),
+    RunState.RUNNING: frozenset({RunState.PAUSED, RunState.FINISHED, RunState.STOPPED}),
+    RunState.PAUSED: frozenset({RunState.QUEUED, RunState.RUNNING, RunState.STOPPED}),
+    RunState.FINISHED: frozenset(),
+    RunState.STOPPED: frozenset(),
+}
+
+OVER = frozenset({RunState.FINISHED, RunState.STOPPED})
+
+
+class PauseCause(StrEnum):
+    """Who or what paused a run."""
+
+    OPERATOR = "operator"
+    GATE = "gate"
+    BREAKER = "breaker"
+    CREDENTIALS = "credentials"
+    PRINCIPAL = "principal"
+    TARGET = "target"
+
+
+def check_run_move(current: RunState, wanted: RunState) -> None:
+    """Refuse a change of state that the machine above does not have.
+
+    Raises:
+        Conflict: naming both states.
+    """
+    if wanted not in RUN_MOVES[current]:
+        raise Conflict(f"a run that is {current} cannot become {wanted}", state=current.value)
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """How the items of a plan stand in its run; the six numbers sum to the plan.
+
+    For an undo ``done`` is shown as ``reinstated`` in place of ``cancelled``.
+    """
+
+    done: int = 0
+    already_cancelled: int = 0
+    refused: int = 0
+    skipped: int = 0
+    unknown: int = 0
+    pending: int = 0
+
+    @classmethod
+    def of(cls, states: Mapping[ItemState, int], items: int) -> RunCounts:
+        """From the number of items in each recorded state, and the size of the plan."""
+
+        def number(*wanted: ItemState) -> int:
+            return sum(states.get(state, 0) for state in wanted)
+
+        answered = number(*OUTCOMES)
+        return cls(
+            done=number(*EFFECTIVE),
+            already_cancelled=number(ItemState.ALREADY_CANCELLED),
+            refused=number(ItemState.REFUSED),
+            skipped=number(ItemState.SKIPPED),
+            unknown=number(ItemState.UNKNOWN),
+            pending=items - answered,
+        )
+
+    def named(self, verb: Verb) -> dict[str, int]:
+        """The six numbers under their published names."""
+        numbers = asdict(self)
+        done = numbers.pop("done")
+        return {"reinstated" if verb is Verb.REINSTATE else "cancelled": done, **numbers}
+
+
+def item_key(secret: bytes, run_id: str, system: str, item_id: str) -> str:
+    """The idempotency key of one intention on one item: unguessable without the secret, reproducible with it.
+
+    16 bytes of HMAC-SHA256 with the version and variant bits of a version-4 UUID, the form the case API wants.
+    """
+    message = "\0".join((run_id, system, item_id)).encode("utf-8", "surrogatepass")
+    raw = bytearray(hmac.digest(secret, message, hashlib.sha256)[:16])
+    raw[6] = (raw[6] & 0x0F) | 0x40
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    return str(UUID(bytes=bytes(raw)))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One intention on one item, as it is handed to a system: the key, and what was seen, for the guard."""
+
+    id: str
+    key: str
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What all orders of a chunk share: on whose behalf, why, and as part of what."""
+
+    run_id: str
+    chunk: int
+    verb: Verb
+    operator: str
+    reason: str
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a system said of one order; also what we decided ourselves (``skipped``).
+
+    ``ours`` says whether an ``already_cancelled`` item was cancelled by this run: true, false, or not known.
+    ``before`` and ``after`` are statuses in the system's own words.
+    """
+
+    state: ItemState
+    code: str | None = None
+    message: str | None = None
+    ours: bool | None = None
+    by: str | None = None
+    before: str | None = None
+    after: str | None = None
+
+
+class Verified(StrEnum):
+    """What reading the system afterwards said of a cancelled item."""
+
+    YES = "yes"
+    CONTRADICTED = "contradicted"
+    NOT_KNOWN = "not_known"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The system's own status and trail, held against what was recorded; ``note`` says what was found."""
+
+    verified: Verified
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item, as it is recorded: immutable, and under a hash of its own."""
+
+    position: int
+    system: str
+    id: str
+    key: str | None
+    answer: Answer
+
+    def record(self) -> dict[str, Any]:
+        """The row as it is hashed."""
+        answer = self.answer
+        return {
+            "position": self.position,
+            "system": self.system,
+            "item": self.id,
+            "key": self.key,
+            "state": answer.state.value,
+            "code": answer.code,
+            "message": answer.message,
+            "ours": answer.ours,
+            "by": answer.by,
+            "before": answer.before,
+            "after": answer.after,
+        }
