@@ -1,0 +1,341 @@
+"""What the journal and the ledger keep, and the Protocols of the stores that keep it.
+
+The engine and the service know only these; ``store/`` fulfils them, each method in one durable transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from tui_app.domain.items import Selection
+from tui_app.domain.ledger import Event
+from tui_app.domain.plan import Confirmed, PlanHead, PlanItem, PlanState
+from tui_app.domain.run import (
+    ItemState,
+    Outcome,
+    PauseCause,
+    RunState,
+    Verification,
+    Verified,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """On whose behalf something is done, as the ledger tells it."""
+
+    operator: str
+    os_user: str
+    host: str
+    profile: str
+    environment: str
+    ssh_client: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """A plan as it is kept. ``totals`` are those of ``PlanTotals.record``, so far or final."""
+
+    head: PlanHead
+    state: PlanState
+    selections: tuple[Selection, ...]
+    reason: str | None = None
+    hash: str | None = None
+    totals: Mapping[str, Any] = field(default_factory=dict)
+    read: int = 0
+    expected: int | None = None
+    error: str | None = None
+    drift: Mapping[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        """Of the plan."""
+        return self.head.id
+
+
+class PlanStore(Protocol):
+    """Plans and their frozen items. While a plan is being made, one holder has it, under a lease."""
+
+    async def create(self, head: PlanHead, selections: Sequence[Selection], reason: str | None) -> PlanRecord:
+        """Note a plan that is to be made."""
+
+    async def get(self, plan_id: str) -> PlanRecord:
+        """One plan.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+    async def newest(self, limit: int) -> list[PlanRecord]:
+        """Plans, newest first."""
+
+    async def items(
+        self, plan_id: str, *, after: int = -1, limit: int = 500, code: str | None = None
+    ) -> list[PlanItem]:
+        """Frozen items beyond a position; ``code`` keeps those blocked for it, or ``OK`` the cancellable ones."""
+
+    async def lease(self, plan_id: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Take or prolong the right to make this plan; false where another holder has it."""
+
+    async def append(
+        self, plan_id: str, holder: str, items: Sequence[PlanItem], totals: Mapping[str, Any], expected: int | None
+    ) -> None:
+        """Freeze further items, and the totals up to here.
+
+        Raises:
+            Conflict: the lease is another's.
+        """
+
+    async def finish(self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, who: Who) -> PlanRecord:
+        """The plan is made: its hash and its entry in the ledger."""
+
+    async def fail(self, plan_id: str, holder: str, error: str) -> None:
+        """The plan cannot be made."""
+
+    async def note_drift(self, plan_id: str, report: Mapping[str, Any] | None) -> None:
+        """What reading the plan again has found so far."""
+
+    async def load(
+        self,
+        head: PlanHead,
+        items: Sequence[PlanItem],
+        totals: Mapping[str, Any],
+        plan_hash: str,
+        reason: str | None,
+        who: Who,
+    ) -> PlanRecord:
+        """Keep a plan that came as a file; one that is already here stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a run is paused; ``until`` is ISO 8601 where it is known."""
+
+    cause: PauseCause
+    message: str | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run about to be stored. ``key`` makes confirming idempotent; ``secret`` makes the items' keys."""
+
+    id: str
+    key: str
+    secret: bytes
+    confirmed: Confirmed
+    principal: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as it is kept, with its numbers."""
+
+    id: str
+    plan: PlanHead
+    confirmed: Confirmed
+    secret: bytes
+    principal: str
+    targets: Mapping[str, str]
+    state: RunState
+    items: int
+    wanted: RunState | None
+    pause: Pause | None
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    states: Mapping[ItemState, int]
+    codes: Mapping[tuple[ItemState, str | None], int]
+    verified: Mapping[Verified, int]
+    head: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunItem:
+    """One item of a plan with what its run has recorded of it."""
+
+    item: PlanItem
+    state: ItemState = ItemState.PLANNED
+    outcome: Outcome | None = None
+    key: str | None = None
+    verification: Verification | None = None
+    sent_at: str | None = None
+    at: str | None = None
+
+
+class RunStore(Protocol):
+    """Runs, from the confirmation to the end."""
+
+    async def confirm(self, run: NewRun, chunk_sizes: Mapping[str, int], who: Who) -> RunRecord:
+        """Store a run with its chunks and its ledger entry, in one transaction. The same key gives the same run.
+
+        Raises:
+            Conflict: the key was used for another confirmation, or the plan has a run already.
+        """
+
+    async def get(self, run_id: str) -> RunRecord:
+        """One run.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+    async def newest(self, limit: int) -> list[RunRecord]:
+        """Runs, newest first."""
+
+    async def items(
+        self, run_id: str, *, after: int = -1, limit: int = 500, state: ItemState | None = None
+    ) -> list[RunItem]:
+        """Items beyond a position of the plan."""
+
+    async def ask(self, run_id: str, wanted: RunState | None) -> RunRecord:
+        """Ask for a pause or a stop at the next chunk, or take that back."""
+
+    async def move(
+        self, run_id: str, state: RunState, event: Event, facts: Mapping[str, Any], *, pause: Pause | None = None
+    ) -> RunRecord:
+        """Change the state of a run, with its ledger entry; at its end also the head in the global chain.
+
+        Raises:
+            Conflict: the state machine has no such change.
+        """
+
+    async def take_over(
+        self, run_id: str, principal: str, targets: Mapping[str, str], facts: Mapping[str, Any]
+    ) -> RunRecord:
+        """Bind a run to another principal or other targets, because an operator accepted that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on one chunk. Every later write carries the generation, so that a late worker is refused."""
+
+    run_id: str
+    chunk: int
+    generation: int
+    system: str
+    items: tuple[RunItem, ...]
+
+
+class WorkStore(Protocol):
+    """What executing a run reads and writes. Every write may raise ``Conflict``: the chunk is no longer ours."""
+
+    async def unfinished(self) -> list[str]:
+        """Runs that are queued or running, oldest first."""
+
+    async def claim(self, run_id: str, worker: str, now: datetime) -> Claim | None:
+        """The next chunk that is due; none where nothing is."""
+
+    async def next_due(self, run_id: str) -> str | None:
+        """When the earliest chunk that was put aside is due; none where none was."""
+
+    async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> set[int]:
+        """Write the intents of these positions, on disk when this returns.
+
+        Returns:
+            The positions whose item another run of this journal is working on; they got no intent.
+        """
+
+    async def record(self, claim: Claim, outcomes: Sequence[Outcome], facts: Mapping[str, Any], at: str) -> None:
+        """Outcomes, and their one ledger entry, in one transaction."""
+
+    async def accept(self, claim: Claim, positions: Sequence[int], due_at: str) -> None:
+        """The system works on these; the chunk is put aside until then."""
+
+    async def withdraw(self, claim: Claim, positions: Sequence[int]) -> None:
+        """Intents of which it is certain that nothing was sent go back to planned."""
+
+    async def verify(
+        self, claim: Claim, found: Mapping[int, Verification], facts: Mapping[str, Any], at: str
+    ) -> None:
+        """Verifications, and their entry."""
+
+    async def complete(self, claim: Claim) -> None:
+        """The chunk is done."""
+
+    async def release(self, claim: Claim) -> None:
+        """Give the chunk back, to be claimed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerQuery:
+    """Which lines of the ledger: exact values, and ``item`` by the id."""
+
+    run: str | None = None
+    operator: str | None = None
+    item: str | None = None
+    event: str | None = None
+    after: tuple[int, int] | None = None
+    newest: bool = False
+    limit: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One line: an entry (``position`` -1), or one item's outcome under its chunk's entry."""
+
+    seq: int
+    position: int
+    hash: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReport:
+    """The ledger recomputed: what was counted, its head, and the first thing that does not hold."""
+
+    entries: int
+    items: int
+    head: str | None
+    seq: int | None = None
+    problem: str | None = None
+
+
+class LedgerStore(Protocol):
+    """The append-only record."""
+
+    async def append(self, event: Event, facts: Mapping[str, Any], *, run_id: str | None = None) -> None:
+        """An entry of its own, in the chain of a run or in the global one."""
+
+    async def lines(self, query: LedgerQuery) -> list[LedgerRow]:
+        """Lines in order."""
+
+    async def check(self, anchor: tuple[int, str] | None = None) -> LedgerReport:
+        """Recompute every hash, link, digest and recorded head; nothing is raised, everything is reported."""
+
+
+class Store(Protocol):
+    """Our own durable state."""
+
+    @property
+    def plans(self) -> PlanStore:
+        """Plans."""
+
+    @property
+    def runs(self) -> RunStore:
+        """Runs."""
+
+    @property
+    def work(self) -> WorkStore:
+        """Chunks in execution."""
+
+    @property
+    def ledger(self) -> LedgerStore:
+        """Who did what."""
+
+    async def close(self) -> None:
+        """Give back files and connections."""
+
+
+class Launcher(Protocol):
+    """Who executes what was confirmed."""
+
+    def start(self) -> None:
+        """See to it that a runner is at work; none is needed where there already is one."""
+
+    def at_work(self) -> bool:
+        """Whether a runner is at work now."""
