@@ -1,0 +1,1 @@
+"""The systems: rooms of one shape, none of which knows another."""

@@ -1,0 +1,1 @@
+"""Commands: what waits in the troubleshooting queue of a command bus."""

@@ -1,0 +1,89 @@
+"""What a system's word on an order means: answers, recovery and verification of cancelled commands.
+
+Pure, and the same for both adapters: a run that is resumed elsewhere must read the same facts the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tui_app.domain.run import Answer, ItemState, Order, SkipCode, Verification, Verified
+from tui_app.domain.verdict import VerdictCode
+from tui_app.systems.commands.rules import NOT_FOUND, verdict
+from tui_app.systems.commands.words import CANCELED, IN_TROUBLESHOOTING
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """One ``OPERATOR_CANCEL`` event of a command, oldest first where there are several; no key: not ours."""
+
+    key: str | None
+    operator: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a command stands when it is read under the lock of our own statement, or afterwards."""
+
+    status: str
+    version: str
+    reply_queue: str = ""
+    queue_exists: bool = True
+    cancels: tuple[Cancel, ...] = ()
+
+
+def cancelled(order: Order) -> Answer:
+    """The answer for a command that our statement has changed."""
+    return Answer(ItemState.CANCELLED, before=order.seen.status, after=CANCELED)
+
+
+def passed_over(order: Order, found: Found | None) -> Answer:
+    """The answer for a command that our guarded statement left alone; ``None``: there is no such command.
+
+    Our own key in the audit means that an earlier sending of this very order took effect: a cancellation of ours,
+    recovered, whatever the status is by now; verification says where a late worker has changed it.
+    """
+    if found is None:
+        before = order.seen.status
+        return Answer(ItemState.REFUSED, VerdictCode.NOT_FOUND.value, NOT_FOUND.reason, before=before)
+    if any(cancel.key == order.key for cancel in found.cancels):
+        return Answer(ItemState.CANCELLED, ours=True, before=order.seen.status, after=found.status)
+    if found.status == CANCELED:
+        by = found.cancels[-1].operator if found.cancels else None
+        ours = False if found.cancels else None
+        return Answer(ItemState.ALREADY_CANCELLED, ours=ours, by=by, before=CANCELED, after=CANCELED)
+    if found.status == IN_TROUBLESHOOTING and found.version != order.seen.version:
+        changed = "it changed since it was planned, and is in troubleshooting again"
+        return Answer(
+            ItemState.SKIPPED, SkipCode.DRIFTED.value, changed, before=found.status, after=found.status
+        )
+    now = verdict(found.status, found.reply_queue, found.queue_exists)
+    code = VerdictCode.NOT_KNOWN if now.code is None else now.code
+    reason = now.reason or "it was left alone, and nothing tells why"
+    return Answer(ItemState.REFUSED, code.value, reason, before=found.status, after=found.status)
+
+
+def verification(order: Order, found: Found | None) -> Verification:
+    """Hold a recorded cancellation against the system's own status and audit."""
+    if found is None:
+        return Verification(Verified.CONTRADICTED, "the command is not there any more")
+    ours = sum(cancel.key == order.key for cancel in found.cancels)
+    others = len(found.cancels) - ours
+    notes = []
+    if found.status != CANCELED:
+        notes.append(f"its status is {found.status}")
+    if ours != 1:
+        notes.append(f"its audit holds our cancellation {ours} times")
+    if others:
+        foreign = {one.operator or "nobody named" for one in found.cancels if one.key != order.key}
+        names = ", ".join(sorted(foreign))
+        notes.append(f"its audit holds {others} more cancellations, by {names}; its sender may hold two replies")
+    if notes:
+        return Verification(Verified.CONTRADICTED, "; ".join(notes))
+    return Verification(Verified.YES)
+
+
+def verifications(orders: Sequence[Order], found: Mapping[str, Found]) -> list[Verification]:
+    """One verification each, in the order of the orders; ``found`` is keyed by id."""
+    return [verification(order, found.get(order.id)) for order in orders]
