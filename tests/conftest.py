@@ -29,6 +29,8 @@ _FOREIGN = {
     "TMUX",
     "STY",
 }
+# Said to the tests and to the snapshot plugin, not to quash.
+_KEPT_PREFIXES = ("QUASH_TEST_", "QUASH_REQUIRE_", "TEXTUAL_SNAPSHOT_")
 _FOREIGN_PREFIXES = ("QUASH_", "TEXTUAL", "PG", "LC_", "XDG_")
 _HOMES = {
     "XDG_CONFIG_HOME": "config",
@@ -45,7 +47,8 @@ def same_everywhere() -> Iterator[None]:
     previous_umask = os.umask(0o077)
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name in _FOREIGN or name.startswith(_FOREIGN_PREFIXES):
+            foreign = name in _FOREIGN or name.startswith(_FOREIGN_PREFIXES)
+            if foreign and not name.startswith(_KEPT_PREFIXES):
                 patch.delenv(name)
         patch.setenv("TZ", "UTC")
         patch.setenv("LC_ALL", "C.UTF-8")
