@@ -1,7 +1,7 @@
 """A SQLite file for asynchronous callers: one writer thread, one reader thread, private to its owner.
 
-Writes are single transactions that are on disk when they return (``synchronous=FULL``). Every error of SQLite leaves
-here as one of ours.
+Writes are single transactions that are on disk when they return (``synchronous=FULL``). Every error of SQLite
+leaves here as one of ours.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Filters and keyset pages as SQL, for SQLite and PostgreSQL.
 
-Column names come from a fixed table of the adapter; values are always bound. A sort expression must not be null.
+Column names come from a fixed table of the adapter; values are always bound. A sort expression is never null.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,14 @@ from tui_app.domain.describe import Kind
 from tui_app.domain.errors import MalformedFilter
 from tui_app.domain.filters import Filter, Op, Term, check_fields
 from tui_app.domain.items import Sort
+
+_UNBINDABLE = re.compile("[\0\ud800-\udfff]")
+
+LONGEST_TEXT = 1_000
+"""Characters of free text at most: databases refuse patterns that are much longer."""
+
+MOST_VALUES = 1_000
+"""Values of one term at most: databases bind a limited number of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +41,14 @@ POSTGRES = Dialect(mark="%s", like="ILIKE", moment="%s::timestamptz")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of items as a column expression of the adapter, never of a caller."""
+    """A field of items as a column expression of the adapter, never of a caller.
+
+    Say where an expression cannot be null: only then can an index on it serve a filter.
+    """
 
     sql: str
     kind: Kind = Kind.TEXT
+    nullable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +88,39 @@ def _term(term: Term, fields: Mapping[str, Field], searched: Sequence[str], dial
 
 
 def _contains(text: str, columns: Sequence[str], dialect: Dialect) -> Clause:
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    if len(text) > LONGEST_TEXT:
+        raise MalformedFilter(f"a text of {len(text)} characters is too long to look for")
+    escaped = _bindable(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     each = [f"coalesce({column}, '') {dialect.like} {dialect.mark} ESCAPE '\\'" for column in columns]
     return Clause(f"({' OR '.join(each)})", (f"%{escaped}%",) * len(columns))
 
 
 def _compared(term: Term, field: Field, dialect: Dialect) -> Clause:
+    if len(term.values) > MOST_VALUES:
+        raise MalformedFilter(f"{term.field} has {len(term.values)} values; at most {MOST_VALUES} are allowed")
     values = tuple(_value(term, value, field.kind) for value in term.values)
     mark = dialect.moment if field.kind is Kind.TIME else dialect.mark
     empty = "0" if field.kind is Kind.NUMBER else "''"
-    column = field.sql if field.kind is Kind.TIME else f"coalesce({field.sql}, {empty})"
-    if field.kind is Kind.STATUS:
+    column = f"coalesce({field.sql}, {empty})"
+    if not field.nullable or field.kind in (Kind.TIME, Kind.STATUS):
         column = field.sql
     if term.op is Op.ANY:
         return Clause(f"{column} IN ({', '.join([mark] * len(values))})", values)
     return Clause(f"{column} {term.op.value} {mark}", values)
+
+
+def _bindable(text: str) -> str:
+    """Refuse what no database of ours can hold, and so cannot be looked for."""
+    if _UNBINDABLE.search(text):
+        raise MalformedFilter("a filter cannot hold NUL or half characters", hint="Type the value again.")
+    return text
+
+
+def _number(text: str) -> int | float:
+    number = float(text) if "." in text else int(text)
+    if not math.isfinite(number) or abs(number) >= 2**63:
+        raise ValueError(text)
+    return number
 
 
 def _value(term: Term, text: str, kind: Kind) -> Any:
@@ -96,11 +128,11 @@ def _value(term: Term, text: str, kind: Kind) -> Any:
         if kind is Kind.TIME:
             return moments.stamp(moments.read(text))
         if kind is Kind.NUMBER:
-            return float(text) if "." in text else int(text)
-    except ValueError as error:
+            return _number(text)
+    except (ValueError, OverflowError) as error:
         wanted = "a date or time in ISO 8601" if kind is Kind.TIME else "a number"
         raise MalformedFilter(f"{term.field} needs {wanted}, not {text!r}") from error
-    return text
+    return _bindable(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +152,6 @@ def ordering(sort_sql: str, ids: Sequence[str], sort: Sort, *, backward: bool) -
 def beyond(
     sort_sql: str, ids: Sequence[str], sort: Sort, place: Place, *, backward: bool, mark: Sequence[str]
 ) -> Clause:
-    """Rows strictly beyond a place, in reading direction; ``mark`` is the placeholder of each compared column."""
+    """Rows strictly beyond a place, in reading direction; ``mark`` holds the placeholder of each column."""
     sign = "<" if sort.descending != backward else ">"
     return Clause(f"({', '.join((sort_sql, *ids))}) {sign} ({', '.join(mark)})", (place.value, *place.ids))

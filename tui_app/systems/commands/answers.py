@@ -41,8 +41,8 @@ def cancelled(order: Order) -> Answer:
 def passed_over(order: Order, found: Found | None) -> Answer:
     """The answer for a command that our guarded statement left alone; ``None``: there is no such command.
 
-    Our own key in the audit means that an earlier sending of this very order took effect: a cancellation of ours,
-    recovered, whatever the status is by now; verification says where a late worker has changed it.
+    Our own key in the audit means that an earlier sending of this very order took effect: it is ours,
+    whatever the status is by now; verification says where a late worker has changed it.
     """
     if found is None:
         before = order.seen.status
@@ -78,7 +78,7 @@ def verification(order: Order, found: Found | None) -> Verification:
     if others:
         foreign = {one.operator or "nobody named" for one in found.cancels if one.key != order.key}
         names = ", ".join(sorted(foreign))
-        notes.append(f"its audit holds {others} more cancellations, by {names}; its sender may hold two replies")
+        notes.append(f"its audit holds {others} more cancellations, by {names}: two replies may be out")
     if notes:
         return Verification(Verified.CONTRADICTED, "; ".join(notes))
     return Verification(Verified.YES)
