@@ -69,7 +69,7 @@ pictures: install ## the screens shown in the documentation, drawn anew
 
 lock: $(REQUIREMENTS) ## requirements.txt from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-emit-index-url --output-file requirements.txt --quiet $(LOCK_ARGS)
+	  --no-header --output-file requirements.txt --quiet $(LOCK_ARGS)
 
 clean: ## removes .venv and what the tools have cached
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist snapshot_report.html
