@@ -136,3 +136,9 @@ class TrailModel(Wire):
     event: str
     actor: str | None
     details: dict[str, Any]
+
+
+class TrailsModel(Wire):
+    """The trail of one item, oldest entry first."""
+
+    trail: list[TrailModel]

@@ -97,6 +97,12 @@ class PlanModel(Wire):
     error: str | None = None
 
 
+class PlansModel(Wire):
+    """Plans, newest first."""
+
+    plans: list[PlanModel]
+
+
 class PlanItemModel(Wire):
     """One frozen item of a plan."""
 
@@ -185,6 +191,12 @@ class RunModel(Wire):
     ended_at: str | None = None
     attended: bool
     head: str | None = None
+
+
+class RunsModel(Wire):
+    """Runs, newest first."""
+
+    runs: list[RunModel]
 
 
 class RunItemModel(Wire):

@@ -1,0 +1,68 @@
+"""What the routes of the service stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui_app.domain.errors import NotFound
+from tui_app.domain.ports import Clock, System
+from tui_app.domain.stores import Launcher, Store, Who
+
+if TYPE_CHECKING:
+    from tui_app.engine.planning import Planner
+    from tui_app.engine.steering import Steering
+    from tui_app.service.auth import Authenticator
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What does not change while a service runs. ``store`` says in a word or two where journal and ledger are."""
+
+    profile: str
+    environment: str
+    host: str
+    store: str
+    read_only: bool = False
+    cap: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Everything the routes need; the app that is made of it owns it, and closes it when it shuts down.
+
+    ``who`` tells on whose behalf a principal acts, by its name. Without an ``authenticator`` only requests from inside
+    this process are answered. ``fault_log`` is the file for defects of ours, made on first need, for its owner alone.
+    """
+
+    facts: Facts
+    store: Store
+    systems: Mapping[str, System]
+    planner: Planner
+    steering: Steering
+    launcher: Launcher
+    clock: Clock
+    who: Callable[[str], Who]
+    fault_log: Path
+    authenticator: Authenticator | None = None
+
+    def system(self, name: str) -> System:
+        """One system.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        found = self.systems.get(name)
+        if found is None:
+            here = ", ".join(sorted(self.systems)) or "none"
+            raise NotFound(f"there is no system {name!r} here", hint=f"Systems here: {here}.")
+        return found
+
+    async def close(self) -> None:
+        """End what is being planned, then give back files and connections."""
+        await self.planner.close()
+        for system in self.systems.values():
+            await system.close()
+        await self.store.close()
