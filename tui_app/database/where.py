@@ -97,7 +97,7 @@ def _contains(text: str, columns: Sequence[str], dialect: Dialect) -> Clause:
 
 def _compared(term: Term, field: Field, dialect: Dialect) -> Clause:
     if len(term.values) > MOST_VALUES:
-        raise MalformedFilter(f"{term.field} has {len(term.values)} values; at most {MOST_VALUES} are allowed")
+        raise MalformedFilter(f"{term.field} has {len(term.values)} values; {MOST_VALUES} are the most")
     values = tuple(_value(term, value, field.kind) for value in term.values)
     mark = dialect.moment if field.kind is Kind.TIME else dialect.mark
     empty = "0" if field.kind is Kind.NUMBER else "''"

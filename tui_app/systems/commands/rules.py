@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tui_app.domain.errors import MalformedId
-from tui_app.domain.items import check_id
+from tui_app.domain.items import Seen, check_id
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.verdict import YES, Effect, Verdict, VerdictCode
 from tui_app.systems.commands.words import (
@@ -22,18 +22,42 @@ from tui_app.systems.commands.words import (
     CANCELED,
     COMPENSATION,
     COMPLETED,
+    DESCRIPTION,
     FAILED,
     IN_PROGRESS,
     IN_TROUBLESHOOTING,
     IRREVERSIBLE,
+    KINDS,
     NO_REPLY,
     PENDING,
     REPLY,
+    SEARCHED,
+    STATUSES,
 )
-from tui_app.systems.commands.words import DESCRIPTION as DESCRIPTION
-from tui_app.systems.commands.words import KINDS as KINDS
-from tui_app.systems.commands.words import SEARCHED as SEARCHED
-from tui_app.systems.commands.words import STATUSES as STATUSES
+
+__all__ = [
+    "CANCELED",
+    "DESCRIPTION",
+    "IN_TROUBLESHOOTING",
+    "KINDS",
+    "SEARCHED",
+    "STATUSES",
+    "Command",
+    "Surroundings",
+    "audit_details",
+    "batch_numbers",
+    "check_uuid_id",
+    "effects",
+    "join_id",
+    "missing",
+    "preview",
+    "preview_sections",
+    "reply",
+    "reply_keys",
+    "reply_template",
+    "split_id",
+    "verdict",
+]
 
 CANCEL_EVENT = "OPERATOR_CANCEL"
 ERROR_CODE = "OPERATOR_CANCELED"
@@ -90,6 +114,11 @@ _NOT_WAITING: Mapping[str, tuple[VerdictCode, str]] = MappingProxyType(
 )
 
 NOT_FOUND = Verdict.no(VerdictCode.NOT_FOUND, "there is no such command")
+
+
+def missing(item_id: str) -> Seen:
+    """What is seen where there is no command of this id."""
+    return Seen(item_id, "", "", NOT_FOUND)
 
 
 @lru_cache(maxsize=4096)
@@ -187,11 +216,22 @@ def audit_details(
     ``reply_to`` is null where no reply was wanted, as the library writes it.
     """
     return {
-        "operator": operator,
+        "operator": operator or None,
         "reason": reason,
         "reply_to": reply_to or None,
         "run_id": run_id,
         "idempotency_key": idempotency_key,
+    }
+
+
+def batch_numbers(by_status: Mapping[str, int]) -> dict[str, int]:
+    """The numbers of a batch in our words, counted from its commands: stored counters can lie."""
+    return {
+        "commands": sum(by_status.values()),
+        "completed": by_status.get(COMPLETED, 0),
+        "cancelled": by_status.get(CANCELED, 0),
+        "failed": by_status.get(FAILED, 0),
+        "in troubleshooting": by_status.get(IN_TROUBLESHOOTING, 0),
     }
 
 

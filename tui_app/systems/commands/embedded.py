@@ -1,0 +1,135 @@
+"""Commands in a SQLite file of their own: a bus that needs no server, with the guards of a real one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tui_app.database.sqlite import SqliteFile
+from tui_app.database.where import both
+from tui_app.domain import moments
+from tui_app.domain.describe import Description, Verb
+from tui_app.domain.errors import Conflict
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
+from tui_app.domain.ports import Clock, Preview, TrailEntry
+from tui_app.domain.run import Answer, Errand, Order, Verification
+from tui_app.systems.commands import embedded_read as read
+from tui_app.systems.commands import rules
+from tui_app.systems.commands.answers import verification
+from tui_app.systems.commands.embedded_write import cancel
+from tui_app.systems.commands.schema import prepare
+
+CHUNK_SIZE = 500
+"""Small enough to hold the file for a few milliseconds only, large enough for one fsync not to matter."""
+
+COUNTED = 200_000
+"""Rows that are counted one by one at most; beyond, the number is a lower bound."""
+
+
+class WallClock:
+    """The time of this machine."""
+
+    def now(self) -> datetime:
+        """The present moment in UTC."""
+        return datetime.now(UTC)
+
+
+class EmbeddedCommands:
+    """The commands of one SQLite file, as a system. ``version`` is a counter of the row's changes."""
+
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        self.file = SqliteFile(path, prepare)
+        self.clock = clock or WallClock()
+
+    @property
+    def description(self) -> Description:
+        return rules.DESCRIPTION
+
+    @property
+    def chunk_size(self) -> int:
+        return CHUNK_SIZE
+
+    def check_id(self, text: str) -> str:
+        return rules.join_id(*rules.split_id(text))
+
+    async def identity(self) -> str:
+        """A UUID made with the file: moved elsewhere it is the same bus, a new file in its place is not."""
+
+        def work(connection: sqlite3.Connection) -> str:
+            row = connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
+            return f"sqlite:{row['value']}"
+
+        return await self.file.read(work)
+
+    async def page(self, query: PageQuery) -> Page:
+        wanted = read.matching(query.filter, query.as_of)
+        check_sort(query.sort, self.description.sortable)
+        as_of = moments.stamp(self.clock.now())
+        return await self.file.read(lambda connection: read.page(connection, query, wanted, as_of))
+
+    async def count(
+        self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
+    ) -> Count:
+        clause = read.matching(wanted, as_of)
+        statuses = read.status_only(wanted) if as_of is None and before is None else None
+        if before is not None:
+            sort, cursor = before
+            check_sort(sort, self.description.sortable)
+            clause = both(clause, read.beyond_place(sort, cursor, backward=True))
+        if statuses is not None:
+            return Count(int(await self._one(read.SQL["tally"].format(where=statuses.sql), statuses.values)))
+        sql = read.SQL["count"].format(where=clause.sql)
+        number = int(await self._one(sql, (*clause.values, COUNTED + 1)))
+        return Count(min(number, COUNTED), exact=number <= COUNTED)
+
+    async def item(self, item_id: str) -> Item:
+        return await self.file.read(lambda connection: read.item(connection, item_id))
+
+    async def survey(self, ids: Sequence[str]) -> list[Seen]:
+        return await self.file.read(lambda connection: read.survey(connection, ids))
+
+    async def preview(self, item_id: str) -> Preview:
+        return await self.file.read(lambda connection: read.preview(connection, item_id))
+
+    async def trail(self, item_id: str) -> list[TrailEntry]:
+        def work(connection: sqlite3.Connection) -> list[TrailEntry]:
+            rows = connection.execute(read.SQL["trail"], (read.ascii_json([item_id]),))
+            return [read.entry(row) for row in rows]
+
+        return await self.file.read(work)
+
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
+        """Cancel what is still as it was seen, in one transaction.
+
+        Raises:
+            Conflict: the errand is not a cancellation; a cancelled command cannot be brought back.
+        """
+        if errand.verb is not Verb.CANCEL:
+            raise Conflict("a cancelled command cannot be brought back", hint="Send a new command instead.")
+
+        def work(connection: sqlite3.Connection) -> list[Answer]:
+            # The clock is read once the file is ours: whoever waits for a turn has changed nothing.
+            return cancel(connection, orders, errand, moments.stamp(self.clock.now()))
+
+        return await self.file.write(work)
+
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
+        """The same guarded write: what it finds done under our key was done by us."""
+        return await self.execute(orders, errand)
+
+    async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
+        def work(connection: sqlite3.Connection) -> list[Verification]:
+            found = read.found(connection, [order.id for order in orders])
+            return [verification(order, found.get(order.id)) for order in orders]
+
+        return await self.file.read(work)
+
+    async def close(self) -> None:
+        await self.file.close()
+
+    async def _one(self, sql: str, values: Sequence[Any]) -> Any:
+        return await self.file.read(lambda connection: connection.execute(sql, values).fetchone()[0])

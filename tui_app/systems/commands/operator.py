@@ -1,0 +1,88 @@
+"""Cancelling one command from Python, under the names that the command bus gave this operation.
+
+```python
+queue = TroubleshootingQueue(store)
+await queue.operator_cancel(domain="payments", command_id="abc-123", reason="Invalid account")
+```
+
+It is one order through the same guarded write as a run, so that whoever calls it has the same guarantees.
+"""
+
+from __future__ import annotations
+
+from secrets import token_hex
+from uuid import uuid4
+
+from tui_app.domain.describe import Verb
+from tui_app.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown
+from tui_app.domain.plan import Options
+from tui_app.domain.ports import System
+from tui_app.domain.reasons import check_reason
+from tui_app.domain.run import Answer, Errand, ItemState, Order
+from tui_app.domain.verdict import VerdictCode
+from tui_app.systems.commands.rules import join_id
+
+ATTEMPTS = 5
+"""How often a command that changes between reading and writing is read again."""
+
+
+class InvalidOperationError(Conflict):
+    """The command is not in troubleshooting, or its reply queue does not exist; nothing was changed."""
+
+
+class CommandNotFoundError(NotFound):
+    """There is no such command."""
+
+
+class TroubleshootingQueue:
+    """The troubleshooting queue of a command bus, on any store of commands: embedded or PostgreSQL."""
+
+    def __init__(self, store: System) -> None:
+        self._store = store
+
+    async def operator_cancel(
+        self, *, domain: str, command_id: str, reason: str, operator: str | None = None
+    ) -> None:
+        """Cancel a command that is in troubleshooting: status, one reply to its sender, one audit event.
+
+        Raises:
+            InvalidReason: no reason, or fewer than 3 or more than 500 characters.
+            MalformedId: this cannot be the id of a command.
+            CommandNotFoundError: there is none.
+            InvalidOperationError: it is not in troubleshooting, or its reply queue does not exist.
+            Busy: it kept changing while we tried.
+            Unavailable: the store does not answer; nothing happened.
+            OutcomeUnknown: the store stopped answering while it was told, and again when it was asked.
+        """
+        errand = Errand(
+            f"direct-{token_hex(8)}", 0, Verb.CANCEL, operator or "", check_reason(reason), Options()
+        )
+        item_id = self._store.check_id(join_id(domain, command_id))
+        key = str(uuid4())
+        for _ in range(ATTEMPTS):
+            answer = await self._try(item_id, key, errand)
+            if answer.state is ItemState.CANCELLED:
+                return
+            if answer.state is not ItemState.SKIPPED:
+                raise _refusal(item_id, answer)
+        raise Busy(
+            f"command {item_id} changed {ATTEMPTS} times while it was being cancelled; nothing was done"
+        )
+
+    async def _try(self, item_id: str, key: str, errand: Errand) -> Answer:
+        [seen] = await self._store.survey([item_id])
+        orders = [Order(item_id, key, seen)]
+        try:
+            [answer] = await self._store.execute(orders, errand)
+        except OutcomeUnknown:
+            [answer] = await self._store.reconcile(orders, errand)
+        return answer
+
+
+def _refusal(item_id: str, answer: Answer) -> InvalidOperationError | CommandNotFoundError:
+    if answer.code == VerdictCode.NOT_FOUND:
+        return CommandNotFoundError(f"there is no command {item_id}")
+    if answer.state is ItemState.ALREADY_CANCELLED:
+        return InvalidOperationError(f"command {item_id} is already cancelled")
+    why = answer.message or "it cannot be cancelled"
+    return InvalidOperationError(f"command {item_id}: {why}", code=answer.code, status=answer.after)
