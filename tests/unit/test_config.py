@@ -1,0 +1,302 @@
+"""Configuration: strict keys, flag before environment before file, and nothing secret in print."""
+
+import os
+import traceback
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tui_app.config import credentials, places, profiles, reading, values
+from tui_app.domain.errors import CannotConnect, NotSignedIn, UsageProblem
+
+WHOLE = """
+default_profile = "prod"
+
+[profiles.prod]
+environment = "production"
+operator = "jane@example.com"
+read_only = true
+cap = 5000
+store = "sqlite:"
+
+[profiles.prod.commands]
+url = "postgresql://quash:s3cret@db.example.com/bus"
+
+[profiles.prod.cases]
+url = "https://cases.example.com"
+token_command = ["vault", "read", "-field=token", "secret/cases"]
+contact = "#case-ops"
+rate = "5/minute"
+server_rate = "10/second"
+ca_file = "/etc/ssl/ops.pem"
+
+[profiles.prod.schedules]
+url = "postgresql://db.example.com/posts"
+amqp = "amqp://guest:guest@broker/"
+dialect = "seed"
+auth = "x-session-id"
+
+[profiles.local.commands]
+
+[profiles.remote]
+service = "https://quash.example.com"
+environment = "staging"
+token_file = "~/.quash-token"
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "config.toml"
+
+
+def read(file: Path, text: str) -> profiles.Config:
+    file.write_text(text, encoding="utf-8")
+    return reading.load(file)
+
+
+def problem(file: Path, text: str) -> UsageProblem:
+    with pytest.raises(UsageProblem) as caught:
+        read(file, text)
+    return caught.value
+
+
+def test_every_key_is_read(file):
+    prod = read(file, WHOLE).pick()
+    assert (prod.name, prod.environment, prod.operator) == ("prod", "production", "jane@example.com")
+    assert (prod.read_only, prod.cap, prod.remote) == (True, 5000, False)
+    assert list(prod.systems) == ["commands", "cases", "schedules"]
+    assert prod.systems["commands"].url.reveal() == "postgresql://quash:s3cret@db.example.com/bus"
+    cases = prod.systems["cases"]
+    assert cases.token_command == ("vault", "read", "-field=token", "secret/cases")
+    assert (str(cases.rate), str(cases.server_rate)) == ("5/minute", "10/second")
+    assert (cases.contact, cases.ca_file) == ("#case-ops", "/etc/ssl/ops.pem")
+    schedules = prod.systems["schedules"]
+    assert (schedules.dialect, schedules.auth) == ("seed", "x-session-id")
+    assert schedules.amqp.scheme == "amqp"
+
+
+def test_a_remote_profile_names_no_systems(file):
+    remote = read(file, WHOLE).pick("remote")
+    assert remote.remote
+    assert (remote.environment, remote.token_file, dict(remote.systems)) == ("staging", "~/.quash-token", {})
+
+
+@pytest.mark.parametrize("text", [None, "", "\n  \n"])
+def test_no_file_and_an_empty_one_are_the_profile_local(file, text):
+    found = reading.load(file) if text is None else read(file, text)
+    only = found.pick()
+    assert (only.name, only.environment, only.cap) == ("local", "local", None)
+    assert list(only.systems) == list(profiles.SERVED)
+    assert {one.url.reveal() for one in only.systems.values()} == {"sqlite:"}
+
+
+def test_what_a_profile_does_not_say(file):
+    found = read(file, "[profiles.night.commands]\n[profiles.local.commands]\n")
+    assert (found.pick("night").environment, found.pick("night").cap) == ("night", profiles.DEFAULT_CAP)
+    assert found.pick("local").cap is None
+    assert found.pick().name == "local"
+    assert read(file, "[profiles.night.commands]\n").pick().name == "night"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("default_profil = 'x'", "unknown key 'default_profil'", "Did you mean 'default_profile'?"),
+        ("[profiles.a]\nenviroment = 'x'", "'enviroment' in [profiles.a]", "Did you mean 'environment'?"),
+        ("[profiles.a.comands]", "unknown key 'comands'", "Did you mean 'commands'?"),
+        ("[profiles.a.commands]\nurll = 'x'", "'urll' in [profiles.a.commands]", "Did you mean 'url'?"),
+        ("[profiles.a]\nzzz = 1", "unknown key 'zzz'", "Keys here: environment"),
+        ("[profiles.a]\ncap = 0", "profiles.a.cap is not a whole number", "5000"),
+        ("[profiles.a]\ncap = true", "profiles.a.cap is not a whole number", "5000"),
+        ("[profiles.a]\nread_only = 'no'", "profiles.a.read_only is not true or false", "true"),
+        ("[profiles.a]\noperator = ' '", "profiles.a.operator is not a text", "jane@example.com"),
+        ("[profiles.a.commands]\nurl = 'mysql://x'", "commands.url is not a URL: sqlite:, postgresql://", ""),
+        ("[profiles.a.commands]\nurl = 'sqlite:/x.db'", 'commands.url is not "sqlite:" alone', ""),
+        ("[profiles.a.commands]\nurl = 7", "commands.url is not a URL", ""),
+        ("[profiles.a.commands]\nurl = 'postgresql://[x'", "commands.url is not a URL", ""),
+        ("[profiles.a]\nservice = 'http://far.example.com'", "plain http is for this host only", ""),
+        ("[profiles.a]\nservice = 'https:///x'", "a URL with a host", ""),
+        ("[profiles.a.cases]\nrate = '5/min'", "cases.rate is not a rate", "5/minute"),
+        ("[profiles.a.cases]\nrate = '0/minute'", "cases.rate is not a rate", "5/minute"),
+        ("[profiles.a.cases]\ntoken_command = 'vault'", "cases.token_command is not a command", "vault"),
+        ("[profiles.a.schedules]\ndialect = 'other'", "dialect is not one of auto, seed, luxaris", ""),
+        (
+            "[profiles.a]\nservice = 'https://x'\n[profiles.a.commands]",
+            "it cannot have 'commands'",
+            "decides",
+        ),
+        ("[profiles.a]\nservice = 'https://x'\ncap = 3", "it cannot have 'cap'", "decides"),
+        ("[profiles.a]\ntoken_file = 'x'", "'token_file' without a service", "[profiles.a.SYSTEM]"),
+        ("[profiles.'../x'.commands]", "'../x' cannot be a profile's name", "letters"),
+        ("profiles = 3", "profiles is not a table", "[profiles]"),
+        ("[profiles]\na = 3", "profiles.a is not a table", "[profiles.a]"),
+        ("[profiles]", "[profiles] is empty", "[profiles.NAME]"),
+        ("default_profile = 'prd'\n[profiles.prod.commands]", "default_profile names 'prd'", "'prod'"),
+        ("[profiles.a", "is not valid TOML", "Mend"),
+    ],
+)
+def test_a_mistake_is_named_with_what_to_do(file, text, message, hint):
+    found = problem(file, text)
+    assert message in found.message
+    assert str(file) in found.message
+    assert hint in found.hint
+
+
+def test_bytes_that_are_no_text(file):
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageProblem, match="not valid TOML"):
+        reading.load(file)
+
+
+def test_a_profile_that_is_not_there(file):
+    with pytest.raises(UsageProblem, match="no profile 'prd'") as caught:
+        read(file, WHOLE).pick("prd")
+    assert "prod, local, remote" in caught.value.hint
+    with pytest.raises(UsageProblem, match="no profile 'local'"):
+        read(file, "[profiles.a.commands]\n[profiles.b.commands]").pick()
+
+
+def test_a_file_that_everybody_may_write_is_refused(file):
+    file.write_text("", encoding="utf-8")
+    file.chmod(0o602)
+    with pytest.raises(UsageProblem, match="everybody may write") as caught:
+        reading.load(file)
+    assert "chmod o-w" in caught.value.hint
+    file.chmod(0o600)
+    assert reading.load(file).pick().name == "local"
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(UsageProblem, match="cannot be read"):
+        reading.load(tmp_path)
+
+
+def test_the_null_device_is_no_file():
+    assert reading.load(Path("/dev/null")).pick().name == "local"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[profiles.a.cases]", "names cases, which this version cannot work on"),
+        ("[profiles.a.schedules]", "names schedules, which this version cannot work on"),
+        ("[profiles.a]", "names no system"),
+        (
+            "[profiles.a]\nstore = 'postgresql://x/y'\n[profiles.a.commands]",
+            "keeps its journal in PostgreSQL",
+        ),
+    ],
+)
+def test_what_this_version_cannot_do_is_said_of_the_profile_in_use(file, text, message):
+    found = read(file, text + "\n[profiles.fine.commands]\n")
+    found.pick("fine").check_served()
+    with pytest.raises(UsageProblem, match=message):
+        found.pick("a").check_served()
+
+
+def test_a_remote_profile_is_always_served(file):
+    read(file, WHOLE).pick("remote").check_served()
+
+
+def test_rates():
+    assert values.rate("7/hour") == values.Rate(7, timedelta(hours=1))
+    assert str(values.rate("7/hour")) == "7/hour"
+
+
+def test_secrets_do_not_print():
+    secret = values.Secret("hunter2")
+    shown = [str(secret), repr(secret), f"{secret}", repr([secret]), f"{secret!r:>5}"]
+    assert [text for text in shown if "hunter2" in text] == []
+    assert secret.reveal() == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://jane:s3cret@db/bus", "postgresql://jane:***@db/bus"),
+        ("postgresql://jane@db/bus?password=s3cret&x=1", "postgresql://jane@db/bus?password=***&x=1"),
+        ("postgresql://jane:s3%40cret@[::1]:5432/bus", "postgresql://jane:***@[::1]:5432/bus"),
+        ("https://cases.example.com/v2", "https://cases.example.com/v2"),
+        ("sqlite:", "sqlite:"),
+    ],
+)
+def test_an_address_prints_without_its_password(url, shown):
+    address = values.Address(url)
+    assert (str(address), repr(address), address.reveal()) == (shown, shown, url)
+
+
+def test_no_password_stands_in_a_profile_or_in_a_traceback(file):
+    prod = read(file, WHOLE).pick()
+    assert "s3cret" not in repr(prod)
+    found = problem(file, "[profiles.a.commands]\nurl = 'mysql://jane:s3cret@db/x'")
+    told = "".join(traceback.format_exception(found)) + found.message + found.hint
+    assert "s3cret" not in told
+
+
+def test_where_the_file_is(monkeypatch, own_home):
+    assert places.config_file({"QUASH_CONFIG": "/x/c.toml"}) == Path("/x/c.toml")
+    assert places.config_file({}) == own_home / "config" / "quash" / "config.toml"
+
+
+def test_where_the_state_is(own_home):
+    assert places.state_folder("/flag", {"QUASH_DATA": "/variable"}) == Path("/flag")
+    assert places.state_folder(None, {"QUASH_DATA": "/variable"}) == Path("/variable")
+    assert places.state_folder(None, {}) == own_home / "state" / "quash"
+
+
+def test_only_the_owner_may_enter_the_state(tmp_path):
+    rooms = places.Rooms.of(tmp_path / "state", "prod").open()
+    assert rooms.folder.stat().st_mode & 0o777 == 0o700
+    assert (rooms.journal.parent, rooms.system("commands").name) == (rooms.folder, "commands.db")
+    assert rooms.journal != rooms.system("commands")
+    rooms.folder.chmod(0o750)
+    with pytest.raises(UsageProblem, match="others may enter") as caught:
+        rooms.open()
+    assert f"chmod 700 {rooms.folder}" in caught.value.hint
+
+
+def test_a_state_folder_that_cannot_be(tmp_path):
+    (tmp_path / "state").write_text("a file", encoding="utf-8")
+    with pytest.raises(CannotConnect, match="cannot be used"):
+        places.Rooms.of(tmp_path / "state", "prod").open()
+
+
+def script(folder: Path, text: str) -> tuple[str, ...]:
+    path = folder / "give"
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o700)
+    return (os.fspath(path),)
+
+
+def test_the_token_command_comes_before_the_file_and_the_file_before_the_environment(tmp_path):
+    (tmp_path / "token").write_text("from-file\n", encoding="utf-8")
+    file = os.fspath(tmp_path / "token")
+    variables = {"QUASH_SERVICE_TOKEN": "from-environment"}
+    command = script(tmp_path, "echo from-command")
+    name = credentials.SERVICE_TOKEN
+    assert credentials.token(command, file, name, variables).reveal() == "from-command"
+    assert credentials.token(None, file, name, variables).reveal() == "from-file"
+    assert credentials.token(None, None, name, variables).reveal() == "from-environment"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("exit 3", "ended with 3"), ("true", "printed no token"), ("printf 'a\\033[2Jb'", "printed no token")],
+)
+def test_a_token_command_that_gives_none(tmp_path, text, message):
+    with pytest.raises(NotSignedIn, match=message):
+        credentials.token(script(tmp_path, text), "unused", "UNUSED", {"UNUSED": "unused"})
+
+
+def test_a_token_command_that_is_not_there():
+    with pytest.raises(NotSignedIn, match="cannot be run"):
+        credentials.token(("/no/such/command",), None, "UNUSED", {})
+
+
+def test_no_token_at_all(tmp_path):
+    with pytest.raises(NotSignedIn, match="QUASH_SERVICE_TOKEN is not set"):
+        credentials.token(None, None, credentials.SERVICE_TOKEN, {})
+    with pytest.raises(NotSignedIn, match="cannot be read"):
+        credentials.token(None, os.fspath(tmp_path / "none"), credentials.SERVICE_TOKEN, {})

@@ -1,0 +1,80 @@
+"""Where things are on this host: the configuration file, the state folder, and what is in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui_app.domain.errors import CannotConnect, UsageProblem
+
+CONFIG_VARIABLE = "QUASH_CONFIG"
+DATA_VARIABLE = "QUASH_DATA"
+PROFILE_VARIABLE = "QUASH_PROFILE"
+OPERATOR_VARIABLE = "QUASH_OPERATOR"
+
+
+def config_file(environment: Mapping[str, str]) -> Path:
+    """The file that ``QUASH_CONFIG`` names, else the one in the user's configuration folder."""
+    named = environment.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_config_path
+
+    return user_config_path("quash") / "config.toml"
+
+
+def state_folder(flag: str | None, environment: Mapping[str, str]) -> Path:
+    """The folder that a flag names, else ``QUASH_DATA``, else the user's state folder; it may not exist."""
+    named = flag or environment.get(DATA_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
+    from platformdirs import user_state_path
+
+    return user_state_path("quash")
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The files of one profile, in a folder that only its owner may enter."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, state: Path, profile: str) -> Rooms:
+        """Those of a profile in a state folder; nothing is created."""
+        return cls(state / "profiles" / profile)
+
+    @property
+    def journal(self) -> Path:
+        """Journal and ledger."""
+        return self.folder / "journal.db"
+
+    def system(self, name: str) -> Path:
+        """The file of one embedded system, as separate from the journal as the real one is."""
+        return self.folder / f"{name}.db"
+
+    def open(self) -> Rooms:
+        """Create the folder where it is missing.
+
+        Raises:
+            CannotConnect: it cannot be created, or it is not a folder.
+            UsageProblem: others may enter it, or it is another user's.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = self.folder.stat()
+        except OSError as error:
+            raise CannotConnect(
+                f"the state folder {self.folder} cannot be used: {error.strerror}",
+                hint="QUASH_DATA names the state folder.",
+            ) from error
+        if found.st_uid != os.getuid() and os.getuid() != 0:
+            raise UsageProblem(
+                f"{self.folder} belongs to another user", hint="QUASH_DATA names the state folder."
+            )
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            raise UsageProblem(f"others may enter {self.folder}", hint=f"chmod 700 {self.folder}")
+        return self

@@ -1,0 +1,252 @@
+"""What a configuration file may say, as plain dataclasses: every key with its reader and its documentation.
+
+``docs/settings.md`` is generated from here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any, get_type_hints
+
+from tui_app.config import values
+from tui_app.config.values import Address, Rate
+from tui_app.domain.errors import UsageProblem
+
+DEFAULT_CAP = 10_000
+EMBEDDED = Address("sqlite:")
+LOCAL = "local"
+"""The profile that is there without a file."""
+
+PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""A profile's name is also a folder's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key of the file: how it is read, what it means, and an example as it stands in the file."""
+
+    read: Callable[[Any], Any]
+    doc: str
+    example: str = ""
+
+
+def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
+    """The keys that a table of this kind may hold."""
+    hints = get_type_hints(kind, include_extras=True)
+    found = {name: getattr(hint, "__metadata__", (None,))[0] for name, hint in hints.items()}
+    return MappingProxyType({name: said for name, said in found.items() if isinstance(said, Setting)})
+
+
+_TOKEN_COMMAND = Setting(
+    values.words,
+    "the command that prints the token; asked first, and anew by each process",
+    '["vault", "read", "-field=token", "secret/quash"]',
+)
+_TOKEN_FILE = Setting(values.text, "the file that holds the token; asked second", '"~/.secrets/token"')
+_CONTACT = Setting(values.text, "whom to ask when something is wrong", '"#case-ops"')
+_RATE = Setting(values.rate, "how fast we send, in items; the server's answers always win", '"5/minute"')
+_SERVER_RATE = Setting(values.rate, "an embedded system's own limit", '"5/minute"')
+_CA_FILE = Setting(values.text, "certificates to trust beside the system's", '"/etc/ssl/ops.pem"')
+
+
+@dataclass(frozen=True, slots=True)
+class CommandsSettings:
+    """Where the command bus is."""
+
+    url: Annotated[
+        Address,
+        Setting(
+            values.address("sqlite", "postgresql"),
+            "`sqlite:` is embedded, in the state folder; `postgresql://` is the command bus' own database",
+            '"postgresql://quash@db.example.com/bus"',
+        ),
+    ] = EMBEDDED
+
+
+@dataclass(frozen=True, slots=True)
+class CasesSettings:
+    """Where the case management is, and at what pace it may be asked."""
+
+    url: Annotated[
+        Address,
+        Setting(
+            values.address("sqlite", "https", "http"),
+            "`sqlite:` is embedded; else the base URL of the API (plain `http://` to this host only)",
+            '"https://cases.example.com"',
+        ),
+    ] = EMBEDDED
+    token_command: Annotated[tuple[str, ...] | None, _TOKEN_COMMAND] = None
+    token_file: Annotated[str | None, _TOKEN_FILE] = None
+    contact: Annotated[str | None, _CONTACT] = None
+    rate: Annotated[Rate | None, _RATE] = None
+    server_rate: Annotated[Rate | None, _SERVER_RATE] = None
+    ca_file: Annotated[str | None, _CA_FILE] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulesSettings:
+    """Where the schedules are, and which of the two known dialects is spoken."""
+
+    url: Annotated[
+        Address,
+        Setting(
+            values.address("sqlite", "postgresql", "https", "http"),
+            "`sqlite:` is embedded; else the URL of the API, or `postgresql://` with `amqp` to serve them",
+            '"https://posts.example.com"',
+        ),
+    ] = EMBEDDED
+    amqp: Annotated[
+        Address | None,
+        Setting(
+            values.address("amqp", "amqps"), "the broker, with a `postgresql://` url", '"amqp://broker/"'
+        ),
+    ] = None
+    dialect: Annotated[
+        str,
+        Setting(values.one_of("auto", "seed", "luxaris"), "`seed` or `luxaris`; `auto` finds out", '"seed"'),
+    ] = "auto"
+    auth: Annotated[
+        str,
+        Setting(values.one_of("bearer", "x-session-id"), "the header of the token", '"x-session-id"'),
+    ] = "bearer"
+    token_command: Annotated[tuple[str, ...] | None, _TOKEN_COMMAND] = None
+    token_file: Annotated[str | None, _TOKEN_FILE] = None
+    contact: Annotated[str | None, _CONTACT] = None
+    rate: Annotated[Rate | None, _RATE] = None
+    server_rate: Annotated[Rate | None, _SERVER_RATE] = None
+    ca_file: Annotated[str | None, _CA_FILE] = None
+
+
+SystemSettings = CommandsSettings | CasesSettings | SchedulesSettings
+
+SYSTEMS: Mapping[str, type[SystemSettings]] = MappingProxyType(
+    {"commands": CommandsSettings, "cases": CasesSettings, "schedules": SchedulesSettings}
+)
+"""Every system that a profile may name, in the order of the console's places."""
+
+SERVED = ("commands",)
+"""The systems that this version can work on; a profile that names another cannot be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One place to work: systems, who acts, and the limits that hold there.
+
+    ``service`` is set where another host runs quash: such a profile names no systems.
+    """
+
+    name: str
+    environment: Annotated[
+        str,
+        Setting(
+            values.text,
+            "shown in the header; `production` is typed at each review. Default: the profile's name",
+            '"production"',
+        ),
+    ]
+    operator: Annotated[
+        str | None,
+        Setting(
+            values.text,
+            "who acts, in the ledger and in every trail. Default: the login",
+            '"jane@example.com"',
+        ),
+    ] = None
+    read_only: Annotated[bool, Setting(values.flag, "nothing can be cancelled", "true")] = False
+    cap: Annotated[
+        int | None,
+        Setting(
+            values.number,
+            f"a plan that would cancel more is refused. Default: {DEFAULT_CAP:,}; none for `local`",
+            "5000",
+        ),
+    ] = None
+    store: Annotated[
+        Address,
+        Setting(
+            values.address("sqlite", "postgresql"),
+            "journal and ledger; `sqlite:` is in the state folder. This version cannot use `postgresql://`",
+            '"sqlite:"',
+        ),
+    ] = EMBEDDED
+    service: Annotated[
+        Address | None,
+        Setting(
+            values.address("https", "http"),
+            "another `quash serve`, with `environment` and a token and nothing else beside it",
+            '"https://quash.example.com"',
+        ),
+    ] = None
+    token_command: Annotated[tuple[str, ...] | None, _TOKEN_COMMAND] = None
+    token_file: Annotated[str | None, _TOKEN_FILE] = None
+    systems: Mapping[str, SystemSettings] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def remote(self) -> bool:
+        """Whether another host's service is asked."""
+        return self.service is not None
+
+    def check_served(self) -> None:
+        """Refuse what this version cannot do; asked of the profile that is used alone.
+
+        Raises:
+            UsageProblem: naming what cannot be done yet.
+        """
+        if self.remote:
+            return
+        if not self.systems:
+            raise UsageProblem(
+                f"profile {self.name} names no system", hint=f"Add [profiles.{self.name}.commands] to it."
+            )
+        for name in self.systems:
+            if name not in SERVED:
+                raise UsageProblem(
+                    f"profile {self.name} names {name}, which this version cannot work on",
+                    hint=f"Leave [profiles.{self.name}.{name}] out; this version serves {', '.join(SERVED)}.",
+                )
+        if self.store.scheme != "sqlite":
+            raise UsageProblem(
+                f"profile {self.name} keeps its journal in PostgreSQL, which this version cannot",
+                hint="Leave `store` out: journal and ledger are then in the state folder.",
+            )
+
+
+def local() -> Profile:
+    """The profile without a file: every system that is served, embedded, and no cap."""
+    systems = {name: SYSTEMS[name]() for name in SERVED}
+    return Profile(LOCAL, environment=LOCAL, systems=MappingProxyType(systems))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The file as a whole."""
+
+    profiles: Mapping[str, Profile]
+    default_profile: Annotated[
+        str | None,
+        Setting(
+            values.text, "the profile without `--profile`. Default: the only one, else `local`", '"prod"'
+        ),
+    ] = None
+
+    def pick(self, name: str | None = None) -> Profile:
+        """The profile of this name, or the default one.
+
+        Raises:
+            UsageProblem: there is none of that name, or none that is the default.
+        """
+        wanted = name or self.default_profile
+        if wanted is None:
+            if len(self.profiles) == 1:
+                return next(iter(self.profiles.values()))
+            wanted = LOCAL
+        found = self.profiles.get(wanted)
+        if found is None:
+            known = ", ".join(self.profiles)
+            raise UsageProblem(
+                f"there is no profile {wanted!r}", hint=f"Profiles: {known}. Name one with --profile."
+            )
+        return found

@@ -1,0 +1,155 @@
+"""The configuration file, read strictly: an unknown key is an error with a suggestion, never ignored."""
+
+from __future__ import annotations
+
+import difflib
+import stat
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from tui_app.config.profiles import (
+    DEFAULT_CAP,
+    LOCAL,
+    PROFILE_NAME,
+    SYSTEMS,
+    Config,
+    Profile,
+    SystemSettings,
+    local,
+    settings_of,
+)
+from tui_app.domain.errors import UsageProblem
+
+T = TypeVar("T")
+
+_REMOTE_ONLY = frozenset({"token_command", "token_file"})
+_REMOTE = _REMOTE_ONLY | {"service", "environment"}
+
+
+def load(path: Path) -> Config:
+    """The configuration at ``path``; where there is no file, or an empty one, the profile ``local``.
+
+    Raises:
+        UsageProblem: everybody may write it, it cannot be read, or a key or a value makes no sense.
+    """
+    try:
+        mode = path.stat().st_mode
+        content = path.read_bytes()
+    except FileNotFoundError:
+        content, mode = b"", 0
+    except OSError as error:
+        raise UsageProblem(
+            f"{path} cannot be read: {error.strerror}", hint="QUASH_CONFIG names the file."
+        ) from error
+    if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
+        raise UsageProblem(
+            f"everybody may write {path}, so anybody could choose what is cancelled where",
+            hint=f"chmod o-w {path}",
+        )
+    if not content.strip():
+        return Config(MappingProxyType({LOCAL: local()}))
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageProblem(
+            f"{path} is not valid TOML: {error}", hint="Mend the line that it names."
+        ) from error
+    return _config(document, path)
+
+
+def _config(document: Mapping[str, Any], path: Path) -> Config:
+    _check_keys(document, ("default_profile", "profiles"), "", path)
+    if "profiles" not in document:
+        profiles = {LOCAL: local()}
+    else:
+        tables = _table(document["profiles"], "profiles", path)
+        profiles = {name: _profile(name, table, path) for name, table in tables.items()}
+        if not profiles:
+            raise UsageProblem(f"{path}: [profiles] is empty", hint="Add [profiles.NAME].")
+    known = _values(Config, document, "", path)
+    default = known.get("default_profile")
+    if default is not None and default not in profiles:
+        hint = _suggestion(default, profiles) or f"Profiles: {', '.join(profiles)}."
+        raise UsageProblem(f"{path}: default_profile names {default!r}, which is not there", hint=hint)
+    return Config(MappingProxyType(profiles), **known)
+
+
+def _profile(name: str, table: Any, path: Path) -> Profile:
+    where = f"profiles.{name}"
+    if not PROFILE_NAME.fullmatch(name):
+        raise UsageProblem(
+            f"{path}: {name!r} cannot be a profile's name",
+            hint="Use letters, digits, dot, hyphen and underscore.",
+        )
+    said = _table(table, where, path)
+    _check_keys(said, (*settings_of(Profile), *SYSTEMS), where, path)
+    found = _values(Profile, said, where, path)
+    _check_remote(said, where, path)
+    found.setdefault("environment", name)
+    if "service" not in found and name != LOCAL:
+        found.setdefault("cap", DEFAULT_CAP)
+    systems = {
+        system: _system(kind, said[system], f"{where}.{system}", path)
+        for system, kind in SYSTEMS.items()
+        if system in said
+    }
+    return Profile(name, systems=MappingProxyType(systems), **found)
+
+
+def _check_remote(said: Mapping[str, Any], where: str, path: Path) -> None:
+    remote = "service" in said
+    senseless = sorted(key for key in said if (key not in _REMOTE if remote else key in _REMOTE_ONLY))
+    if not senseless:
+        return
+    key = senseless[0]
+    if remote:
+        raise UsageProblem(
+            f"{path}: {where} has a service, so it cannot have {key!r}",
+            hint="The service decides what is there, for whom, and within which limits.",
+        )
+    raise UsageProblem(
+        f"{path}: {where} has {key!r} without a service", hint=f"Put it into [{where}.SYSTEM]."
+    )
+
+
+def _system(kind: type[SystemSettings], table: Any, where: str, path: Path) -> SystemSettings:
+    said = _table(table, where, path)
+    _check_keys(said, settings_of(kind), where, path)
+    return kind(**_values(kind, said, where, path))
+
+
+def _values(kind: type[Any], said: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, setting in settings_of(kind).items():
+        if name not in said:
+            continue
+        try:
+            found[name] = setting.read(said[name])
+        except ValueError as error:
+            place = f"{where}.{name}" if where else name
+            raise UsageProblem(
+                f"{path}: {place} is not {error}", hint=f"For example: {setting.example}."
+            ) from error
+    return found
+
+
+def _table(value: Any, where: str, path: Path) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageProblem(f"{path}: {where} is not a table", hint=f"Write [{where}] on a line of its own.")
+    return value
+
+
+def _check_keys(said: Mapping[str, Any], known: Collection[str], where: str, path: Path) -> None:
+    for key in said:
+        if key not in known:
+            inside = f" in [{where}]" if where else ""
+            hint = _suggestion(key, known) or f"Keys here: {', '.join(known)}."
+            raise UsageProblem(f"{path}: unknown key {key!r}{inside}", hint=hint)
+
+
+def _suggestion(word: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else ""

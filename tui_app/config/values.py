@@ -1,0 +1,174 @@
+"""The kinds of values that a configuration file holds, and how each is read.
+
+Every reader takes what TOML made of the text and raises ``ValueError`` with what it would have wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, final
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+HIDDEN = "***"
+
+_SECRET_PARAMETERS = frozenset({"password", "sslpassword", "token"})
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_RATE = re.compile(r"([1-9][0-9]{0,8})/(second|minute|hour)")
+_UNITS = {"second": 1, "minute": 60, "hour": 3600}
+
+
+@final
+class Secret:
+    """A text that no log, traceback or screen shows: it prints as ``***`` until it is revealed."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@final
+class Address:
+    """A URL that may hold a password; printed without it."""
+
+    __slots__ = ("_url", "host", "scheme")
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._url = url
+        self.scheme = parts.scheme
+        self.host = parts.hostname or ""
+
+    def reveal(self) -> str:
+        """The whole URL, for whoever connects."""
+        return self._url
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it stays on this host."""
+        return self.host in _LOOPBACK
+
+    def __repr__(self) -> str:
+        parts = urlsplit(self._url)
+        place = parts.netloc
+        if parts.password is not None:
+            user, at, host = place.rpartition("@")
+            place = f"{user.partition(':')[0]}:{HIDDEN}{at}{host}"
+        query = "&".join(
+            f"{quote(name)}={HIDDEN if name in _SECRET_PARAMETERS else quote(value)}"
+            for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        )
+        return urlunsplit((parts.scheme, place, parts.path, query, ""))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and other._url == self._url
+
+    def __hash__(self) -> int:
+        return hash(self._url)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many items in a stretch of time."""
+
+    items: int
+    per: timedelta
+
+    def __str__(self) -> str:
+        unit = next(name for name, seconds in _UNITS.items() if seconds == self.per.total_seconds())
+        return f"{self.items}/{unit}"
+
+
+def text(value: Any) -> str:
+    """A text that is not blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text that is not empty")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def number(value: Any) -> int:
+    """A whole number from 1 up."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("a whole number from 1 up")
+    return value
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """A command: a list of texts, the program first."""
+    if not isinstance(value, list) or not value or not all(isinstance(word, str) and word for word in value):
+        raise ValueError('a command as a list of texts, such as ["vault", "read", "…"]')
+    return tuple(value)
+
+
+def rate(value: Any) -> Rate:
+    """Such as ``5/minute``."""
+    found = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('a rate such as "5/minute"; also /second and /hour')
+    return Rate(int(found[1]), timedelta(seconds=_UNITS[found[2]]))
+
+
+def one_of(*allowed: str) -> Callable[[Any], str]:
+    """A reader of one of some words."""
+
+    def read(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)}")
+        return str(value)
+
+    return read
+
+
+def address(*schemes: str) -> Callable[[Any], Address]:
+    """A reader of URLs of some schemes; ``http`` reaches no further than this host, whoever asks for it.
+
+    ``sqlite`` has nothing behind its colon: the file is in the state folder.
+    """
+    forms = ", ".join("sqlite:" if scheme == "sqlite" else f"{scheme}://…" for scheme in schemes)
+
+    def read(value: Any) -> Address:
+        found = _address(value)
+        if found is None or found.scheme not in schemes:
+            raise ValueError(f"a URL: {forms}")
+        if found.scheme == "sqlite":
+            if value != "sqlite:":
+                raise ValueError('"sqlite:" alone; its file is in the state folder')
+        elif not found.host and found.scheme != "postgresql":
+            raise ValueError(f"a URL with a host: {forms}")
+        if found.scheme == "http" and not found.loopback:
+            raise ValueError("https://…; plain http is for this host only")
+        return found
+
+    return read
+
+
+def _address(value: Any) -> Address | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return Address(value)
+    except ValueError:
+        return None
