@@ -1,0 +1,159 @@
+"""What a confirmation takes: the sentences of the review, and the one way from what was typed to a request.
+
+The rules themselves are in ``domain.plan`` and ``domain.reasons``; here they are asked in the order in which
+an operator can do something about them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from tui_app.domain.errors import Conflict, NotAllowed, PhraseDiffers
+from tui_app.domain.plan import PlanState, check_cap, short
+from tui_app.domain.reasons import check_reason
+
+if TYPE_CHECKING:
+    from tui_app.contract.models import About
+    from tui_app.contract.work import PlanModel, PlanRequest, RunRequest
+
+IDS_SPELLED = 5
+"""Up to this many ids stand in the command line; more are referred to by their plan."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """What the operator has entered at a review, kept from one opening to the next."""
+
+    reason: str = ""
+    notify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the profile allows: the environment's name, the cap, and whether it may write at all."""
+
+    environment: str = ""
+    cap: int | None = None
+    read_only: bool = False
+
+    @classmethod
+    def of(cls, about: About) -> Limits:
+        """Those of the profile we are on."""
+        return cls(about.environment, about.cap, about.read_only)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What the path hands to the client: only this can run. ``key`` was made when the review opened."""
+
+    plan: str
+    request: RunRequest
+    key: str
+
+
+@dataclass(slots=True)
+class Review:
+    """One review: the plan as far as it is made, and what may be done with it.
+
+    ``key`` is the idempotency key of the run: however often enter is pressed, it is one run.
+    """
+
+    limits: Limits
+    plan: PlanModel | None = None
+    request: PlanRequest | None = None
+    key: str = field(default_factory=lambda: str(uuid4()))
+
+    def take(self, plan: PlanModel) -> None:
+        """The plan as it stands now; another plan is another intention, with a key of its own."""
+        if self.plan is not None and self.plan.id != plan.id:
+            self.key = str(uuid4())
+        self.plan = plan
+
+    def check(self) -> PlanModel:
+        """The plan, where it can be confirmed at all.
+
+        Raises:
+            Conflict: it is still being made, could not be made, or has nothing to cancel.
+            NotAllowed: the profile is read-only.
+            AboveCap: with both numbers.
+        """
+        plan = self.plan
+        if plan is None or plan.state == PlanState.BUILDING:
+            raise Conflict("the plan is still being made", hint="Wait for it, or leave: it stays under Runs.")
+        if plan.state == PlanState.FAILED:
+            raise Conflict(
+                f"the plan could not be made: {plan.error}", hint="Nothing was sent; r makes a new one."
+            )
+        if self.limits.read_only:
+            raise NotAllowed(
+                "this profile is read-only", hint="Open the console with a profile that may write."
+            )
+        check_cap(plan.counts.cancellable, self.limits.cap)
+        if plan.phrase is None or plan.hash is None:
+            raise Conflict(
+                "nothing in this plan can be cancelled", hint="Leave the review and choose other items."
+            )
+        return plan
+
+    def confirm(self, reason: str, typed: str, *, notify: bool, accept_drift: bool) -> Confirmation:
+        """The confirmation.
+
+        Raises:
+            Conflict, NotAllowed, AboveCap: as ``check``.
+            InvalidReason: saying why.
+            PhraseDiffers: saying what is expected.
+        """
+        from tui_app.contract.work import OptionsModel, RunRequest
+
+        plan = self.check()
+        kept = check_reason(reason)
+        if typed != plan.phrase:
+            raise PhraseDiffers(
+                f"type exactly: {plan.phrase}", hint="Nothing was sent.", expected=plan.phrase
+            )
+        options = OptionsModel(notify_stakeholders=notify, accept_drift=accept_drift)
+        request = RunRequest(hash=plan.hash or "", reason=kept, options=options, phrase=typed)
+        return Confirmation(plan.id, request, self.key)
+
+    def command_line(self, reason: str, *, notify: bool, accept_drift: bool) -> str:
+        """The command line that would do the same."""
+        plan = self.plan
+        if plan is None:
+            return ""
+        words = ["quash", *_what(plan, self.request), "--reason", reason.strip() or "…", "--yes"]
+        words += ["--expect-count", str(plan.counts.items)]
+        words += [] if notify else ["--no-notify"]
+        words += ["--accept-drift"] if accept_drift else []
+        return shlex.join(words)
+
+
+def _what(plan: PlanModel, request: PlanRequest | None) -> list[str]:
+    if request is None or len(request.selections) != 1 or request.verb != "cancel":
+        return ["apply", plan.id]
+    chosen = request.selections[0]
+    if chosen.ids is not None and len(chosen.ids) <= IDS_SPELLED:
+        return ["cancel", chosen.system, *chosen.ids]
+    if chosen.filter and not chosen.excluded:
+        return ["cancel", chosen.system, "--filter", chosen.filter]
+    return ["apply", plan.id]
+
+
+def numbers(plan: PlanModel) -> str:
+    """Both numbers, labelled: what is in the plan, and what will be done."""
+    counts = plan.counts
+    done = "reinstated" if plan.verb == "reinstate" else "cancelled"
+    return f"{counts.items:,} in the plan, {counts.cancellable:,} will be {done}, {counts.blocked:,} blocked"
+
+
+def progress(plan: PlanModel) -> str:
+    """How far the plan is made."""
+    of = f" of {plan.expected:,}" if plan.expected is not None else ""
+    return f"{plan.read:,}{of} read"
+
+
+def name(plan: PlanModel) -> str:
+    """The plan's name on screen."""
+    return short(plan.hash) if plan.hash else plan.id[:8]
