@@ -1,0 +1,1 @@
+"""What the operator sees. Imports client, contract and domain only, and the first two not before the first paint."""

@@ -1,0 +1,244 @@
+"""The one registry of actions and keys: bindings, footer, help, palette, keymap and docs/keys.md come from here.
+
+An action is never hidden: where it makes no sense now, ``why_disabled`` says so in a sentence, and pressing its key
+shows that sentence. What an action does is a method ``act_<id>`` of the screen, of one of its ``targets``, or of the
+app; see ``tui_app.tui.app``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+FIXED = ("commands", "cases", "schedules", "runs", "ledger")
+"""The five places, by the number that opens them; a number stays what it is where a system is absent."""
+
+SYSTEM_PLACES = FIXED[:3]
+
+EVERYWHERE = "everywhere"
+ITEMS, DETAIL, REVIEW, RUNS, RUN, LEDGER, HELP = "items", "detail", "review", "runs", "run", "ledger", "help"
+TABLES = (ITEMS, RUNS, RUN, LEDGER)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What decides whether an action makes sense now. A screen fills in what it has.
+
+    ``run`` is the state of the run that is shown, or under the cursor, in the words of the run's state machine.
+    ``busy`` is a sentence about what has to end first; empty when nothing has to.
+    """
+
+    connected: bool = False
+    may_write: bool = False
+    systems: frozenset[str] = frozenset()
+    depth: int = 1
+    rows: int = 0
+    item: bool = False
+    marked: int = 0
+    column: str = ""
+    sortable: bool = False
+    busy: str = ""
+    run: str = ""
+    wanted: str | None = None
+    attended: bool = True
+    refused: int = 0
+    done: int = 0
+
+
+Why = Callable[[State], str | None]
+
+
+def _always(_: State) -> str | None:
+    return None
+
+
+def _connected(state: State) -> str | None:
+    return None if state.connected else "Not connected yet; r tries again."
+
+
+def _rows(state: State) -> str | None:
+    return _connected(state) or (None if state.rows else "There are no rows here.")
+
+
+def _item(state: State) -> str | None:
+    return _connected(state) or (None if state.item else "The cursor is on no row.")
+
+
+def _marked(state: State) -> str | None:
+    return _connected(state) or (None if state.marked else "Nothing is marked; space marks a row.")
+
+
+def _sortable(state: State) -> str | None:
+    why = _connected(state)
+    if why or state.sortable:
+        return why
+    return f"The system cannot order by {state.column}; h and l go to another column."
+
+
+def _write(state: State) -> str | None:
+    why = _connected(state)
+    if why or state.may_write:
+        return why
+    return "This profile is read-only: nothing can be planned or cancelled from here."
+
+
+def _review(state: State) -> str | None:
+    why = _write(state) or state.busy
+    return why or (None if state.item or state.marked else "There is nothing to review: no row, no mark.")
+
+
+def _place(system: str) -> Why:
+    def why(state: State) -> str | None:
+        if not state.connected or system in state.systems:
+            return None
+        return f"This profile has no {system}; a profile names the systems it has."
+
+    return why
+
+
+def _run_live(state: State) -> str | None:
+    why = _write(state)
+    if why or state.run in ("queued", "running", "paused"):
+        return why
+    return "This run is over." if state.run else "The cursor is on no run."
+
+
+def _stoppable(state: State) -> str | None:
+    return _run_live(state) or ("It is already stopping." if state.wanted == "stop" else None)
+
+
+def _retry(state: State) -> str | None:
+    why = _write(state)
+    return why or (None if state.refused else "Nothing was refused or left unknown, so nothing can be retried.")
+
+
+def _verify(state: State) -> str | None:
+    return _connected(state) or (None if state.done else "Nothing was cancelled yet, so nothing can be verified.")
+
+
+def _deeper(state: State) -> str | None:
+    return None if state.depth > 1 else "This is the top level; q or Q quits."
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing the operator can do. ``label`` stands in the footer, ``help`` in the help and the palette.
+
+    ``footer`` is its place there, 0 for none. ``opens`` marks what opens a screen: keys typed until that screen stands
+    are dropped. ``urgent`` keys work while a field has the focus. ``argument`` is handed to the handler, which is
+    ``act_<handler>``, or ``act_<id>`` where none is named.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    label: str
+    help: str
+    places: tuple[str, ...]
+    why_disabled: Why = _always
+    footer: int = 0
+    opens: bool = False
+    urgent: bool = False
+    handler: str = ""
+    argument: str | None = None
+
+
+def _move(id: str, keys: tuple[str, ...], sentence: str) -> Action:
+    return Action(id, keys, id.replace("_", " "), sentence, TABLES, handler="move", argument=id)
+
+
+def _go(number: int, place: str) -> Action:
+    why = _place(place) if place in SYSTEM_PLACES else _always
+    sentence = f"Go to {place.capitalize()}."
+    return Action(
+        f"go_{place}", (str(number),), place.capitalize(), sentence, (EVERYWHERE,), why, handler="go", argument=place
+    )
+
+
+def _copy(id: str, key: str, label: str, sentence: str) -> Action:
+    return Action(f"copy_{id}", (key,), label, sentence, ("copy",), handler="pick", argument=id)
+
+
+def _items(
+    id: str, keys: tuple[str, ...], label: str, sentence: str, why: Why = _rows, *, footer: int = 0, opens: bool = False
+) -> Action:
+    return Action(id, keys, label, sentence, (ITEMS,), why, footer, opens)
+
+
+ACTIONS: tuple[Action, ...] = (
+    *(_go(number, place) for number, place in enumerate(FIXED, 1)),
+    _move("down", ("j", "down"), "Move down."),
+    _move("up", ("k", "up"), "Move up."),
+    _move("page_down", ("pagedown",), "Move down by a screen."),
+    _move("page_up", ("pageup",), "Move up by a screen."),
+    _move("half_down", ("ctrl+d",), "Move down by half a screen; it never deletes."),
+    _move("half_up", ("ctrl+u",), "Move up by half a screen."),
+    _move("first", ("g", "home"), "Go to the first row."),
+    _move("last", ("G", "end"), "Go to the last row."),
+    _move("left", ("h", "left"), "Move the column cursor left."),
+    _move("right", ("l", "right"), "Move the column cursor right."),
+    # Items
+    _items("mark", ("space",), "mark", "Mark or unmark this item, and move down.", _item, footer=1),
+    _items("range", ("v",), "range", "Begin a range here; the next v ends it, escape drops it.", _item, footer=8),
+    _items("range_down", ("shift+down",), "range down", "Take the next row into a range."),
+    _items("range_up", ("shift+up",), "range up", "Take the row above into a range."),
+    _items("mark_all", ("a",), "all", "Mark everything the filter matches, as a filter and not as a list.", footer=2),
+    _items("invert", ("*",), "invert", "Mark what is not marked, and the other way round."),
+    _items("clear", ("\\",), "clear", "Take all marks away.", _marked, footer=9),
+    _items("same", (",",), "same value", "Mark every item that has this cell's value.", _item, footer=10),
+    _items("only_marked", ("M",), "only marked", "Show only what is marked, or everything again.", _marked),
+    Action("filter", ("/",), "filter", "Filter as you type.", (ITEMS, RUNS, LEDGER), _connected, footer=3),
+    _items("sort", ("o",), "sort", "Order by the column of the cursor.", _sortable, footer=7),
+    _items("sort_reverse", ("O",), "reverse", "Turn the order round.", _connected),
+    _items("detail", ("enter",), "detail", "Show everything that is known of this item.", _item, footer=5, opens=True),
+    Action("preview", ("p",), "preview", "Preview panel on and off.", (ITEMS,), footer=6),
+    _items("preview_marked", ("P",), "preview marked", "Review what is marked, without acting.", _marked, opens=True),
+    _items("copy", ("y",), "copy", "Copy the id, the row, the curl line or the filter.", _item, opens=True),
+    _copy("id", "i", "id", "Copy the id."),
+    _copy("row", "r", "row", "Copy the row, its cells separated by tabs."),
+    _copy("curl", "c", "curl line", "Copy the curl line that reads this item from a served quash."),
+    _copy("command", "l", "command line", "Copy the filter as a command line."),
+    Action(
+        "review",
+        ("x",),
+        "review",
+        "Review what is marked, else this item. It opens a screen and never acts.",
+        (ITEMS, DETAIL),
+        _review,
+        footer=4,
+        opens=True,
+    ),
+    # Review
+    Action(
+        "templates", ("f3",), "reasons", "Choose a reason from the templates and the last ones.", (REVIEW,), footer=1
+    ),
+    Action("editor", ("f4",), "$EDITOR", "Write the reason in $EDITOR.", (REVIEW,), footer=2),
+    # Runs and one run
+    Action("open_run", ("enter",), "open", "Watch this run.", (RUNS,), _item, footer=1, opens=True),
+    Action("run_item", ("enter",), "item", "Show the outcome and the trail of this item.", (RUN,), _item, footer=6),
+    Action(
+        "pause", ("space",), "pause", "Pause the run after what is being sent, or resume it.", (RUNS, RUN), _run_live, 1
+    ),
+    Action("stop", ("S",), "stop", "Stop the run for good: what was not sent is skipped.", (RUNS, RUN), _stoppable, 2),
+    Action("retry", ("t",), "retry", "Plan anew what was refused or is unknown.", (RUNS, RUN), _retry, 3, opens=True),
+    Action(
+        "verify", ("V",), "verify", "Hold what was cancelled against the system once more.", (RUNS, RUN), _verify, 4
+    ),
+    Action("export", ("e",), "export", "Write the report to a file.", (RUNS, RUN, LEDGER), _connected, 5),
+    # Ledger
+    Action("verify_ledger", ("V",), "verify", "Recompute the whole ledger.", (LEDGER,), _connected, 1),
+    # Everywhere
+    Action("refresh", ("r",), "refresh", "Read again; the cursor stays on its item.", (*TABLES, DETAIL), footer=11),
+    Action("auto", (".",), "auto", "Automatic refresh on and off.", TABLES),
+    Action("command_line", (":",), "command", "Command line: :commands, :runs, :ledger, :ids, :q.", (EVERYWHERE,)),
+    Action("help", ("?", "f1"), "help", "Help of this screen, searchable.", (EVERYWHERE,), footer=90, opens=True),
+    Action("palette", ("ctrl+p", "f2"), "palette", "Every action by name.", (EVERYWHERE,), urgent=True, opens=True),
+    Action("back", ("escape",), "back", "One level back: end a filter, drop a range, close a screen.", (EVERYWHERE,)),
+    Action("level_up", ("q",), "back", "One level back; at the top level quit.", (EVERYWHERE,)),
+    Action("quit", ("Q", "ctrl+q"), "quit", "Quit. What runs goes on.", (EVERYWHERE,), footer=91, urgent=True),
+    Action("next_field", ("tab",), "next field", "Go to the next field or list.", (EVERYWHERE,)),
+    Action("previous_field", ("shift+tab",), "previous field", "Go to the field or list before.", (EVERYWHERE,)),
+    Action("leave", ("ctrl+c",), "leave", "Leave a dialog or a run; the run goes on.", (EVERYWHERE,), urgent=True),
+    Action("suspend", ("ctrl+z",), "suspend", "Back to the shell; fg returns.", (EVERYWHERE,), urgent=True),
+)
+
+BY_ID = {action.id: action for action in ACTIONS}

@@ -1,0 +1,245 @@
+"""The console: five places, one registry of actions, one presenter for what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from rich.text import Text
+from textual import events
+from textual.app import App, SystemCommand
+from textual.content import Content
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from tui_app.domain.errors import Fault, QuashError
+from tui_app.resources import styles_dir
+from tui_app.tui.actions import BY_ID, FIXED, SYSTEM_PLACES, Action
+from tui_app.tui.connection import Connection
+from tui_app.tui.everywhere import Everywhere
+from tui_app.tui.glyphs import Glyphs, speaks_utf8
+from tui_app.tui.keymap import Keymap
+from tui_app.tui.notices import Notice, Tone, told
+from tui_app.tui.places import place_screen
+from tui_app.tui.report import write_report
+from tui_app.tui.screens.base import QuashScreen
+from tui_app.tui.text import safe
+from tui_app.tui.themes import THEMES
+
+if TYPE_CHECKING:
+    from tui_app.client.backend import BackendClient
+    from tui_app.contract.models import About, SystemModel
+
+T = TypeVar("T")
+
+ALWAYS_HEARD = frozenset({"ctrl+q", "ctrl+c", "ctrl+z"})
+
+
+class QuashApp(App[int], inherit_bindings=False):
+    """The full-screen console.
+
+    ``client_factory`` is called after the first paint, so that nothing of the wire is loaded before there is something
+    to look at. ``keymap`` gives actions other keys, as the config does; ``reports`` is where a crash leaves its report.
+
+    Raises:
+        UsageProblem: the keymap makes no sense.
+    """
+
+    CSS_PATH: ClassVar = [str(path) for path in sorted(styles_dir().glob("*.tcss"))]
+    TITLE = "quash"
+    ENABLE_COMMAND_PALETTE = True
+    DEFAULT_MODE = FIXED[0]
+    ESCAPE_TO_MINIMIZE = False
+
+    about: reactive[About | None] = reactive(None, init=False)
+    notice: reactive[Notice | None] = reactive(None, init=False)
+    countdown: reactive[int] = reactive(0, init=False)
+
+    def __init__(
+        self,
+        client_factory: Callable[[], BackendClient],
+        *,
+        keymap: Mapping[str, str] | None = None,
+        theme: str = "quash-dark",
+        reports: Path | None = None,
+        utf8: bool | None = None,
+    ) -> None:
+        super().__init__()
+        self.keymap = Keymap(keymap)
+        self.glyphs = Glyphs(speaks_utf8() if utf8 is None else utf8)
+        self.animation_level = "none"
+        self.crash: Path | None = None
+        self.everywhere = Everywhere(self)
+        self.link = Connection(self, client_factory)
+        self._reports = reports
+        self._dropping = False
+        for each in THEMES:
+            self.register_theme(each)
+        self.theme = theme
+        for place in FIXED:
+            self.add_mode(place, partial(place_screen, place))
+
+    # What screens read
+
+    @property
+    def client(self) -> BackendClient:
+        """The backend, once it has answered.
+
+        Raises:
+            CannotConnect: it has not.
+        """
+        return self.link.client
+
+    @property
+    def top(self) -> QuashScreen[Any]:
+        """The screen that actions are for."""
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, QuashScreen))
+
+    def system(self, name: str) -> SystemModel | None:
+        """How a system describes itself; None where the profile does not have it."""
+        systems = self.about.systems if self.about else []
+        return next((system for system in systems if system.system == name), None)
+
+    def title_of(self, place: str) -> str:
+        """What a place is called: by its system where there is one."""
+        system = self.system(place)
+        return system.title if system else place.capitalize()
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """The places whose system this profile does not have."""
+        return frozenset(place for place in SYSTEM_PLACES if self.about and self.system(place) is None)
+
+    def key_of(self, action: str) -> str:
+        """The key of an action, as it is shown."""
+        return self.keymap.shown(BY_ID[action])
+
+    def stakes(self) -> list[Content]:
+        """What quitting now would lose, over all places."""
+        screens = [screen for stack in self._screen_stacks.values() for screen in stack]
+        found = [screen.at_stake() for screen in screens if isinstance(screen, QuashScreen)]
+        return [stake for stake in found if stake is not None]
+
+    # Life
+
+    def on_mount(self) -> None:
+        self.set_interval(1, self._tick)
+        if not self.is_headless:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, None, 128 + number)
+        self.call_after_refresh(self.retry)
+
+    async def on_unmount(self) -> None:
+        await self.link.close()
+
+    def retry(self) -> None:
+        """Reach the backend again; where it was reached, read again."""
+        if self.about is None:
+            self.start(self.link.open(), group="connection")
+        else:
+            self.top.connected()
+
+    def _tick(self) -> None:
+        if self.notice is None or self.notice.retry is None:
+            return
+        if self.countdown > 1:
+            self.countdown -= 1
+        else:
+            self.retry()
+
+    # What goes wrong
+
+    def start(self, work: Awaitable[object], *, group: str = "app") -> None:
+        """Work of the app's own in the background; a later one of the same group replaces it."""
+        self.run_worker(self.guarded(work, reads=True), group=group, exclusive=True, exit_on_error=False)
+
+    async def guarded(self, work: Awaitable[T], *, reads: bool = False) -> T | None:
+        """Await, and present what goes wrong. With ``reads`` a success ends the banner of an unreachable backend."""
+        try:
+            result = await work
+        except QuashError as error:
+            self.present(error)
+        except Exception as error:
+            path = self._report(error)
+            self.present(Fault(type(error).__name__, hint=f"The report is at {path}."))
+        else:
+            if reads and self.notice is not None and self.notice.retry is not None:
+                self.notice = None
+            return result
+        self._dropping = False
+        return None
+
+    def present(self, error: QuashError) -> None:
+        """Tell the operator: a banner for what lasts, else a message that fades."""
+        notice = told(error)
+        if notice.lasts:
+            self.notice = notice
+            self.countdown = round(notice.retry or 0)
+        else:
+            self.say(notice.text, notice.tone)
+
+    def say(self, message: Content, tone: Tone = "info") -> None:
+        """A message that fades."""
+        severity = "information" if tone == "info" else tone
+        self.notify(message.plain, severity=cast("Any", severity), markup=False)
+
+    def _report(self, error: BaseException) -> Path:
+        self.crash = write_report(error, self._reports)
+        return self.crash
+
+    def _fatal_error(self) -> None:
+        # The stock one prints local variables, tokens included.
+        path = self._report(self._exception or RuntimeError("unknown"))
+        self._exit_renderables.append(Text(f"quash had to end; runs go on. The report is at {path}"))
+        self._close_messages_no_wait()
+
+    # Actions
+
+    async def action_perform(self, id: str) -> None:
+        """Do an action of the registry, or say why not."""
+        action, screen = BY_ID[id], self.top
+        why = action.why_disabled(screen.state())
+        if why is not None:
+            self.say(safe(why))
+            return
+        self._dropping = action.opens
+        handler = self._handler(screen, action)
+        arguments = () if action.argument is None else (action.argument,)
+        await self.guarded(_called(handler, *arguments))
+        if self.top is screen and not any(worker.group == "path" for worker in self.workers):
+            self._dropping = False
+
+    def _handler(self, screen: QuashScreen[Any], action: Action) -> Callable[..., object]:
+        name = f"act_{action.handler or action.id}"
+        for target in (*screen.targets(), self.everywhere):
+            handler = getattr(target, name, None)
+            if handler is not None:
+                return cast("Callable[..., object]", handler)
+        raise LookupError(f"no {name} for {screen.PLACE}")
+
+    def screen_stands(self) -> None:
+        """A screen has been drawn and may be typed at."""
+        self._dropping = False
+
+    async def on_event(self, event: events.Event) -> None:
+        # A key meant for the screen that is being opened would act on the one that is being left.
+        if isinstance(event, events.Key) and self._dropping and event.key not in ALWAYS_HEARD:
+            return
+        await super().on_event(event)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: the registry, as far as the screen has it."""
+        place = screen.PLACE if isinstance(screen, QuashScreen) else self.top.PLACE
+        for action in self.keymap.at(place):
+            title = f"{action.label.capitalize()} ({self.keymap.shown(action)})"
+            yield SystemCommand(title, action.help, partial(self.action_perform, action.id))
+
+
+async def _called(handler: Callable[..., object], *arguments: object) -> object:
+    result = handler(*arguments)
+    return await result if inspect.isawaitable(result) else result

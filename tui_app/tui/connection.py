@@ -1,0 +1,77 @@
+"""Reaching the backend: made after the first paint, tried again until it answers, and closed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tui_app.domain.errors import CannotConnect, Refused
+from tui_app.tui.notices import Notice, told
+from tui_app.tui.text import phrase
+
+if TYPE_CHECKING:
+    from tui_app.client.backend import BackendClient
+    from tui_app.contract.work import RunModel
+    from tui_app.tui.app import QuashApp
+
+
+class Connection:
+    """The one client of the console, and whether it has answered."""
+
+    def __init__(self, app: QuashApp, factory: Callable[[], BackendClient]) -> None:
+        self._app = app
+        self._factory = factory
+        self._client: BackendClient | None = None
+
+    @property
+    def client(self) -> BackendClient:
+        """The backend.
+
+        Raises:
+            CannotConnect: there has been no answer yet.
+        """
+        if self._client is None or self._app.about is None:
+            raise CannotConnect("the backend has not answered yet")
+        return self._client
+
+    async def open(self) -> None:
+        """Ask who we are and what is there; then offer what an earlier console left behind.
+
+        Raises:
+            Unavailable: no answer; the caller says so and tries again.
+        """
+        try:
+            if self._client is None:
+                self._client = self._factory()
+            about = await self._client.about()
+        except Refused as error:
+            notice = told(error)
+            self._app.notice = Notice("error", notice.text, lasts=True)
+            return
+        self._app.about = about
+        self._offer([run for run in await self._client.runs.list() if interrupted(run)])
+
+    async def close(self) -> None:
+        """Let go of the backend."""
+        if self._client is not None:
+            await self._client.close()
+
+    def _offer(self, runs: list[RunModel]) -> None:
+        if not runs:
+            return
+        key, resume = self._app.key_of("go_runs"), self._app.key_of("pause")
+        left = sum(run.counts.get("pending", 0) for run in runs)
+        text = phrase(
+            "Nobody works on {} with {} items left. {} goes to Runs, where {} resumes.",
+            phrase("a run") if len(runs) == 1 else phrase("{} runs", len(runs)),
+            left,
+            key,
+            resume,
+        )
+        self._app.notice = Notice("warning", text, lasts=True)
+
+
+def interrupted(run: RunModel) -> bool:
+    """Whether a run was meant to go on, and nobody works on it."""
+    by_hand = run.pause is not None and run.pause.cause == "operator"
+    return not run.attended and not by_hand and run.state not in ("finished", "stopped")

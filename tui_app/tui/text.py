@@ -1,0 +1,46 @@
+"""The one way of a text onto the screen: visible, cut, and literal.
+
+A widget that is handed a plain string reads markup out of it, and a link in a cell is then an action that runs. So
+every sink is handed a ``Content`` that was made here; tests/tui/test_sinks.py looks at each call.
+"""
+
+from __future__ import annotations
+
+from string import Formatter
+from typing import LiteralString
+
+from textual.content import Content
+
+from tui_app.domain.visible import LIMIT, visible
+
+
+def safe(text: object, limit: int = LIMIT, style: LiteralString = "") -> Content:
+    """What anybody wrote, as literal text of at most ``limit`` characters, in one style."""
+    return Content.styled(visible(str(text), limit), style) if style else Content(visible(str(text), limit))
+
+
+def phrase(template: LiteralString, *values: object) -> Content:
+    """A sentence of ours with values of anybody's: each ``{}`` takes the next, made safe unless it is a ``Content``.
+
+    Numbers are grouped: ``phrase("{} of {}", 3, 12431)`` reads "3 of 12,431".
+    """
+    parts: list[Content] = []
+    rest = iter(values)
+    for literal, field, _spec, _conversion in Formatter().parse(template):
+        parts.append(Content(literal))
+        if field is not None:
+            parts.append(_shown(next(rest)))
+    return Content("").join(parts)
+
+
+def lines(*parts: Content) -> Content:
+    """Several contents under each other."""
+    return Content("\n").join(parts)
+
+
+def _shown(value: object) -> Content:
+    if isinstance(value, Content):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Content(f"{value:,}")
+    return safe(value)
