@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from tui_app.contract.models import Wire
 from tui_app.domain.errors import BY_CODE, Fault, QuashError, Refused, Unavailable
 
@@ -50,7 +52,7 @@ class Problem(Wire):
     hint: str = ""
     instance: str | None = None
     retry_after: float | None = None
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict)
 
 
 def to_problem(error: QuashError, instance: str | None = None) -> Problem:

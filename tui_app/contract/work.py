@@ -55,7 +55,7 @@ class DriftExample(Wire):
 
 
 class DriftModel(Wire):
-    """A plan read again. ``state`` is ``running``, ``done`` or ``failed``; ``read`` of ``items`` are compared so far."""
+    """A plan read again. ``state`` is ``running``, ``done`` or ``failed``; ``read`` items are compared so far."""
 
     state: str
     read: int

@@ -134,9 +134,7 @@ class Drifted(Refused):
     """Items moved between plan and run, and the operator has not accepted that."""
 
     code = "DRIFTED"
-    default_hint = (
-        "Make a new plan, or apply with --accept-drift: what cannot be cancelled any more is skipped."
-    )
+    default_hint = "Make a new plan, or apply with --accept-drift: what cannot be cancelled any more is skipped."
 
 
 class AboveCap(Refused):
@@ -150,9 +148,7 @@ class CountDiffers(Refused):
     """The plan does not hold the number of items that was expected."""
 
     code = "COUNT_DIFFERS"
-    default_hint = (
-        "Look at what the selection matches now; --expect-count is the number of items in the plan."
-    )
+    default_hint = "Look at what the selection matches now; --expect-count is the number of items in the plan."
 
 
 class PhraseDiffers(Refused):

@@ -116,6 +116,4 @@ def check_fields(wanted: Filter, known: frozenset[str]) -> None:
     """
     for term in wanted.terms:
         if term.field and term.field not in known:
-            raise MalformedFilter(
-                f"there is no field {term.field!r}", hint=f"Fields here: {', '.join(sorted(known))}."
-            )
+            raise MalformedFilter(f"there is no field {term.field!r}", hint=f"Fields here: {', '.join(sorted(known))}.")

@@ -76,9 +76,7 @@ class Sort:
         """
         name = text.removeprefix("-")
         if not name:
-            raise UsageProblem(
-                "a sort needs a field", hint="Write --sort field, or --sort -field for descending."
-            )
+            raise UsageProblem("a sort needs a field", hint="Write --sort field, or --sort -field for descending.")
         return cls(name, text.startswith("-"))
 
     @property
@@ -109,9 +107,7 @@ class Cursor:
         try:
             value, item = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except (binascii.Error, ValueError, TypeError) as error:
-            raise UsageProblem(
-                "this cursor was not made by quash", hint="Take `next` from the page before."
-            ) from error
+            raise UsageProblem("this cursor was not made by quash", hint="Take `next` from the page before.") from error
         if not isinstance(item, str) or not isinstance(value, str | int | float | bool | None):
             raise UsageProblem("this cursor was not made by quash", hint="Take `next` from the page before.")
         return cls(value, item)
@@ -185,9 +181,7 @@ def check_id(text: str) -> str:
     if len(text) > MAX_ID:
         raise MalformedId(f"an id of {len(text)} characters is too long", hint=f"At most {MAX_ID}.")
     if _ID_CONTROLS.search(text):
-        raise MalformedId(
-            f"{text!r} has control characters", hint="Copy the id again, without escape sequences."
-        )
+        raise MalformedId(f"{text!r} has control characters", hint="Copy the id again, without escape sequences.")
     return text
 
 
@@ -198,7 +192,5 @@ def check_sort(sort: Sort, known: frozenset[str]) -> Sort:
         MalformedFilter: naming the known ones.
     """
     if sort.field not in known:
-        raise MalformedFilter(
-            f"cannot sort by {sort.field!r}", hint=f"Sortable here: {', '.join(sorted(known))}."
-        )
+        raise MalformedFilter(f"cannot sort by {sort.field!r}", hint=f"Sortable here: {', '.join(sorted(known))}.")
     return sort

@@ -45,7 +45,7 @@ class Event(StrEnum):
 
 
 def entry_hash(sequence: int, previous: bytes, body: bytes) -> bytes:
-    """``SHA-256("quash-ledger-v1\\0" ‖ sequence u64 ‖ previous ‖ body)``, the sequence big-endian."""
+    r"""``SHA-256("quash-ledger-v1\0" ‖ sequence u64 ‖ previous ‖ body)``, the sequence big-endian."""
     return hashlib.sha256(_PREFIX + struct.pack(">Q", sequence) + previous + body).digest()
 
 

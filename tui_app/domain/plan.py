@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +13,7 @@ from tui_app.domain.canonical import canonical, digest
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import AboveCap, Conflict, CountDiffers, PhraseDiffers, PlanChanged, PlanExpired
 from tui_app.domain.items import Seen
-from tui_app.domain.verdict import Tally
+from tui_app.domain.verdict import Effect, Tally
 
 TTL = timedelta(minutes=30)
 FILE_TTL = timedelta(days=7)
@@ -196,9 +196,7 @@ def expected_phrase(cancellable: int, environment: str) -> str:
         Conflict: there is nothing to cancel, which cannot be confirmed.
     """
     if cancellable == 0:
-        raise Conflict(
-            "nothing in this plan can be cancelled", hint="Leave the review and choose other items."
-        )
+        raise Conflict("nothing in this plan can be cancelled", hint="Leave the review and choose other items.")
     words = "yes" if cancellable <= WORD_LIMIT else str(cancellable)
     return f"production {words}" if environment == "production" else words
 
@@ -221,9 +219,7 @@ def check_count(expected: int, items: int) -> None:
         CountDiffers: with both numbers.
     """
     if expected != items:
-        raise CountDiffers(
-            f"expected {expected:,} items, the plan has {items:,}", expected=expected, items=items
-        )
+        raise CountDiffers(f"expected {expected:,} items, the plan has {items:,}", expected=expected, items=items)
 
 
 def check_cap(cancellable: int, cap: int | None) -> None:
@@ -246,52 +242,14 @@ def check_expiry(head: PlanHead, now: datetime) -> None:
         raise PlanExpired(f"this plan expired at {head.expires_at}")
 
 
-class DriftKind(StrEnum):
-    """What became of a frozen item when it was read again."""
-
-    UNCHANGED = "unchanged"
-    CHANGED = "changed"
-    GONE = "gone"
-
-
-def drift(frozen: Seen, now: Seen) -> DriftKind:
-    """Compare what was seen with what is there.
-
-    What was blocked will not be sent whatever it is now, so it cannot drift. ``CHANGED`` can still be cancelled,
-    ``GONE`` cannot any more.
-    """
-    if not frozen.verdict.cancellable or frozen.fingerprint == now.fingerprint:
-        return DriftKind.UNCHANGED
-    return DriftKind.CHANGED if now.verdict.cancellable else DriftKind.GONE
-
-
-@dataclass(slots=True)
-class DriftReport:
-    """The three lists of a plan that is read again; examples are kept, not all rows."""
-
-    EXAMPLES = 100
-
-    counts: dict[DriftKind, int] = field(default_factory=lambda: dict.fromkeys(DriftKind, 0))
-    examples: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, system: str, before: Sequence[Seen], after: Sequence[Seen]) -> None:
-        """Compare a page of items, read again in the same order."""
-        for frozen, now in zip(before, after, strict=True):
-            kind = drift(frozen, now)
-            self.counts[kind] += 1
-            if kind is not DriftKind.UNCHANGED and len(self.examples) < self.EXAMPLES:
-                self.examples.append(
-                    {
-                        "kind": kind.value,
-                        "system": system,
-                        "id": frozen.id,
-                        "before": frozen.status,
-                        "after": now.status,
-                        "reason": now.verdict.reason,
-                    }
-                )
-
-    @property
-    def moved(self) -> bool:
-        """Whether anything is no longer as it was seen."""
-        return bool(self.counts[DriftKind.CHANGED] or self.counts[DriftKind.GONE])
+def totals_from(record: Mapping[str, Any]) -> PlanTotals:
+    """The way back from :meth:`PlanTotals.record`; an empty record gives empty totals."""
+    totals = PlanTotals()
+    if record:
+        totals.items = record["counts"]["items"]
+        totals.cancellable = record["counts"]["cancellable"]
+        totals.by_system = dict(record["by_system"])
+        totals.blocked = dict(record["blocked"])
+        for code, target, count in record["impact"]:
+            totals.impact.add((Effect(code, target),), count)
+    return totals

@@ -129,9 +129,7 @@ class Markdown:
         self._title, self._facts, self._fields = title, facts, fields
 
     def head(self) -> str:
-        told = "".join(
-            f"- {name}: {escaped(value)}\n" for name, value in self._facts.items() if value is not None
-        )
+        told = "".join(f"- {name}: {escaped(value)}\n" for name, value in self._facts.items() if value is not None)
         rule = self._line(("---",) * len(self._fields))
         return f"# {escaped(self._title)}\n\n{told}\n{self._line(self._fields)}{rule}"
 
@@ -164,9 +162,7 @@ def run_report(form: Format, run: Mapping[str, Any]) -> Writer:
         **{name.replace("_", " "): count for name, count in run["counts"].items()},
         **{f"verified: {name.replace('_', ' ')}": count for name, count in run["verified"].items()},
     }
-    return Markdown(
-        f"Run {run['id']}", facts, ("system", "id", "state", "code", "message", "verified", "key")
-    )
+    return Markdown(f"Run {run['id']}", facts, ("system", "id", "state", "code", "message", "verified", "key"))
 
 
 def ledger_export(form: Format, about: Mapping[str, Any]) -> Writer:

@@ -5,7 +5,6 @@ item   planned ─▶ sending ─▶ accepted ─▶ cancelled
           │          ├────▶ already_cancelled
           │          ├────▶ refused
           │          └────▶ unknown ─▶ one of these once it is settled, or it stays
-          ├─▶ already_cancelled      read again before sending, and found so
           └─▶ skipped
 run    queued ─▶ running ⇄ paused ─▶ finished │ stopped
 ```
@@ -41,9 +40,7 @@ class ItemState(StrEnum):
     UNKNOWN = "unknown"
 
 
-_SETTLED = frozenset(
-    {ItemState.CANCELLED, ItemState.REINSTATED, ItemState.ALREADY_CANCELLED, ItemState.REFUSED}
-)
+_SETTLED = frozenset({ItemState.CANCELLED, ItemState.REINSTATED, ItemState.ALREADY_CANCELLED, ItemState.REFUSED})
 OUTCOMES = _SETTLED | {ItemState.SKIPPED, ItemState.UNKNOWN}
 """The states that are an answer; ``accepted`` is not one."""
 
@@ -51,9 +48,8 @@ EFFECTIVE = frozenset({ItemState.CANCELLED, ItemState.REINSTATED})
 """The outcomes that changed something, and are verified."""
 
 ITEM_MOVES: Mapping[ItemState, frozenset[ItemState]] = {
-    ItemState.PLANNED: frozenset({ItemState.SENDING, ItemState.SKIPPED, ItemState.ALREADY_CANCELLED}),
-    ItemState.SENDING: _SETTLED
-    | {ItemState.ACCEPTED, ItemState.UNKNOWN, ItemState.SKIPPED, ItemState.PLANNED},
+    ItemState.PLANNED: frozenset({ItemState.SENDING, ItemState.SKIPPED}),
+    ItemState.SENDING: _SETTLED | {ItemState.ACCEPTED, ItemState.UNKNOWN, ItemState.SKIPPED, ItemState.PLANNED},
     ItemState.ACCEPTED: _SETTLED | {ItemState.UNKNOWN},
     ItemState.UNKNOWN: _SETTLED,
     **dict.fromkeys(_SETTLED | {ItemState.SKIPPED}, frozenset()),
@@ -154,7 +150,7 @@ def item_key(secret: bytes, run_id: str, system: str, item_id: str) -> str:
 
     16 bytes of HMAC-SHA256 with the version and variant bits of a version-4 UUID, the form the case API wants.
     """
-    message = "\0".join((run_id, system, item_id)).encode("utf-8", "surrogatepass")
+    message = f"{run_id}\0{system}\0{item_id}".encode("utf-8", "surrogatepass")
     raw = bytearray(hmac.digest(secret, message, hashlib.sha256)[:16])
     raw[6] = (raw[6] & 0x0F) | 0x40
     raw[8] = (raw[8] & 0x3F) | 0x80

@@ -1,59 +1,30 @@
-"""What the journal and the ledger keep, and the Protocols of the stores that keep it.
+"""The Protocols of the stores: the engine and the service know only these, and ``store/`` fulfils them.
 
-The engine and the service know only these; ``store/`` fulfils them, each method in one durable transaction.
+Each method is one durable transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from tui_app.domain.items import Selection
 from tui_app.domain.ledger import Event
-from tui_app.domain.plan import Confirmed, PlanHead, PlanItem, PlanState
-from tui_app.domain.run import (
-    ItemState,
-    Outcome,
-    PauseCause,
-    RunState,
-    Verification,
-    Verified,
+from tui_app.domain.plan import PlanHead, PlanItem
+from tui_app.domain.records import (
+    Claim,
+    LedgerQuery,
+    LedgerReport,
+    LedgerRow,
+    NewRun,
+    Pause,
+    PlanRecord,
+    RunItem,
+    RunRecord,
+    Who,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """On whose behalf something is done, as the ledger tells it."""
-
-    operator: str
-    os_user: str
-    host: str
-    profile: str
-    environment: str
-    ssh_client: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRecord:
-    """A plan as it is kept. ``totals`` are those of ``PlanTotals.record``, so far or final."""
-
-    head: PlanHead
-    state: PlanState
-    selections: tuple[Selection, ...]
-    reason: str | None = None
-    hash: str | None = None
-    totals: Mapping[str, Any] = field(default_factory=dict)
-    read: int = 0
-    expected: int | None = None
-    error: str | None = None
-    drift: Mapping[str, Any] | None = None
-
-    @property
-    def id(self) -> str:
-        """Of the plan."""
-        return self.head.id
+from tui_app.domain.run import ItemState, Outcome, RunState, Verification
 
 
 class PlanStore(Protocol):
@@ -89,7 +60,9 @@ class PlanStore(Protocol):
             Conflict: the lease is another's.
         """
 
-    async def finish(self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, who: Who) -> PlanRecord:
+    async def finish(
+        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, who: Who
+    ) -> PlanRecord:
         """The plan is made: its hash and its entry in the ledger."""
 
     async def fail(self, plan_id: str, holder: str, error: str) -> None:
@@ -110,63 +83,6 @@ class PlanStore(Protocol):
         """Keep a plan that came as a file; one that is already here stays as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why a run is paused; ``until`` is ISO 8601 where it is known."""
-
-    cause: PauseCause
-    message: str | None = None
-    until: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """A run about to be stored. ``key`` makes confirming idempotent; ``secret`` makes the items' keys."""
-
-    id: str
-    key: str
-    secret: bytes
-    confirmed: Confirmed
-    principal: str
-    created_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """A run as it is kept, with its numbers."""
-
-    id: str
-    plan: PlanHead
-    confirmed: Confirmed
-    secret: bytes
-    principal: str
-    targets: Mapping[str, str]
-    state: RunState
-    items: int
-    wanted: RunState | None
-    pause: Pause | None
-    created_at: str
-    started_at: str | None
-    ended_at: str | None
-    states: Mapping[ItemState, int]
-    codes: Mapping[tuple[ItemState, str | None], int]
-    verified: Mapping[Verified, int]
-    head: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RunItem:
-    """One item of a plan with what its run has recorded of it."""
-
-    item: PlanItem
-    state: ItemState = ItemState.PLANNED
-    outcome: Outcome | None = None
-    key: str | None = None
-    verification: Verification | None = None
-    sent_at: str | None = None
-    at: str | None = None
-
-
 class RunStore(Protocol):
     """Runs, from the confirmation to the end."""
 
@@ -176,6 +92,9 @@ class RunStore(Protocol):
         Raises:
             Conflict: the key was used for another confirmation, or the plan has a run already.
         """
+
+    async def known(self, key: str) -> RunRecord | None:
+        """The run that a key has confirmed, if any."""
 
     async def get(self, run_id: str) -> RunRecord:
         """One run.
@@ -209,16 +128,10 @@ class RunStore(Protocol):
     ) -> RunRecord:
         """Bind a run to another principal or other targets, because an operator accepted that."""
 
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to work on one chunk. Every later write carries the generation, so that a late worker is refused."""
-
-    run_id: str
-    chunk: int
-    generation: int
-    system: str
-    items: tuple[RunItem, ...]
+    async def note_verified(
+        self, run_id: str, found: Mapping[int, Verification], facts: Mapping[str, Any], at: str
+    ) -> None:
+        """Verifications that an operator asked for, outside any chunk, and their entry."""
 
 
 class WorkStore(Protocol):
@@ -249,9 +162,7 @@ class WorkStore(Protocol):
     async def withdraw(self, claim: Claim, positions: Sequence[int]) -> None:
         """Intents of which it is certain that nothing was sent go back to planned."""
 
-    async def verify(
-        self, claim: Claim, found: Mapping[int, Verification], facts: Mapping[str, Any], at: str
-    ) -> None:
+    async def verify(self, claim: Claim, found: Mapping[int, Verification], facts: Mapping[str, Any], at: str) -> None:
         """Verifications, and their entry."""
 
     async def complete(self, claim: Claim) -> None:
@@ -259,40 +170,6 @@ class WorkStore(Protocol):
 
     async def release(self, claim: Claim) -> None:
         """Give the chunk back, to be claimed again."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerQuery:
-    """Which lines of the ledger: exact values, and ``item`` by the id."""
-
-    run: str | None = None
-    operator: str | None = None
-    item: str | None = None
-    event: str | None = None
-    after: tuple[int, int] | None = None
-    newest: bool = False
-    limit: int = 200
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """One line: an entry (``position`` -1), or one item's outcome under its chunk's entry."""
-
-    seq: int
-    position: int
-    hash: str
-    facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerReport:
-    """The ledger recomputed: what was counted, its head, and the first thing that does not hold."""
-
-    entries: int
-    items: int
-    head: str | None
-    seq: int | None = None
-    problem: str | None = None
 
 
 class LedgerStore(Protocol):

@@ -1,0 +1,146 @@
+"""What the journal and the ledger keep: plans, runs, claims and lines of the ledger as they are stored and read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tui_app.domain.items import Selection
+from tui_app.domain.plan import Confirmed, PlanHead, PlanItem, PlanState
+from tui_app.domain.run import ItemState, Outcome, PauseCause, RunState, Verification, Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """On whose behalf something is done, as the ledger tells it."""
+
+    operator: str
+    os_user: str
+    host: str
+    profile: str
+    environment: str
+    ssh_client: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """A plan as it is kept. ``totals`` are those of ``PlanTotals.record``, so far or final."""
+
+    head: PlanHead
+    state: PlanState
+    selections: tuple[Selection, ...]
+    reason: str | None = None
+    hash: str | None = None
+    totals: Mapping[str, Any] = field(default_factory=dict)
+    read: int = 0
+    expected: int | None = None
+    error: str | None = None
+    drift: Mapping[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        """Of the plan."""
+        return self.head.id
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a run is paused; ``until`` is ISO 8601 where it is known."""
+
+    cause: PauseCause
+    message: str | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run about to be stored. ``key`` makes confirming idempotent; ``secret`` makes the items' keys."""
+
+    id: str
+    key: str
+    secret: bytes
+    confirmed: Confirmed
+    principal: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as it is kept, with its numbers."""
+
+    id: str
+    plan: PlanHead
+    confirmed: Confirmed
+    secret: bytes
+    principal: str
+    targets: Mapping[str, str]
+    state: RunState
+    items: int
+    wanted: RunState | None
+    pause: Pause | None
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    states: Mapping[ItemState, int]
+    codes: Mapping[tuple[ItemState, str | None], int]
+    verified: Mapping[Verified, int]
+    head: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunItem:
+    """One item of a plan with what its run has recorded of it."""
+
+    item: PlanItem
+    state: ItemState = ItemState.PLANNED
+    outcome: Outcome | None = None
+    key: str | None = None
+    verification: Verification | None = None
+    sent_at: str | None = None
+    at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on one chunk. Every later write carries the generation, so that a late worker is refused."""
+
+    run_id: str
+    chunk: int
+    generation: int
+    system: str
+    items: tuple[RunItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerQuery:
+    """Which lines of the ledger: exact values, and ``item`` by the id."""
+
+    run: str | None = None
+    operator: str | None = None
+    item: str | None = None
+    event: str | None = None
+    after: tuple[int, int] | None = None
+    newest: bool = False
+    limit: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One line: an entry (``position`` -1), or one item's outcome under its chunk's entry."""
+
+    seq: int
+    position: int
+    hash: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReport:
+    """The ledger recomputed: what was counted, its head, and the first thing that does not hold."""
+
+    entries: int
+    items: int
+    head: str | None
+    seq: int | None = None
+    problem: str | None = None

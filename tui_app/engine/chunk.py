@@ -1,0 +1,192 @@
+"""One chunk of a run: intent, send, record, verify. Idempotent and resumable; it knows no queue.
+
+1. the chunk is claimed, and its generation goes up;  2. what was on its way when a worker died is settled;
+3. what can have drifted is read again;  4. intents are on disk, which also claims the items;  5. the orders are sent,
+guarded;  6. outcomes and their ledger entry are one transaction;  7. what was cancelled is verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tui_app.domain.drift import DriftKind, drift
+from tui_app.domain.errors import OutcomeUnknown, Unavailable
+from tui_app.domain.items import Seen
+from tui_app.domain.moments import stamp
+from tui_app.domain.ports import Clock, System
+from tui_app.domain.records import Claim, RunItem, RunRecord
+from tui_app.domain.run import EFFECTIVE, Answer, Errand, ItemState, Order, Outcome, SkipCode, item_key
+from tui_app.domain.stores import WorkStore
+from tui_app.domain.verdict import VerdictCode
+
+POLL = timedelta(seconds=1)
+"""How long a chunk is put aside while the system works on what it has accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a worker has at hand: the journal, one system, the clock, and the facts of its ledger entries."""
+
+    work: WorkStore
+    system: System
+    clock: Clock
+    facts: Mapping[str, Any]
+
+    def now(self) -> str:
+        """The present moment, as it is stored."""
+        return stamp(self.clock.now())
+
+
+async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool = False) -> None:
+    """Bring a claimed chunk as far as it goes: to its end, or aside while the system works on it.
+
+    Raises:
+        Unavailable: the system cannot be reached; what was not sent is planned again, and the chunk can be released.
+        Refused: the system will not have us at all; likewise.
+        Conflict: another worker has the chunk.
+    """
+    errand = _errand(run, claim)
+    settled, waiting = await _settle(bench, run, claim, errand)
+    decided, orders = await _decide(bench, run, claim, stopping=stopping)
+    sent = await _send(bench, run, claim, errand, orders)
+    outcomes = [*decided, *sent]
+    accepted = [one.position for one in sent if one.answer.state is ItemState.ACCEPTED]
+    final = [one for one in outcomes if one.answer.state is not ItemState.ACCEPTED]
+    if final:
+        await bench.work.record(claim, final, bench.facts, bench.now())
+    await _verify(bench, claim, errand, [*settled, *final])
+    if accepted or waiting:
+        await bench.work.accept(claim, [*accepted, *waiting], stamp(bench.clock.now() + POLL))
+        return
+    await bench.work.complete(claim)
+
+
+def _errand(run: RunRecord, claim: Claim) -> Errand:
+    return Errand(
+        run_id=run.id,
+        chunk=claim.chunk,
+        verb=run.plan.verb,
+        operator=run.principal,
+        reason=run.confirmed.reason,
+        options=run.confirmed.options,
+    )
+
+
+def _order(run: RunRecord, item: RunItem, seen: Seen | None = None) -> Order:
+    key = item.key or item_key(run.secret, run.id, item.item.system, item.item.seen.id)
+    return Order(item.item.seen.id, key, seen or item.item.seen)
+
+
+def _outcomes(items: Sequence[RunItem], orders: Sequence[Order], answers: Sequence[Answer]) -> list[Outcome]:
+    return [
+        Outcome(one.item.position, one.item.system, order.id, order.key, answer)
+        for one, order, answer in zip(items, orders, answers, strict=True)
+    ]
+
+
+async def _settle(bench: Bench, run: RunRecord, claim: Claim, errand: Errand) -> tuple[list[Outcome], list[int]]:
+    """Settle intents without outcome, and what was accepted: outcomes, and positions the system still works on."""
+    open_ = [one for one in claim.items if one.state in (ItemState.SENDING, ItemState.ACCEPTED)]
+    if not open_:
+        return [], []
+    orders = [_order(run, one) for one in open_]
+    answers = await bench.system.reconcile(orders, errand)
+    outcomes = _outcomes(open_, orders, answers)
+    final = [one for one in outcomes if one.answer.state is not ItemState.ACCEPTED]
+    if final:
+        await bench.work.record(claim, final, bench.facts, bench.now())
+    return final, [one.position for one in outcomes if one.answer.state is ItemState.ACCEPTED]
+
+
+async def _decide(
+    bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool
+) -> tuple[list[Outcome], list[tuple[RunItem, Order]]]:
+    """What is skipped, and what is to be sent, with what was seen just now."""
+    planned = [one for one in claim.items if one.state is ItemState.PLANNED]
+    if stopping:
+        return [_skipped(one, SkipCode.STOPPED, "the run was stopped") for one in planned], []
+    skipped, wanted = [], []
+    for one in planned:
+        verdict = one.item.seen.verdict
+        if verdict.cancellable:
+            wanted.append(one)
+        else:
+            skipped.append(_skipped(one, verdict.code, verdict.reason))
+    if not wanted:
+        return skipped, []
+    orders: list[tuple[RunItem, Order]] = []
+    for one, now in zip(wanted, await bench.system.survey([one.item.seen.id for one in wanted]), strict=True):
+        if _still_meant(one.item.seen, now, accept_drift=run.confirmed.options.accept_drift):
+            orders.append((one, _order(run, one, now)))
+        else:
+            skipped.append(_skipped(one, SkipCode.DRIFTED, _drifted(one.item.seen, now)))
+    return skipped, orders
+
+
+def _still_meant(frozen: Seen, now: Seen, *, accept_drift: bool) -> bool:
+    kind = drift(frozen, now)
+    # What is cancelled already is sent all the same: the guarded write has no effect, and its answer says whose it was.
+    return (
+        kind is DriftKind.UNCHANGED
+        or (kind is DriftKind.CHANGED and accept_drift)
+        or now.verdict.code is VerdictCode.ALREADY_CANCELLED
+    )
+
+
+def _drifted(frozen: Seen, now: Seen) -> str:
+    what = now.verdict.reason or ("it changed" if frozen.status == now.status else f"it is {now.status} now")
+    return f"changed since the plan: {what}"
+
+
+def _skipped(item: RunItem, code: SkipCode | VerdictCode | None, message: str | None) -> Outcome:
+    answer = Answer(ItemState.SKIPPED, None if code is None else code.value, message, before=item.item.seen.status)
+    return Outcome(item.item.position, item.item.system, item.item.seen.id, None, answer)
+
+
+async def _send(
+    bench: Bench, run: RunRecord, claim: Claim, errand: Errand, pairs: Sequence[tuple[RunItem, Order]]
+) -> list[Outcome]:
+    if not pairs:
+        return []
+    keys = {one.item.position: order.key for one, order in pairs}
+    claimed = await bench.work.intend(claim, keys, bench.now())
+    outcomes = [
+        _skipped(one, VerdictCode.CLAIMED, "another run is working on it")
+        for one, _ in pairs
+        if one.item.position in claimed
+    ]
+    ours = [(one, order) for one, order in pairs if one.item.position not in claimed]
+    if not ours:
+        return outcomes
+    orders = [order for _, order in ours]
+    try:
+        answers = await bench.system.execute(orders, errand)
+    except Unavailable:
+        await bench.work.withdraw(claim, [one.item.position for one, _ in ours])
+        if outcomes:
+            await bench.work.record(claim, outcomes, bench.facts, bench.now())
+        raise
+    except OutcomeUnknown:
+        answers = await bench.system.reconcile(orders, errand)
+    return outcomes + _outcomes([one for one, _ in ours], orders, answers)
+
+
+async def _verify(bench: Bench, claim: Claim, errand: Errand, recorded: Iterable[Outcome]) -> None:
+    """Verify what was cancelled now, and what an earlier worker recorded and did not verify any more."""
+    now = {one.position: one for one in recorded if one.answer.state in EFFECTIVE}
+    left = {
+        one.item.position: one.outcome
+        for one in claim.items
+        if one.outcome is not None and one.state in EFFECTIVE and one.verification is None
+    }
+    wanted = [*left.values(), *now.values()]
+    if not wanted:
+        return
+    seen = {one.item.position: one.item.seen for one in claim.items}
+    orders = [Order(one.id, one.key or "", seen[one.position]) for one in wanted]
+    found = await bench.system.verify(orders, errand)
+    positions = (one.position for one in wanted)
+    await bench.work.verify(claim, dict(zip(positions, found, strict=True)), bench.facts, bench.now())

@@ -1,0 +1,139 @@
+"""The detached runner of a single host: one process, held by a file lock, that works until nothing is left.
+
+Whoever confirms a run starts one; a second one finds the lock taken and leaves. Before a runner leaves it looks once
+more after giving the lock back, so that work which was confirmed in between is not left lying.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui_app.domain.errors import Conflict, QuashError
+from tui_app.domain.records import RunRecord
+from tui_app.domain.stores import Store
+from tui_app.engine.worker import Worker
+
+LOCK = "runner.lock"
+LOG = "runner.log"
+TRIES, PAUSE = 20, 0.05
+"""A probe holds the lock for an instant: a runner tries this often, this many seconds apart."""
+
+_log = logging.getLogger("quash.runner")
+
+
+@contextmanager
+def held(state: Path) -> Iterator[bool]:
+    """Hold the runner's lock of a state folder for as long as the block runs; false where another has it."""
+    descriptor = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalLauncher:
+    """Starts the detached runner: executed anew, in a session of its own, without our standard streams.
+
+    ``command`` is what executes it; it inherits the environment, and with it credentials that came that way.
+    """
+
+    state: Path
+    command: Sequence[str]
+
+    def start(self) -> None:
+        """Start a runner. One that finds another at work leaves by itself."""
+        subprocess.Popen(  # noqa: S603
+            list(self.command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            close_fds=True,
+            cwd="/",
+        )
+
+    def at_work(self) -> bool:
+        """Whether a runner holds the lock."""
+        if not (self.state / LOCK).exists():
+            return False
+        with held(self.state) as free:
+            return not free
+
+
+def runner_command(*options: str) -> list[str]:
+    """The command line of a runner in this very installation."""
+    return [sys.executable, "-m", "tui_app", *options, "runner"]
+
+
+async def work(state: Path, store: Store, worker: Callable[[], Awaitable[Worker]]) -> int:
+    """Work until nothing is left, under the lock; ``worker`` is made only once there is something to do.
+
+    Returns:
+        How many runs were brought to an end or a pause here; -1 where another runner was at work.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    driven = 0
+    while not stopping.is_set():
+        for _ in range(TRIES):
+            with held(state) as ours:
+                if ours:
+                    driven += await _drain(store, worker, stopping)
+                    break
+            await asyncio.sleep(PAUSE)
+        else:
+            return -1
+        if stopping.is_set() or not await store.work.unfinished():
+            break
+    return driven
+
+
+async def _drain(store: Store, worker: Callable[[], Awaitable[Worker]], stopping: asyncio.Event) -> int:
+    driven = 0
+    at_hand: Worker | None = None
+    while not stopping.is_set() and (runs := await store.work.unfinished()):
+        at_hand = at_hand or await worker()
+        await _drive(at_hand, runs[0], stopping)
+        driven += 1
+    return driven
+
+
+async def _drive(worker: Worker, run_id: str, stopping: asyncio.Event) -> RunRecord | None:
+    """Drive one run. A fault of ours is logged and ends the runner: the run stays, and is found by the next start."""
+    driving = asyncio.ensure_future(worker.drive(run_id))
+    leaving = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({driving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
+    if not driving.done():
+        driving.cancel()
+    try:
+        return await driving
+    except asyncio.CancelledError:
+        _log.info("run %s was interrupted by a signal; it can be resumed", run_id)
+        return None
+    except Conflict as problem:
+        _log.warning("run %s: %s", run_id, problem.message)
+        raise
+    except QuashError as problem:
+        _log.error("run %s: %s (%s) %s", run_id, problem.message, problem.code, problem.hint)
+        raise
+    except Exception:
+        _log.exception("run %s: a fault of quash; the run can be resumed", run_id)
+        raise

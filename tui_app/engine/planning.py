@@ -1,0 +1,235 @@
+"""Making plans: reading every item of a selection, and freezing what was seen.
+
+A plan is made in the background and page by page, so that its size costs time but no memory. The maker holds a lease;
+when it dies, whoever looks at the plan next goes on from the last page that was stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from tui_app.domain.describe import Verb
+from tui_app.domain.drift import DriftReport
+from tui_app.domain.errors import Conflict, QuashError, UsageProblem
+from tui_app.domain.filters import Filter, check_fields
+from tui_app.domain.items import Cursor, PageQuery, Seen, Selection
+from tui_app.domain.moments import stamp
+from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, totals_from
+from tui_app.domain.ports import Clock, System
+from tui_app.domain.reasons import check_reason
+from tui_app.domain.records import PlanRecord, Who
+from tui_app.domain.stores import Store
+
+PAGE = 500
+LEASE = timedelta(seconds=15)
+
+
+class Planner:
+    """Makes plans and reads them again; owns the tasks that do it, and ends them when closed."""
+
+    def __init__(self, store: Store, systems: Mapping[str, System], clock: Clock) -> None:
+        self._store = store
+        self._systems = systems
+        self._clock = clock
+        self._holder = secrets.token_hex(8)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(
+        self, selections: Sequence[Selection], verb: Verb, reason: str | None, ttl: timedelta | None, who: Who
+    ) -> PlanRecord:
+        """Note a plan, and begin to make it.
+
+        Raises:
+            MalformedId: an id cannot be one; nothing is planned.
+            UsageProblem: there is no such system, or nothing is selected.
+            MalformedFilter: a filter names an unknown field.
+            InvalidReason: a reason was proposed that could not be used.
+        """
+        checked = [self._checked(selection, verb) for selection in selections]
+        proposed = None if reason is None else check_reason(reason)
+        now = self._clock.now()
+        head = PlanHead(
+            id=f"p{secrets.token_hex(8)}",
+            verb=verb,
+            created_at=stamp(now),
+            expires_at=stamp(now + (ttl or TTL)),
+            operator=who.operator,
+            host=who.host,
+            selection="; ".join(str(selection) for selection in checked),
+            targets={one.system: await self._systems[one.system].identity() for one in checked},
+            as_of=stamp(now),
+        )
+        plan = await self._store.plans.create(head, checked, proposed)
+        self._begin(f"make {plan.id}", self._make(plan.id, who))
+        return plan
+
+    async def ensure(self, plan_id: str, who: Who) -> PlanRecord:
+        """A plan as it stands; where its maker has died, the making goes on here."""
+        plan = await self._store.plans.get(plan_id)
+        if plan.state is PlanState.BUILDING:
+            self._begin(f"make {plan_id}", self._make(plan_id, who))
+        return plan
+
+    async def check(self, plan_id: str) -> PlanRecord:
+        """Begin to read every item of a plan again; the report is noted on the plan.
+
+        Raises:
+            Conflict: the plan is not made yet.
+        """
+        plan = await self._store.plans.get(plan_id)
+        if plan.state is not PlanState.READY:
+            raise Conflict(f"plan {plan_id} is {plan.state}", hint="Wait until it is made.")
+        if f"check {plan_id}" not in self._tasks:
+            await self._store.plans.note_drift(plan_id, _drift_record("running", 0, DriftReport()))
+            self._begin(f"check {plan_id}", self._compare(plan_id))
+        return await self._store.plans.get(plan_id)
+
+    async def arrived(self, plan: PlanRecord) -> int | None:
+        """How many items match the selection now beyond those that were frozen; none where it names ids."""
+        more = 0
+        for selection in plan.selections:
+            if selection.filter is None:
+                return None
+            more += (await self._systems[selection.system].count(selection.filter)).value - len(selection.excluded)
+        return max(0, more - plan.read) if plan.selections else None
+
+    async def close(self) -> None:
+        """End what is under way; it is taken up again by whoever looks next."""
+        for task in list(self._tasks.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _begin(self, name: str, work: Coroutine[None, None, None]) -> None:
+        if name in self._tasks:
+            work.close()
+            return
+        task = asyncio.create_task(work, name=name)
+        self._tasks[name] = task
+        task.add_done_callback(lambda _: self._tasks.pop(name, None))
+
+    def _checked(self, selection: Selection, verb: Verb) -> Selection:
+        system = self._systems.get(selection.system)
+        if system is None:
+            raise UsageProblem(
+                f"there is no system {selection.system!r} here",
+                hint=f"Systems here: {', '.join(sorted(self._systems))}.",
+            )
+        if verb not in system.description.verbs:
+            raise UsageProblem(f"{system.description.many} cannot be {verb}d", hint="")
+        if selection.filter is not None:
+            check_fields(selection.filter, system.description.filterable)
+            return replace(selection, excluded=frozenset(system.check_id(one) for one in selection.excluded))
+        ids = dict.fromkeys(system.check_id(one) for one in selection.ids or ())
+        if not ids:
+            raise UsageProblem("nothing is selected", hint="Give ids, --ids with at least one line, or --filter.")
+        return replace(selection, ids=tuple(ids))
+
+    async def _make(self, plan_id: str, who: Who) -> None:
+        if not await self._lease(plan_id):
+            return
+        try:
+            await self._freeze(plan_id, who)
+        except Conflict:
+            return
+        except QuashError as error:
+            await self._store.plans.fail(plan_id, self._holder, error.message)
+
+    async def _lease(self, plan_id: str) -> bool:
+        now = self._clock.now()
+        return await self._store.plans.lease(plan_id, self._holder, now, now + LEASE)
+
+    async def _freeze(self, plan_id: str, who: Who) -> None:
+        plan = await self._store.plans.get(plan_id)
+        hasher, totals = PlanHasher(plan.head), totals_from(plan.totals)
+        async for item in frozen(self._store, plan_id):
+            hasher.add(item)
+        done = totals.items
+        expected = await self._expected(plan)
+        async for system, page in self._pages(plan, skip=done):
+            if not await self._lease(plan_id):
+                return
+            items = [PlanItem(totals.items + offset, system, seen) for offset, seen in enumerate(page)]
+            for item in items:
+                totals.add(system, item.seen)
+                hasher.add(item)
+            await self._store.plans.append(plan_id, self._holder, items, totals.record(), expected)
+        record = totals.record()
+        await self._store.plans.finish(plan_id, self._holder, record, hasher.finish(record), who)
+
+    async def _expected(self, plan: PlanRecord) -> int | None:
+        number = 0
+        for selection in plan.selections:
+            if selection.ids is not None:
+                number += len(selection.ids)
+            elif selection.filter is not None:
+                count = await self._systems[selection.system].count(selection.filter, as_of=selection.as_of)
+                number += count.value - len(selection.excluded)
+        return number
+
+    async def _pages(self, plan: PlanRecord, *, skip: int) -> AsyncIterator[tuple[str, list[Seen]]]:
+        """What is seen of the selected items, a page at a time; ``skip`` leaves out what is frozen already."""
+        for selection in plan.selections:
+            system = self._systems[selection.system]
+            async for ids in self._ids(selection, system, plan.head.as_of):
+                rest = ids[skip:]
+                skip = max(0, skip - len(ids))
+                if rest:
+                    yield selection.system, await system.survey(rest)
+
+    async def _ids(self, selection: Selection, system: System, as_of: str | None) -> AsyncIterator[list[str]]:
+        if selection.ids is not None:
+            for start in range(0, len(selection.ids), PAGE):
+                yield list(selection.ids[start : start + PAGE])
+            return
+        cursor: Cursor | None = None
+        sort = system.description.default_sort
+        while True:
+            wanted = selection.filter or Filter()
+            page = await system.page(PageQuery(wanted, sort, PAGE, cursor, as_of=selection.as_of or as_of))
+            yield [item.id for item in page.items if item.id not in selection.excluded]
+            if not page.more_after:
+                return
+            last = page.items[-1]
+            cursor = Cursor(last.fields[sort.field], last.id)
+
+    async def _compare(self, plan_id: str) -> None:
+        report, read = DriftReport(), 0
+        try:
+            batch: list[PlanItem] = []
+            async for item in frozen(self._store, plan_id):
+                if batch and (len(batch) == PAGE or item.system != batch[0].system):
+                    read += await self._compare_page(batch, report)
+                    await self._store.plans.note_drift(plan_id, _drift_record("running", read, report))
+                    batch = []
+                batch.append(item)
+            if batch:
+                read += await self._compare_page(batch, report)
+        except QuashError as error:
+            failed = {**_drift_record("failed", read, report), "error": error.message}
+            await self._store.plans.note_drift(plan_id, failed)
+            return
+        await self._store.plans.note_drift(plan_id, _drift_record("done", read, report))
+
+    async def _compare_page(self, batch: Sequence[PlanItem], report: DriftReport) -> int:
+        system = batch[0].system
+        now = await self._systems[system].survey([one.seen.id for one in batch])
+        report.add(system, [one.seen for one in batch], now)
+        return len(batch)
+
+
+def _drift_record(state: str, read: int, report: DriftReport) -> dict[str, object]:
+    counts = {kind.value: number for kind, number in report.counts.items()}
+    return {"state": state, "read": read, **counts, "examples": report.examples}
+
+
+async def frozen(store: Store, plan_id: str) -> AsyncIterator[PlanItem]:
+    """Every item of a plan in order, read in pages."""
+    after = -1
+    while page := await store.plans.items(plan_id, after=after, limit=PAGE):
+        for item in page:
+            yield item
+        after = page[-1].position

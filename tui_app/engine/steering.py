@@ -1,0 +1,224 @@
+"""Confirming a plan, and steering its run: what an operator may do to work that is under way.
+
+Nothing is executed here. A confirmed run is stored, and a runner is asked to look.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from tui_app.domain.errors import (
+    Conflict,
+    NeedsTakeover,
+    NotAllowed,
+    PhraseDiffers,
+    PlanChanged,
+    TargetChanged,
+)
+from tui_app.domain.items import Selection
+from tui_app.domain.ledger import Event
+from tui_app.domain.moments import stamp
+from tui_app.domain.plan import Confirmed, Options, PlanState, check_cap, check_count, check_expiry, check_phrase
+from tui_app.domain.ports import Clock, System
+from tui_app.domain.reasons import check_reason
+from tui_app.domain.records import NewRun, Pause, PlanRecord, RunItem, RunRecord, Who
+from tui_app.domain.run import EFFECTIVE, OVER, Errand, ItemState, Order, PauseCause, RunState
+from tui_app.domain.stores import Launcher, Store
+
+PAGE = 500
+
+
+class Steering:
+    """The operator's hand on plans and runs. ``environment``, ``cap`` and ``read_only`` are those of the profile."""
+
+    def __init__(
+        self,
+        store: Store,
+        systems: Mapping[str, System],
+        launcher: Launcher,
+        clock: Clock,
+        *,
+        environment: str,
+        cap: int | None,
+        read_only: bool,
+    ) -> None:
+        self._store = store
+        self._systems = systems
+        self._launcher = launcher
+        self._clock = clock
+        self._environment = environment
+        self._cap = cap
+        self._read_only = read_only
+
+    async def confirm(
+        self,
+        plan_id: str,
+        *,
+        plan_hash: str,
+        reason: str,
+        options: Options,
+        phrase: str | None,
+        expect_count: int | None,
+        key: str,
+        who: Who,
+    ) -> RunRecord:
+        """Turn a plan into a run: the one commit point; durable when this returns. The same key gives the same run.
+
+        Raises:
+            NotAllowed: the profile is read-only.
+            Conflict: the plan is not made yet, has been applied, or the key was used for something else.
+            PlanChanged, PlanExpired, AboveCap, CountDiffers, PhraseDiffers, InvalidReason: as they say.
+            TargetChanged: a system is not the one that was planned against.
+        """
+        self._check_writable()
+        plan = await self._store.plans.get(plan_id)
+        if plan.state is not PlanState.READY or plan.hash is None:
+            raise Conflict(f"plan {plan_id} is {plan.state}", hint="Wait until it is made.")
+        if plan_hash != plan.hash:
+            raise PlanChanged(f"plan {plan_id} has the hash {plan.hash[:8]}, not {plan_hash[:8]}")
+        reason = check_reason(reason)
+        typed = self._check_confirmation(plan, phrase, expect_count)
+        confirmed = Confirmed(plan_id, plan.hash, reason, options, typed)
+        new = NewRun(
+            id=f"r{secrets.token_hex(8)}",
+            key=key,
+            secret=secrets.token_bytes(32),
+            confirmed=confirmed,
+            principal=who.operator,
+            created_at=stamp(self._clock.now()),
+        )
+        if await self._store.runs.known(key) is None:
+            check_expiry(plan.head, self._clock.now())
+            await self._check_targets(plan.head.targets)
+        sizes = {name: system.chunk_size for name, system in self._systems.items()}
+        run = await self._store.runs.confirm(new, sizes, who)
+        self._launcher.start()
+        return run
+
+    async def pause(self, run_id: str, who: Who) -> RunRecord:
+        """Ask a run to pause after the chunk it is at; one that nobody works on is paused at once."""
+        self._check_writable()
+        run = await self._store.runs.ask(run_id, RunState.PAUSED)
+        if run.state is RunState.PAUSED or self._launcher.at_work():
+            return run
+        return await self._store.runs.move(
+            run_id, RunState.PAUSED, Event.PAUSED, self._facts(who), pause=Pause(PauseCause.OPERATOR)
+        )
+
+    async def stop(self, run_id: str, who: Who) -> RunRecord:
+        """Stop a run for good: what is on its way is settled, what was not sent is skipped."""
+        self._check_writable()
+        run = await self._store.runs.ask(run_id, RunState.STOPPED)
+        if run.state is RunState.PAUSED:
+            run = await self._store.runs.move(run_id, RunState.RUNNING, Event.RESUMED, self._facts(who, to="stop"))
+        self._launcher.start()
+        return run
+
+    async def resume(self, run_id: str, who: Who, *, take_over: bool = False, accept_target: bool = False) -> RunRecord:
+        """Go on with a run that was paused or interrupted; one that is over stays as it is.
+
+        Raises:
+            NeedsTakeover: it belongs to another principal, and ``take_over`` was not said.
+            TargetChanged: a system is another one, and ``accept_target`` was not said.
+        """
+        self._check_writable()
+        run = await self._store.runs.get(run_id)
+        if run.state in OVER:
+            return run
+        run = await self._accept(run, who, take_over=take_over, accept_target=accept_target)
+        if run.wanted is RunState.PAUSED:
+            run = await self._store.runs.ask(run_id, None)
+        if run.state is RunState.PAUSED:
+            run = await self._store.runs.move(run_id, RunState.QUEUED, Event.RESUMED, self._facts(who))
+        self._launcher.start()
+        return run
+
+    async def refused(self, run_id: str) -> list[Selection]:
+        """What a run could not cancel, as selections for a new plan with new keys.
+
+        Raises:
+            Conflict: the run is not over, or nothing was refused.
+        """
+        run = await self._store.runs.get(run_id)
+        if run.state not in OVER:
+            raise Conflict(f"run {run_id} is {run.state}", hint="Wait until it is over, or stop it.")
+        ids: dict[str, list[str]] = {}
+        after = -1
+        while page := await self._store.runs.items(run_id, after=after, limit=PAGE, state=ItemState.REFUSED):
+            for one in page:
+                ids.setdefault(one.item.system, []).append(one.item.seen.id)
+            after = page[-1].item.position
+        if not ids:
+            raise Conflict(f"run {run_id} has nothing that was refused", hint="There is nothing to retry.")
+        return [Selection(system, ids=tuple(found)) for system, found in ids.items()]
+
+    async def verify(self, run_id: str, who: Who) -> RunRecord:
+        """Hold everything that was cancelled against the systems once more; reads only."""
+        run = await self._store.runs.get(run_id)
+        after = -1
+        while page := await self._store.runs.items(run_id, after=after, limit=PAGE):
+            by_system: dict[str, list[RunItem]] = {}
+            for one in page:
+                if one.state in EFFECTIVE:
+                    by_system.setdefault(one.item.system, []).append(one)
+            for system, items in by_system.items():
+                await self._verify_page(run, system, items, who)
+            after = page[-1].item.position
+        return await self._store.runs.get(run_id)
+
+    async def _verify_page(self, run: RunRecord, system: str, items: list[RunItem], who: Who) -> None:
+        orders = [Order(one.item.seen.id, one.key or "", one.item.seen) for one in items]
+        errand = Errand(run.id, -1, run.plan.verb, run.principal, run.confirmed.reason, run.confirmed.options)
+        found = await self._systems[system].verify(orders, errand)
+        facts = self._facts(who, system=system, requested=True)
+        positions = (one.item.position for one in items)
+        await self._store.runs.note_verified(
+            run.id, dict(zip(positions, found, strict=True)), facts, stamp(self._clock.now())
+        )
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise NotAllowed("this profile is read-only", hint="Use a profile without read_only = true.")
+
+    def _check_confirmation(self, plan: PlanRecord, phrase: str | None, expect_count: int | None) -> str:
+        """The confirmation as it is recorded."""
+        counts = plan.totals["counts"]
+        check_cap(counts["cancellable"], self._cap)
+        if expect_count is not None:
+            check_count(expect_count, counts["items"])
+        if phrase is not None:
+            check_phrase(phrase, counts["cancellable"], self._environment)
+            return phrase
+        if expect_count is None:
+            raise PhraseDiffers("a run has to be confirmed", hint="Type the phrase, or give --yes --expect-count N.")
+        return f"--yes --expect-count {expect_count}"
+
+    async def _check_targets(self, targets: Mapping[str, str]) -> None:
+        changed = [name for name in targets if await self._identity(name) != targets[name]]
+        if changed:
+            raise TargetChanged(
+                f"{', '.join(changed)}: this profile points at another system than the plan was made against",
+                hint="Make a new plan, or use the profile it was made with.",
+            )
+
+    async def _identity(self, name: str) -> str | None:
+        system = self._systems.get(name)
+        return None if system is None else await system.identity()
+
+    async def _accept(self, run: RunRecord, who: Who, *, take_over: bool, accept_target: bool) -> RunRecord:
+        now = {name: await self._identity(name) for name in run.targets}
+        other_hands, other_target = run.principal != who.operator, now != dict(run.targets)
+        if other_hands and not take_over:
+            raise NeedsTakeover(f"run {run.id} belongs to {run.principal}, and you are {who.operator}")
+        if other_target and not accept_target:
+            raise TargetChanged(f"run {run.id} was planned against another system than this profile points at")
+        if not (other_hands or other_target):
+            return run
+        targets = {name: identity or "" for name, identity in now.items()}
+        return await self._store.runs.take_over(run.id, who.operator, targets, self._facts(who))
+
+    def _facts(self, who: Who, **more: Any) -> dict[str, Any]:
+        return {**asdict(who), "at": stamp(self._clock.now()), **more}

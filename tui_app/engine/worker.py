@@ -1,0 +1,134 @@
+"""Driving one run: from its first chunk to its end, or to a pause."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tui_app.domain.errors import (
+    Conflict,
+    NotAllowed,
+    NotSignedIn,
+    OutcomeUnknown,
+    QuashError,
+    Refused,
+    StorageFull,
+    Unavailable,
+)
+from tui_app.domain.ledger import Event
+from tui_app.domain.moments import read, stamp
+from tui_app.domain.ports import Clock, System
+from tui_app.domain.records import Claim, Pause, RunRecord, Who
+from tui_app.domain.run import OVER, PauseCause, RunState
+from tui_app.domain.stores import Store
+from tui_app.engine.chunk import Bench, run_chunk
+
+TRIES = 6
+"""How often in a row a system may be unavailable before the run pauses by itself."""
+
+FIRST_WAIT, LONGEST_WAIT = 0.2, 15.0
+"""Seconds; the wait doubles, with full jitter."""
+
+Wait = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker: its name, what it may use, and on whose behalf it acts."""
+
+    name: str
+    store: Store
+    systems: Mapping[str, System]
+    clock: Clock
+    who: Who
+    wait: Wait = asyncio.sleep
+
+    async def drive(self, run_id: str) -> RunRecord:
+        """Work on a run until it is over or paused.
+
+        Raises:
+            StorageFull: nothing more can be written down, so nothing more is sent; the run stays as it is.
+            Conflict: another worker has it.
+        """
+        run = await self._start(await self.store.runs.get(run_id))
+        failures = 0
+        while run.state is RunState.RUNNING:
+            if run.wanted is RunState.PAUSED:
+                return await self._pause(run, PauseCause.OPERATOR, None)
+            claim = await self.store.work.claim(run_id, self.name, self.clock.now())
+            if claim is None:
+                run = await self._end_or_wait(run)
+                continue
+            problem = await self._work_on(run, claim)
+            if problem is None:
+                failures = 0
+            else:
+                failures += 1
+                paused = await self._after(problem, run, claim, failures)
+                if paused is not None:
+                    return paused
+            run = await self.store.runs.get(run_id)
+        return run
+
+    async def _start(self, run: RunRecord) -> RunRecord:
+        if run.state in OVER or run.state is RunState.PAUSED:
+            return run
+        if run.principal != self.who.operator:
+            message = f"the run belongs to {run.principal}, and this runner acts for {self.who.operator}"
+            return await self._pause(run, PauseCause.PRINCIPAL, message)
+        for name, planned in run.targets.items():
+            system = self.systems.get(name)
+            if system is None or await system.identity() != planned:
+                message = f"{name}: this profile points at another system than the plan was made against"
+                return await self._pause(run, PauseCause.TARGET, message)
+        if run.state is RunState.QUEUED:
+            return await self.store.runs.move(run.id, RunState.RUNNING, Event.STARTED, self._facts(run))
+        return run
+
+    async def _work_on(self, run: RunRecord, claim: Claim) -> QuashError | None:
+        bench = Bench(self.store.work, self.systems[claim.system], self.clock, self._facts(run))
+        try:
+            await run_chunk(bench, run, claim, stopping=run.wanted is RunState.STOPPED)
+        except (StorageFull, Conflict):
+            raise
+        except (Unavailable, OutcomeUnknown, Refused) as problem:
+            return problem
+        return None
+
+    async def _after(self, problem: QuashError, run: RunRecord, claim: Claim, failures: int) -> RunRecord | None:
+        """Wait and go on, or pause: when it is no passing trouble, or has not passed."""
+        await self.store.work.release(claim)
+        if isinstance(problem, NotSignedIn | NotAllowed):
+            return await self._pause(run, PauseCause.CREDENTIALS, problem.message)
+        if failures >= TRIES or isinstance(problem, Refused):
+            return await self._pause(run, PauseCause.BREAKER, problem.message)
+        asked = problem.retry_after if isinstance(problem, Unavailable) else None
+        longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1))
+        await self.wait(asked if asked is not None else random.uniform(0, longest))  # noqa: S311
+        return None
+
+    async def _end_or_wait(self, run: RunRecord) -> RunRecord:
+        due = await self.store.work.next_due(run.id)
+        if due is not None:
+            await self.wait(max(0.0, (read(due) - self.clock.now()).total_seconds()))
+            return await self.store.runs.get(run.id)
+        stopped = run.wanted is RunState.STOPPED
+        state, event = (RunState.STOPPED, Event.STOPPED) if stopped else (RunState.FINISHED, Event.FINISHED)
+        states = {state.value: number for state, number in run.states.items()}
+        return await self.store.runs.move(run.id, state, event, {**self._facts(run), "outcomes": states})
+
+    async def _pause(self, run: RunRecord, cause: PauseCause, message: str | None) -> RunRecord:
+        facts = {**self._facts(run), "cause": cause.value, "message": message}
+        pause = Pause(cause, message)
+        return await self.store.runs.move(run.id, RunState.PAUSED, Event.PAUSED, facts, pause=pause)
+
+    def _facts(self, run: RunRecord) -> dict[str, Any]:
+        return {
+            **asdict(self.who),
+            "at": stamp(self.clock.now()),
+            "plan_hash": run.confirmed.plan_hash,
+            "worker": self.name,
+        }

@@ -1,0 +1,1 @@
+"""Our own durable state: the journal of plans and runs, and the ledger."""

@@ -1,0 +1,48 @@
+"""Numbered migrations, applied in order, each in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib.resources import files
+
+from tui_app.database.sqlite import transaction
+from tui_app.domain.errors import CannotConnect
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a journal up to this version; ``user_version`` counts what has been applied.
+
+    Raises:
+        CannotConnect: the journal was written by a newer quash.
+    """
+    scripts = sorted(
+        (one for one in files("tui_app.store.sqlite").joinpath("migrations").iterdir() if one.name.endswith(".sql")),
+        key=lambda one: one.name,
+    )
+    applied = _version(connection)
+    if applied > len(scripts):
+        raise CannotConnect(
+            "this journal was written by a newer quash", hint="Use that version, or another QUASH_DATA."
+        )
+    for number, script in enumerate(scripts[applied:], start=applied + 1):
+        with transaction(connection):
+            if _version(connection) >= number:
+                continue
+            for statement in _statements(script.read_text(encoding="utf-8")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={number}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> list[str]:
+    """The statements of a script one by one: ``executescript`` would commit between them."""
+    found, current = [], ""
+    for line in script.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            found.append(current)
+            current = ""
+    return found

@@ -1,0 +1,257 @@
+"""Plans and their frozen items in SQLite."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from tui_app.database.sqlite import SqliteFile
+from tui_app.domain.canonical import canonical
+from tui_app.domain.errors import Conflict, NotFound
+from tui_app.domain.filters import parse
+from tui_app.domain.items import Seen, Selection
+from tui_app.domain.ledger import Event
+from tui_app.domain.moments import stamp
+from tui_app.domain.plan import PlanHead, PlanItem, PlanState, head_from, head_record
+from tui_app.domain.records import PlanRecord, Who
+from tui_app.domain.verdict import YES, Verdict, VerdictCode
+from tui_app.store.sqlite import entries
+
+_COLUMNS = "id, state, head, selections, reason, hash, totals, read, expected, error, drift"
+_NUMBER = "(SELECT number FROM plan WHERE id = ?)"
+
+
+def plan_item(row: sqlite3.Row) -> PlanItem:
+    """A frozen item from its row."""
+    verdict = YES if row["code"] is None else Verdict.no(VerdictCode(row["code"]), row["reason"])
+    return PlanItem(row["position"], row["system"], Seen(row["item"], row["status"], row["version"], verdict))
+
+
+def plan_record(row: sqlite3.Row) -> PlanRecord:
+    """A plan from its row."""
+    return PlanRecord(
+        head=head_from(json.loads(row["head"])),
+        state=PlanState(row["state"]),
+        selections=tuple(_selection(one) for one in json.loads(row["selections"])),
+        reason=row["reason"],
+        hash=row["hash"],
+        totals=json.loads(row["totals"]),
+        read=row["read"],
+        expected=row["expected"],
+        error=row["error"],
+        drift=entries.loads(row["drift"]),
+    )
+
+
+def _selection(stored: dict[str, Any]) -> Selection:
+    return Selection(
+        system=stored["system"],
+        ids=None if stored["ids"] is None else tuple(stored["ids"]),
+        filter=None if stored["filter"] is None else parse(stored["filter"]),
+        as_of=stored["as_of"],
+        excluded=frozenset(stored["excluded"]),
+    )
+
+
+def _stored(selection: Selection) -> dict[str, Any]:
+    return {
+        "system": selection.system,
+        "ids": selection.ids,
+        "filter": None if selection.filter is None else str(selection.filter),
+        "as_of": selection.as_of,
+        "excluded": sorted(selection.excluded),
+    }
+
+
+def _insert(
+    connection: sqlite3.Connection, head: PlanHead, selections: Sequence[Selection], reason: str | None
+) -> None:
+    connection.execute(
+        "INSERT INTO plan (id, state, head, selections, reason) VALUES (?, ?, ?, ?, ?)",
+        (
+            head.id,
+            PlanState.BUILDING,
+            canonical(head_record(head)).decode(),
+            json.dumps([_stored(one) for one in selections]),
+            reason,
+        ),
+    )
+
+
+def _insert_items(connection: sqlite3.Connection, plan_id: str, items: Sequence[PlanItem]) -> None:
+    number = connection.execute("SELECT number FROM plan WHERE id = ?", (plan_id,)).fetchone()[0]
+    connection.executemany(
+        "INSERT INTO plan_item (plan, position, system, item, status, version, code, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                number,
+                one.position,
+                one.system,
+                one.seen.id,
+                one.seen.status,
+                one.seen.version,
+                verdict.code,
+                verdict.reason,
+            )
+            for one in items
+            for verdict in (one.seen.verdict,)
+        ),
+    )
+
+
+class SqlitePlans:
+    """See ``tui_app.domain.stores.PlanStore``."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def create(self, head: PlanHead, selections: Sequence[Selection], reason: str | None) -> PlanRecord:
+        await self._file.write(lambda connection: _insert(connection, head, selections, reason))
+        return await self.get(head.id)
+
+    async def get(self, plan_id: str) -> PlanRecord:
+        row = await self._file.read(
+            lambda connection: connection.execute(f"SELECT {_COLUMNS} FROM plan WHERE id = ?", (plan_id,)).fetchone()
+        )
+        if row is None:
+            raise NotFound(f"there is no plan {plan_id}", hint="`quash plan` makes one.")
+        return plan_record(row)
+
+    async def newest(self, limit: int) -> list[PlanRecord]:
+        query = f"SELECT {_COLUMNS} FROM plan ORDER BY number DESC LIMIT ?"
+        rows = await self._file.read(lambda connection: connection.execute(query, (limit,)).fetchall())
+        return [plan_record(row) for row in rows]
+
+    async def items(
+        self, plan_id: str, *, after: int = -1, limit: int = 500, code: str | None = None
+    ) -> list[PlanItem]:
+        only, values = (
+            ("", ()) if code is None else (" AND code IS NULL", ()) if code == "OK" else (" AND code = ?", (code,))
+        )
+        query = (
+            "SELECT position, system, item, status, version, code, reason FROM plan_item"
+            f" WHERE plan = {_NUMBER} AND position > ?{only} ORDER BY position LIMIT ?"
+        )
+        values = (plan_id, after, *values, limit)
+        rows = await self._file.read(lambda connection: connection.execute(query, values).fetchall())
+        return [plan_item(row) for row in rows]
+
+    async def lease(self, plan_id: str, holder: str, now: datetime, until: datetime) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            taken = connection.execute(
+                "UPDATE plan SET holder = ?, lease_until = ? WHERE id = ? AND state = ?"
+                " AND (holder IS NULL OR holder = ? OR lease_until <= ?)",
+                (holder, stamp(until), plan_id, PlanState.BUILDING, holder, stamp(now)),
+            )
+            return taken.rowcount == 1
+
+        return await self._file.write(work)
+
+    async def append(
+        self,
+        plan_id: str,
+        holder: str,
+        items: Sequence[PlanItem],
+        totals: Mapping[str, Any],
+        expected: int | None,
+    ) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _hold(
+                connection.execute(
+                    "UPDATE plan SET totals = ?, read = read + ?, expected = ?"
+                    " WHERE id = ? AND state = ? AND holder = ?",
+                    (json.dumps(dict(totals)), len(items), expected, plan_id, PlanState.BUILDING, holder),
+                )
+            )
+            _insert_items(connection, plan_id, items)
+
+        await self._file.write(work)
+
+    async def finish(
+        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, who: Who
+    ) -> PlanRecord:
+        def work(connection: sqlite3.Connection) -> None:
+            _hold(
+                connection.execute(
+                    "UPDATE plan SET state = ?, totals = ?, hash = ?, holder = NULL, lease_until = NULL"
+                    " WHERE id = ? AND state = ? AND holder = ?",
+                    (
+                        PlanState.READY,
+                        json.dumps(dict(totals)),
+                        plan_hash,
+                        plan_id,
+                        PlanState.BUILDING,
+                        holder,
+                    ),
+                )
+            )
+            _enter_planned(connection, plan_id, who)
+
+        await self._file.write(work)
+        return await self.get(plan_id)
+
+    async def fail(self, plan_id: str, holder: str, error: str) -> None:
+        await self._file.write(
+            lambda connection: _hold(
+                connection.execute(
+                    "UPDATE plan SET state = ?, error = ?, holder = NULL WHERE id = ? AND state = ? AND holder = ?",
+                    (PlanState.FAILED, error, plan_id, PlanState.BUILDING, holder),
+                )
+            )
+        )
+
+    async def note_drift(self, plan_id: str, report: Mapping[str, Any] | None) -> None:
+        text = None if report is None else json.dumps(dict(report))
+        await self._file.write(
+            lambda connection: connection.execute("UPDATE plan SET drift = ? WHERE id = ?", (text, plan_id))
+        )
+
+    async def load(
+        self,
+        head: PlanHead,
+        items: Sequence[PlanItem],
+        totals: Mapping[str, Any],
+        plan_hash: str,
+        reason: str | None,
+        who: Who,
+    ) -> PlanRecord:
+        def work(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM plan WHERE id = ?", (head.id,)).fetchone():
+                return
+            _insert(connection, head, (), reason)
+            _insert_items(connection, head.id, items)
+            connection.execute(
+                "UPDATE plan SET state = ?, totals = ?, hash = ?, read = ?, expected = ? WHERE id = ?",
+                (PlanState.READY, json.dumps(dict(totals)), plan_hash, len(items), len(items), head.id),
+            )
+            _enter_planned(connection, head.id, who)
+
+        await self._file.write(work)
+        return await self.get(head.id)
+
+
+def _hold(cursor: sqlite3.Cursor) -> None:
+    if cursor.rowcount != 1:
+        raise Conflict("another process is making this plan", hint="Look at it again in a moment.")
+
+
+def _enter_planned(connection: sqlite3.Connection, plan_id: str, who: Who) -> None:
+    row = connection.execute(f"SELECT {_COLUMNS} FROM plan WHERE id = ?", (plan_id,)).fetchone()
+    plan = plan_record(row)
+    facts = {
+        **asdict(who),
+        "at": plan.head.created_at,
+        "plan": plan_id,
+        "plan_hash": plan.hash,
+        "verb": plan.head.verb.value,
+        "selection": plan.head.selection,
+        "targets": dict(plan.head.targets),
+        "counts": plan.totals["counts"],
+        "reason": plan.reason,
+    }
+    entries.append(connection, Event.PLANNED, facts)

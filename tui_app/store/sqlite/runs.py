@@ -1,0 +1,332 @@
+"""Runs in SQLite, from the confirmation to the end."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tui_app.database.sqlite import SqliteFile
+from tui_app.domain.canonical import canonical
+from tui_app.domain.errors import Conflict, NotFound
+from tui_app.domain.ledger import GLOBAL, Event
+from tui_app.domain.plan import Confirmed, Options, head_from
+from tui_app.domain.records import NewRun, Pause, RunItem, RunRecord, Who
+from tui_app.domain.run import (
+    OVER,
+    Answer,
+    ItemState,
+    Outcome,
+    PauseCause,
+    RunState,
+    Verification,
+    Verified,
+    check_run_move,
+)
+from tui_app.store.sqlite import entries
+from tui_app.store.sqlite.plans import plan_item
+from tui_app.store.sqlite.verifications import write_verifications
+
+_SELECT = "SELECT run.*, plan.head AS plan_head FROM run JOIN plan ON plan.number = run.plan"
+
+
+def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
+    states: dict[ItemState, int] = {}
+    codes: dict[tuple[ItemState, str | None], int] = {}
+    verified: dict[Verified, int] = {}
+    for kind, state, code, number in connection.execute(
+        "SELECT kind, state, code, number FROM tally WHERE run = ? AND number > 0", (row["number"],)
+    ):
+        if kind == "item":
+            states[ItemState(state)] = states.get(ItemState(state), 0) + number
+            codes[ItemState(state), code or None] = number
+        else:
+            verified[Verified(state)] = number
+    pause = entries.loads(row["pause"])
+    return RunRecord(
+        id=row["id"],
+        plan=head_from(json.loads(row["plan_head"])),
+        confirmed=_confirmed(json.loads(row["confirmed"])),
+        secret=row["secret"],
+        principal=row["principal"],
+        targets=json.loads(row["targets"]),
+        state=RunState(row["state"]),
+        items=row["items"],
+        wanted=RunState(row["wanted"]) if row["wanted"] else None,
+        pause=None if pause is None else Pause(PauseCause(pause["cause"]), pause["message"], pause["until"]),
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        states=states,
+        codes=codes,
+        verified=verified,
+        head=row["head"],
+    )
+
+
+def _confirmed(stored: dict[str, Any]) -> Confirmed:
+    return Confirmed(**{**stored, "options": Options(**stored["options"])})
+
+
+def find(connection: sqlite3.Connection, run_id: str) -> RunRecord:
+    """One run, inside a transaction.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.execute(f"{_SELECT} WHERE run.id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no run {run_id}", hint="`quash runs` lists them.")
+    return _record(connection, row)
+
+
+_OUTCOME = "o.record AS outcome, v.record AS verification"
+_ITEMS = f"""
+SELECT i.position, i.system, i.item, i.status, i.version, i.code, i.reason,
+       r.state AS run_state, r.key, r.sent_at, {_OUTCOME}
+FROM plan_item i
+LEFT JOIN run_item r ON r.run = :run AND r.position = i.position
+LEFT JOIN outcome o ON o.run = r.run AND o.position = r.position AND o.revision = r.revision
+LEFT JOIN verification v ON v.run = r.run AND v.position = r.position AND v.revision = r.checked
+WHERE i.plan = :plan AND i.position > :after AND i.position <= :until
+"""
+
+
+def run_items(
+    connection: sqlite3.Connection,
+    run_id: str,
+    *,
+    after: int,
+    until: int,
+    limit: int,
+    state: ItemState | None = None,
+) -> list[RunItem]:
+    """Items of a run in ``(after, until]``, inside a transaction."""
+    run = connection.execute("SELECT number, plan FROM run WHERE id = ?", (run_id,)).fetchone()
+    if run is None:
+        raise NotFound(f"there is no run {run_id}", hint="`quash runs` lists them.")
+    only = "" if state is None else " AND coalesce(r.state, 'planned') = :state"
+    rows = connection.execute(
+        f"{_ITEMS}{only} ORDER BY i.position LIMIT :limit",
+        {
+            "run": run["number"],
+            "plan": run["plan"],
+            "after": after,
+            "until": until,
+            "state": state,
+            "limit": limit,
+        },
+    )
+    return [_run_item(row) for row in rows]
+
+
+def _run_item(row: sqlite3.Row) -> RunItem:
+    item = plan_item(row)
+    outcome = entries.loads(row["outcome"])
+    checked = entries.loads(row["verification"])
+    return RunItem(
+        item=item,
+        state=ItemState(row["run_state"] or ItemState.PLANNED),
+        outcome=None if outcome is None else outcome_of(outcome),
+        key=row["key"],
+        verification=None if checked is None else Verification(Verified(checked["verified"]), checked["note"]),
+        sent_at=row["sent_at"],
+        at=None if outcome is None else outcome["at"],
+    )
+
+
+def outcome_of(record: Mapping[str, Any]) -> Outcome:
+    """An outcome from its stored record."""
+    answer = Answer(
+        state=ItemState(record["state"]),
+        **{name: record[name] for name in ("code", "message", "ours", "by", "before", "after")},
+    )
+    return Outcome(record["position"], record["system"], record["item"], record["key"], answer)
+
+
+class SqliteRuns:
+    """See ``tui_app.domain.stores.RunStore``."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def confirm(self, run: NewRun, chunk_sizes: Mapping[str, int], who: Who) -> RunRecord:
+        def work(connection: sqlite3.Connection) -> RunRecord:
+            known = connection.execute("SELECT id, confirmed FROM run WHERE key = ?", (run.key,)).fetchone()
+            if known is not None:
+                if _confirmed(json.loads(known["confirmed"])).hash != run.confirmed.hash:
+                    raise Conflict("this key was used for another confirmation", hint="Open the review again.")
+                return find(connection, known["id"])
+            _store(connection, run, chunk_sizes, who)
+            return find(connection, run.id)
+
+        return await self._file.write(work)
+
+    async def known(self, key: str) -> RunRecord | None:
+        def work(connection: sqlite3.Connection) -> RunRecord | None:
+            row = connection.execute(f"{_SELECT} WHERE run.key = ?", (key,)).fetchone()
+            return None if row is None else _record(connection, row)
+
+        return await self._file.read(work)
+
+    async def get(self, run_id: str) -> RunRecord:
+        return await self._file.read(lambda connection: find(connection, run_id))
+
+    async def newest(self, limit: int) -> list[RunRecord]:
+        def work(connection: sqlite3.Connection) -> list[RunRecord]:
+            rows = connection.execute(f"{_SELECT} ORDER BY run.number DESC LIMIT ?", (limit,)).fetchall()
+            return [_record(connection, row) for row in rows]
+
+        return await self._file.read(work)
+
+    async def items(
+        self, run_id: str, *, after: int = -1, limit: int = 500, state: ItemState | None = None
+    ) -> list[RunItem]:
+        everything = 1 << 62
+        return await self._file.read(
+            lambda connection: run_items(connection, run_id, after=after, until=everything, limit=limit, state=state)
+        )
+
+    async def ask(self, run_id: str, wanted: RunState | None) -> RunRecord:
+        def work(connection: sqlite3.Connection) -> RunRecord:
+            run = find(connection, run_id)
+            if run.state in OVER:
+                raise Conflict(f"run {run_id} is {run.state}", hint="`quash runs RUN` shows what became of it.")
+            connection.execute("UPDATE run SET wanted = ? WHERE id = ?", (wanted, run_id))
+            return find(connection, run_id)
+
+        return await self._file.write(work)
+
+    async def move(
+        self,
+        run_id: str,
+        state: RunState,
+        event: Event,
+        facts: Mapping[str, Any],
+        *,
+        pause: Pause | None = None,
+    ) -> RunRecord:
+        def work(connection: sqlite3.Connection) -> RunRecord:
+            run = find(connection, run_id)
+            check_run_move(run.state, state)
+            wanted = None if state in OVER or state == run.wanted else run.wanted
+            connection.execute(
+                "UPDATE run SET state = ?, wanted = ?, pause = ?,"
+                " started_at = coalesce(started_at, CASE WHEN ? = 'running' THEN ? END),"
+                " ended_at = CASE WHEN ? THEN ? END WHERE id = ?",
+                (
+                    state,
+                    wanted,
+                    None if pause is None else json.dumps(asdict(pause)),
+                    state,
+                    facts["at"],
+                    state in OVER,
+                    facts["at"],
+                    run_id,
+                ),
+            )
+            last = entries.append(connection, event, facts, chain=run_id)
+            if state in OVER:
+                _enter_head(connection, run_id, last.hash.hex(), facts)
+            return find(connection, run_id)
+
+        return await self._file.write(work)
+
+    async def take_over(
+        self, run_id: str, principal: str, targets: Mapping[str, str], facts: Mapping[str, Any]
+    ) -> RunRecord:
+        def work(connection: sqlite3.Connection) -> RunRecord:
+            before = find(connection, run_id)
+            connection.execute(
+                "UPDATE run SET principal = ?, targets = ? WHERE id = ?",
+                (principal, json.dumps(dict(targets)), run_id),
+            )
+            told = {**facts, "before": {"principal": before.principal, "targets": dict(before.targets)}}
+            entries.append(connection, Event.TAKEN_OVER, told, chain=run_id)
+            return find(connection, run_id)
+
+        return await self._file.write(work)
+
+    async def note_verified(
+        self, run_id: str, found: Mapping[int, Verification], facts: Mapping[str, Any], at: str
+    ) -> None:
+        await self._file.write(lambda connection: write_verifications(connection, run_id, found, facts, at))
+
+
+def _store(connection: sqlite3.Connection, run: NewRun, chunk_sizes: Mapping[str, int], who: Who) -> None:
+    plan = connection.execute(
+        "SELECT number, hash, totals, head FROM plan WHERE id = ?", (run.confirmed.plan_id,)
+    ).fetchone()
+    other = connection.execute("SELECT id FROM run WHERE plan = ?", (plan["number"],)).fetchone()
+    if other is not None:
+        raise Conflict(
+            f"this plan has been applied as run {other['id']}",
+            hint=f"`quash runs {other['id']}` shows it; make a new plan to go on.",
+            run=other["id"],
+        )
+    counts = json.loads(plan["totals"])["counts"]
+    head = head_from(json.loads(plan["head"]))
+    connection.execute(
+        "INSERT INTO run (id, key, plan, confirmed, secret, principal, targets, state, items, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            run.id,
+            run.key,
+            plan["number"],
+            canonical(asdict(run.confirmed)).decode(),
+            run.secret,
+            run.principal,
+            json.dumps(dict(head.targets)),
+            RunState.QUEUED,
+            counts["items"],
+            run.created_at,
+        ),
+    )
+    number = connection.execute("SELECT number FROM run WHERE id = ?", (run.id,)).fetchone()[0]
+    connection.executemany(
+        "INSERT INTO chunk (run, number, system, first_position, last_position) VALUES (?, ?, ?, ?, ?)",
+        ((number, *chunk) for chunk in _chunks(connection, plan["number"], chunk_sizes)),
+    )
+    facts = {
+        **asdict(who),
+        "at": run.created_at,
+        "plan": run.confirmed.plan_id,
+        "plan_hash": plan["hash"],
+        "confirmed": run.confirmed.hash,
+        "reason": run.confirmed.reason,
+        "options": asdict(run.confirmed.options),
+        "phrase": run.confirmed.phrase,
+        "verb": head.verb.value,
+        "counts": counts,
+        "targets": dict(head.targets),
+    }
+    entries.append(connection, Event.CONFIRMED, facts, chain=run.id)
+
+
+def _chunks(connection: sqlite3.Connection, plan: int, sizes: Mapping[str, int]) -> Iterator[tuple[int, str, int, int]]:
+    """Number, system, first and last position of each chunk: runs of one system, cut to its size."""
+    number = 0
+    for system, first, last in _stretches(connection, plan):
+        for start in range(first, last + 1, sizes[system]):
+            yield number, system, start, min(start + sizes[system] - 1, last)
+            number += 1
+
+
+def _stretches(connection: sqlite3.Connection, plan: int) -> Sequence[tuple[str, int, int]]:
+    found: list[tuple[str, int, int]] = []
+    for system, position in connection.execute(
+        "SELECT system, position FROM plan_item WHERE plan = ? ORDER BY position", (plan,)
+    ):
+        if found and found[-1][0] == system:
+            found[-1] = (system, found[-1][1], position)
+        else:
+            found.append((system, position, position))
+    return found
+
+
+def _enter_head(connection: sqlite3.Connection, run_id: str, head: str, facts: Mapping[str, Any]) -> None:
+    told = {"at": facts["at"], "operator": facts.get("operator"), "run": run_id, "head": head}
+    entry = entries.append(connection, Event.HEAD, told, chain=GLOBAL)
+    connection.execute("UPDATE run SET head = ? WHERE id = ?", (f"{entry.seq}:{entry.hash.hex()}", run_id))

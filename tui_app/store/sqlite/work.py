@@ -1,0 +1,210 @@
+"""Chunks in execution, in SQLite: claims, intents, outcomes, verifications."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tui_app.database.sqlite import SqliteFile
+from tui_app.database.statements import load
+from tui_app.domain.canonical import canonical
+from tui_app.domain.errors import Conflict
+from tui_app.domain.ledger import Event, rows_digest
+from tui_app.domain.moments import stamp
+from tui_app.domain.records import Claim
+from tui_app.domain.run import ITEM_MOVES, ItemState, Outcome, Verification
+from tui_app.store.sqlite import entries
+from tui_app.store.sqlite.runs import run_items
+from tui_app.store.sqlite.verifications import add_to_tally, run_number, write_verifications
+
+_SQL = load("tui_app.store.sqlite", "work.sql")
+_CHUNK = "run = (SELECT number FROM run WHERE id = ?) AND number = ? AND generation = ?"
+
+
+def _hold(connection: sqlite3.Connection, claim: Claim) -> None:
+    """Refuse a late worker: the chunk has been claimed again since."""
+    held = connection.execute(f"SELECT 1 FROM chunk WHERE {_CHUNK}", (claim.run_id, claim.chunk, claim.generation))
+    if held.fetchone() is None:
+        raise Conflict(f"chunk {claim.chunk} of run {claim.run_id} has been claimed by another worker")
+
+
+class SqliteWork:
+    """See ``tui_app.domain.stores.WorkStore``."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def unfinished(self) -> list[str]:
+        query = "SELECT id FROM run WHERE state IN ('queued', 'running') ORDER BY number"
+        rows = await self._file.read(lambda connection: connection.execute(query).fetchall())
+        return [row["id"] for row in rows]
+
+    async def claim(self, run_id: str, worker: str, now: datetime) -> Claim | None:
+        def work(connection: sqlite3.Connection) -> Claim | None:
+            chunk = connection.execute(
+                _SQL["next_chunk"],
+                {"run": run_id, "now": stamp(now), "worker": worker},
+            ).fetchone()
+            if chunk is None:
+                return None
+            connection.execute(
+                "UPDATE chunk SET state = 'claimed', worker = ?, due_at = NULL, generation = generation + 1"
+                " WHERE run = ? AND number = ?",
+                (worker, chunk["run"], chunk["number"]),
+            )
+            first, last = chunk["first_position"], chunk["last_position"]
+            items = run_items(connection, run_id, after=first - 1, until=last, limit=last - first + 1)
+            return Claim(run_id, chunk["number"], chunk["generation"] + 1, chunk["system"], tuple(items))
+
+        return await self._file.write(work)
+
+    async def next_due(self, run_id: str) -> str | None:
+        return await self._file.read(lambda connection: connection.execute(_SQL["next_due"], (run_id,)).fetchone()[0])
+
+    async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> set[int]:
+        items = {one.item.position: one.item for one in claim.items}
+
+        def work(connection: sqlite3.Connection) -> set[int]:
+            _hold(connection, claim)
+            run = run_number(connection, claim.run_id)
+            connection.executemany(
+                _SQL["intend"],
+                (
+                    (run, position, claim.chunk, items[position].system, items[position].seen.id, key, at)
+                    for position, key in keys.items()
+                ),
+            )
+            rows = connection.execute(
+                "SELECT position FROM run_item WHERE run = ? AND position BETWEEN ? AND ? AND state = 'sending'",
+                (run, min(keys), max(keys)),
+            )
+            written = {row["position"] for row in rows}
+            add_to_tally(connection, run, "item", {(ItemState.SENDING, ""): len(written & keys.keys())})
+            return set(keys) - written
+
+        return await self._file.write(work)
+
+    async def record(self, claim: Claim, outcomes: Sequence[Outcome], facts: Mapping[str, Any], at: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _hold(connection, claim)
+            _record(connection, claim, outcomes, facts, at)
+
+        await self._file.write(work)
+
+    async def accept(self, claim: Claim, positions: Sequence[int], due_at: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _hold(connection, claim)
+            run = run_number(connection, claim.run_id)
+            changed = connection.executemany(
+                "UPDATE run_item SET state = 'accepted' WHERE run = ? AND position = ? AND state = 'sending'",
+                ((run, position) for position in positions),
+            ).rowcount
+            moved: dict[tuple[str, str], int] = {
+                (ItemState.SENDING, ""): -changed,
+                (ItemState.ACCEPTED, ""): changed,
+            }
+            add_to_tally(connection, run, "item", moved)
+            connection.execute(
+                f"UPDATE chunk SET state = 'aside', due_at = ? WHERE {_CHUNK}",
+                (due_at, claim.run_id, claim.chunk, claim.generation),
+            )
+
+        await self._file.write(work)
+
+    async def withdraw(self, claim: Claim, positions: Sequence[int]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _hold(connection, claim)
+            run = run_number(connection, claim.run_id)
+            gone = connection.executemany(
+                "DELETE FROM run_item WHERE run = ? AND position = ? AND state = 'sending'",
+                ((run, position) for position in positions),
+            ).rowcount
+            add_to_tally(connection, run, "item", {(ItemState.SENDING, ""): -gone})
+
+        await self._file.write(work)
+
+    async def verify(self, claim: Claim, found: Mapping[int, Verification], facts: Mapping[str, Any], at: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _hold(connection, claim)
+            told = {**facts, "chunk": claim.chunk, "generation": claim.generation}
+            write_verifications(connection, claim.run_id, found, told, at)
+
+        await self._file.write(work)
+
+    async def complete(self, claim: Claim) -> None:
+        await self._set(claim, "done")
+
+    async def release(self, claim: Claim) -> None:
+        await self._set(claim, "waiting")
+
+    async def _set(self, claim: Claim, state: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _hold(connection, claim)
+            connection.execute(
+                f"UPDATE chunk SET state = ?, worker = NULL WHERE {_CHUNK}",
+                (state, claim.run_id, claim.chunk, claim.generation),
+            )
+
+        await self._file.write(work)
+
+
+def _record(
+    connection: sqlite3.Connection,
+    claim: Claim,
+    outcomes: Sequence[Outcome],
+    facts: Mapping[str, Any],
+    at: str,
+) -> None:
+    run = run_number(connection, claim.run_id)
+    before = _before(connection, run, outcomes)
+    changes: Counter[tuple[str, str]] = Counter()
+    rows = []
+    for one in outcomes:
+        state, code, revision = before.get(one.position, (ItemState.PLANNED, "", -1))
+        if one.answer.state not in ITEM_MOVES[state]:
+            raise Conflict(f"an item that is {state} cannot become {one.answer.state}", item=one.id)
+        if state is not ItemState.PLANNED:
+            changes[state.value, code] -= 1
+        changes[one.answer.state.value, one.answer.code or ""] += 1
+        rows.append((one, revision + 1, canonical({**one.record(), "at": at})))
+    hashed = entries.hashed(record for _, _, record in rows)
+    told = {
+        **facts,
+        "at": at,
+        "system": claim.system,
+        "chunk": claim.chunk,
+        "generation": claim.generation,
+        "items": len(rows),
+        "outcomes": dict(Counter(one.answer.state.value for one in outcomes)),
+        "digest": rows_digest(one for one, _ in hashed),
+    }
+    entry = entries.append(connection, Event.CHUNK, told, chain=claim.run_id)
+    connection.executemany(
+        _SQL["settle"],
+        (
+            (run, one.position, claim.chunk, one.system, one.id, one.answer.state, one.answer.code, revision)
+            for one, revision, _ in rows
+        ),
+    )
+    connection.executemany(
+        _SQL["outcome"],
+        (
+            (run, one.position, revision, entry.seq, *stored)
+            for (one, revision, _), stored in zip(rows, hashed, strict=True)
+        ),
+    )
+    add_to_tally(connection, run, "item", changes)
+
+
+def _before(
+    connection: sqlite3.Connection, run: int, outcomes: Sequence[Outcome]
+) -> dict[int, tuple[ItemState, str, int]]:
+    positions = [one.position for one in outcomes]
+    rows = connection.execute(
+        "SELECT position, state, code, revision FROM run_item WHERE run = ? AND position BETWEEN ? AND ?",
+        (run, min(positions), max(positions)),
+    )
+    return {row["position"]: (ItemState(row["state"]), row["code"] or "", row["revision"]) for row in rows}

@@ -1,0 +1,25 @@
+-- name: next_chunk
+SELECT run, number, system, first_position, last_position, generation
+FROM chunk
+WHERE run = (SELECT number FROM run WHERE id = :run)
+  AND state <> 'done'
+  AND (state = 'waiting' OR state = 'aside' AND due_at <= :now OR state = 'claimed' AND worker <> :worker)
+ORDER BY number
+LIMIT 1;
+
+-- name: next_due
+SELECT min(due_at) FROM chunk
+WHERE run = (SELECT number FROM run WHERE id = ?) AND state <> 'done' AND state = 'aside';
+
+-- name: intend
+INSERT OR IGNORE INTO run_item (run, position, chunk, system, item, state, key, sent_at)
+VALUES (?, ?, ?, ?, ?, 'sending', ?, ?);
+
+-- name: settle
+INSERT INTO run_item (run, position, chunk, system, item, state, code, revision)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run, position) DO UPDATE
+SET state = excluded.state, code = excluded.code, revision = excluded.revision;
+
+-- name: outcome
+INSERT INTO outcome (run, position, revision, seq, hash, record) VALUES (?, ?, ?, ?, ?, ?);
