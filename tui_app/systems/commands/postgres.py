@@ -1,0 +1,166 @@
+"""Commands in the database of a command bus (PostgreSQL with PGMQ), as the bus itself made it.
+
+The bus is not ours: it has several shapes in the wild, its operators and workers go on while we work, and its own
+cancelling is not guarded. So columns are named, every write judges each row under its lock, and whose a cancellation
+was is read from the audit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from tui_app.database.postgres import PATIENCE, Patience, Postgres
+from tui_app.domain.describe import Description, Verb
+from tui_app.domain.errors import Conflict, MalformedId, NotAllowed
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
+from tui_app.domain.ports import Preview, TrailEntry
+from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification
+from tui_app.domain.verdict import VerdictCode
+from tui_app.systems.commands import postgres_read as read
+from tui_app.systems.commands import rules
+from tui_app.systems.commands.answers import Found, cancelled, passed_over, verifications
+from tui_app.systems.commands.postgres_rows import Connection, matching, pairs, rows
+
+CHUNK_SIZE = 500
+"""Some tens of milliseconds under lock, and large enough for one commit not to matter."""
+
+COUNT_SECONDS = 2.0
+"""How long rows are counted before the planner's estimate has to do."""
+
+MISSING = "This database holds no command bus that quash knows; check the profile's url and the bus' migrations."
+
+
+class PostgresCommands:
+    """The commands of one database, as a system. ``version`` is when the row was changed, and its attempts."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int = 4,
+        patience: Patience = PATIENCE,
+        count_seconds: float = COUNT_SECONDS,
+    ) -> None:
+        self.database = Postgres(url, missing=MISSING, size=size, patience=patience)
+        self._count_milliseconds = int(count_seconds * 1000)
+
+    @property
+    def description(self) -> Description:
+        return rules.DESCRIPTION
+
+    @property
+    def chunk_size(self) -> int:
+        return CHUNK_SIZE
+
+    def check_id(self, text: str) -> str:
+        checked = rules.check_uuid_id(text)
+        try:
+            checked.encode()
+        except UnicodeEncodeError as error:
+            raise MalformedId(f"{text!r} holds half a character", hint="Copy the id again.") from error
+        return checked
+
+    async def identity(self) -> str:
+        """The cluster's own number and the database's name: a restart or another address changes neither."""
+        return await self.database.read(read.identity)
+
+    async def page(self, query: PageQuery) -> Page:
+        check_sort(query.sort, self.description.sortable)
+        clause = matching(query.filter, query.as_of)
+        return await self.database.read(lambda connection: read.page(connection, query, clause))
+
+    async def count(
+        self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
+    ) -> Count:
+        if before is not None:
+            check_sort(before[0], self.description.sortable)
+        clause = matching(wanted, as_of, before)
+        return await self.database.read(lambda connection: read.count(connection, clause, self._count_milliseconds))
+
+    async def item(self, item_id: str) -> Item:
+        return await self.database.read(lambda connection: read.item(connection, item_id))
+
+    async def survey(self, ids: Sequence[str]) -> list[Seen]:
+        return await self.database.read(lambda connection: read.survey(connection, ids))
+
+    async def preview(self, item_id: str) -> Preview:
+        return await self.database.read(lambda connection: read.preview(connection, item_id))
+
+    async def trail(self, item_id: str) -> list[TrailEntry]:
+        return await self.database.read(lambda connection: read.trail(connection, item_id))
+
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
+        """Cancel what is still as it was seen, in one transaction.
+
+        Raises:
+            Conflict: the errand is not a cancellation; a cancelled command cannot be brought back.
+            Unavailable: nothing was changed.
+            OutcomeUnknown: the connection was lost while the transaction was committing.
+        """
+        if errand.verb is not Verb.CANCEL:
+            raise Conflict("a cancelled command cannot be brought back", hint="Send it again as a new command.")
+        by_id: dict[str, Order] = {}
+        for order in orders:
+            by_id.setdefault(order.id, order)
+
+        async def work(connection: Connection) -> tuple[set[str], dict[str, Found]]:
+            changed = await _cancel(connection, list(by_id.values()), errand)
+            # A statement of its own: only a snapshot taken after the locks sees what others committed meanwhile.
+            rest = [order.id for order in orders if order.id not in changed or by_id[order.id] is not order]
+            return changed, await read.found(connection, rest)
+
+        try:
+            changed, found = await self.database.write(work)
+        except NotAllowed as error:
+            return [_forbidden(order, error) for order in orders]
+        return [
+            cancelled(order)
+            if order.id in changed and by_id[order.id] is order
+            else passed_over(order, found.get(order.id))
+            for order in orders
+        ]
+
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
+        """The same guarded write.
+
+        It waits for a lost transaction that is still committing, since that holds the rows; what it finds done under
+        our key was done by us.
+        """
+        return await self.execute(orders, errand)
+
+    async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
+        found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))
+        return verifications(orders, found)
+
+    async def close(self) -> None:
+        await self.database.close()
+
+
+def _forbidden(order: Order, error: NotAllowed) -> Answer:
+    status = order.seen.status
+    return Answer(ItemState.REFUSED, VerdictCode.FORBIDDEN.value, error.message, before=status, after=status)
+
+
+async def _cancel(connection: Connection, orders: Sequence[Order], errand: Errand) -> set[str]:
+    """Cancel these commands where they still are as they were seen; the ids that were changed."""
+    if not orders:
+        return set()
+    details = rules.audit_details(
+        operator=errand.operator,
+        reason=errand.reason,
+        reply_to=None,
+        run_id=errand.run_id,
+        idempotency_key=None,
+    )
+    values = {
+        **pairs([order.id for order in orders]),
+        "versions": [order.seen.version for order in orders],
+        "keys": [order.key for order in orders],
+        "details": json.dumps(details),
+        # When it was completed is said by the database's clock, as in the audit.
+        "reply": json.dumps(rules.reply_template(errand.reason, "")),
+        "suffix": rules.RESPONSE_SUFFIX,
+    }
+    return {rules.join_id(row[0], row[1]) for row in await rows(connection, "cancel", values)}
