@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import NotFound
 from tui_app.domain.ports import Clock, System
-from tui_app.domain.stores import Launcher, Store, Who
+from tui_app.domain.records import Who
+from tui_app.domain.stores import Launcher, Store
 
 if TYPE_CHECKING:
     from tui_app.engine.planning import Planner

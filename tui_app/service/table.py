@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tui_app.contract.models import Wire
 from tui_app.contract.principal import Principal
-from tui_app.domain.stores import Who
+from tui_app.domain.records import Who
 from tui_app.service.backend import Backend
 
 JSON = "application/json"

@@ -1,0 +1,43 @@
+"""What this service is, who asks, and what it can do: the first thing a client reads, and the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tui_app import __version__
+from tui_app.contract import paths
+from tui_app.contract.models import About
+from tui_app.service.openapi import document
+from tui_app.service.table import JSON, Call, NoQuery, Route
+from tui_app.service.words import system_model
+
+
+async def about(call: Call[NoQuery, None]) -> About:
+    """Who is asking, on which profile, and what is there."""
+    facts = call.backend.facts
+    return About(
+        version=__version__,
+        profile=facts.profile,
+        environment=facts.environment,
+        operator=call.principal.name,
+        host=facts.host,
+        read_only=facts.read_only,
+        cap=facts.cap,
+        store=facts.store,
+        systems=[system_model(system.description) for system in call.backend.systems.values()],
+    )
+
+
+def routes(others: tuple[Route, ...]) -> tuple[Route, ...]:
+    """The routes of this module; the document describes them and all the others."""
+
+    async def openapi(_: Call[NoQuery, None]) -> Mapping[str, Any]:
+        return document(table)
+
+    own = (
+        Route("GET", paths.ABOUT, "about", "Who is asking, and what is there", about, About),
+        Route("GET", paths.OPENAPI, "openapi", "This document", openapi, JSON),
+    )
+    table = (*own, *others)
+    return table

@@ -1,0 +1,164 @@
+"""The service as an ASGI app: routing on the raw path, checks before each handler, errors as problem documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Match, Router
+from starlette.routing import Route as StarletteRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tui_app.contract.principal import Principal
+from tui_app.domain.errors import NotAllowed, NotFound, QuashError
+from tui_app.domain.ledger import Event
+from tui_app.domain.moments import stamp
+from tui_app.service import about, items, ledger, plans, runs
+from tui_app.service.answers import answer, problem
+from tui_app.service.auth import principal_of
+from tui_app.service.backend import Backend
+from tui_app.service.faults import note
+from tui_app.service.requests import Rejected, body_of, key_of, parts_of, query_of
+from tui_app.service.table import Call, Route
+from tui_app.service.words import vocabulary
+
+ROUTES: tuple[Route, ...] = about.routes((*items.ROUTES, *plans.ROUTES, *runs.ROUTES, *ledger.ROUTES))
+"""Every route of ``/v1``."""
+
+_PRINCIPAL = "quash.asked_by"
+
+
+class _Endpoint:
+    """One route over a backend, as an ASGI app."""
+
+    def __init__(self, route: Route, backend: Backend) -> None:
+        self._route = route
+        self._backend = backend
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        route, principal = self._route, request.scope[_PRINCIPAL]
+        await self._permit(principal)
+        call = Call(
+            backend=self._backend,
+            principal=principal,
+            parts=parts_of(request.path_params),
+            query=query_of(route.query, request.scope["query_string"]),
+            body=await body_of(route, request),
+            key=key_of(request) if route.keyed else "",
+        )
+        return await answer(route, await route.handle(call))
+
+    async def _permit(self, principal: Principal) -> None:
+        """Refuse, and record, what a principal may not do.
+
+        Raises:
+            NotAllowed: naming the permission.
+        """
+        needed = self._route.needs
+        if needed is None or principal.may(needed):
+            return
+        who = asdict(self._backend.who(principal.name))
+        facts = {"at": stamp(self._backend.clock.now()), "code": NotAllowed.code, "reason": self._route.summary}
+        await self._backend.store.ledger.append(Event.REFUSED, {**who, **facts})
+        raise NotAllowed(
+            f"{principal.name} may not do this: the token has no permission {needed!r}",
+            hint=f"`quash token --permission {needed}` makes one for a local service.",
+            permission=needed,
+        )
+
+
+class _ExactRoute(StarletteRoute):
+    """A route that is not the one where the method differs, so that what matches nothing is answered in one place."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        found, child = super().matches(scope)
+        return (found, child) if found is Match.FULL and scope["method"] in (self.methods or ()) else (Match.NONE, {})
+
+
+async def _no_route(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer what matches no route.
+
+    Raises:
+        Rejected: there is such a path, for other methods.
+        NotFound: there is not.
+    """
+    path, method = scope["path"], scope["method"]
+    known = [one for one in scope["router"].routes if one.path_regex.match(path)]
+    if not known:
+        raise NotFound(f"there is no route {method} {path[:200]}", hint="/v1/openapi.json lists them.")
+    allowed = ", ".join(sorted({name for one in known for name in one.methods}))
+    raise Rejected(f"{method} is not for {path[:200]}", 405, f"Allowed there: {allowed}.", headers={"Allow": allowed})
+
+
+class Service:
+    """The app. Every request is authenticated before it is routed; every error becomes a problem document."""
+
+    def __init__(self, backend: Backend) -> None:
+        vocabulary(backend.systems.values())
+        self._backend = backend
+
+        @asynccontextmanager
+        async def lifespan(_: Any) -> AsyncIterator[None]:
+            yield
+            await backend.close()
+
+        routes = [_ExactRoute(one.path, _Endpoint(one, backend), methods=[one.method], name=one.name) for one in ROUTES]
+        for route in routes:
+            # Starlette answers HEAD wherever it answers GET; nothing asks for it, and the document does not have it.
+            (route.methods or set()).discard("HEAD")
+        self._router = Router(routes, redirect_slashes=False, default=_no_route, lifespan=lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._router(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            asked_by = principal_of(scope, self._backend.authenticator)
+            await self._router({**scope, "path": _raw_path(scope), _PRINCIPAL: asked_by}, receive, watched)
+            return
+        except ClientDisconnect:
+            return
+        except QuashError as error:
+            told, instance = error, None
+        except Exception as error:
+            told, instance = note(error, self._backend.fault_log, self._backend.clock.now())
+        if begun:
+            # Cutting the connection is all that is left to tell the client that its answer is not whole.
+            raise told
+        await problem(told, instance)(scope, receive, send)
+
+
+def _raw_path(scope: Scope) -> str:
+    """The path as it was sent, so that an encoded slash inside an id does not divide it."""
+    raw: bytes | None = scope.get("raw_path")
+    return quote(scope["path"]) if raw is None else raw.split(b"?")[0].decode("latin-1")
+
+
+def create_app(backend: Backend) -> ASGIApp:
+    """The service over a backend. It closes the backend when it is shut down.
+
+    Raises:
+        ValueError: two systems use one effect code for different things.
+    """
+    return Service(backend)

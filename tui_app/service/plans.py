@@ -1,0 +1,162 @@
+"""Plans: begun here, made by the engine, read as they grow, checked for drift, and confirmed into runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from tui_app.contract import paths
+from tui_app.contract.principal import OPERATE
+from tui_app.contract.work import (
+    PlanItemsModel,
+    PlanModel,
+    PlanRequest,
+    PlansModel,
+    RunModel,
+    RunRequest,
+    SelectionModel,
+)
+from tui_app.domain.describe import Verb
+from tui_app.domain.filters import parse
+from tui_app.domain.items import PAGE_LIMIT, Selection
+from tui_app.domain.plan import Options
+from tui_app.domain.records import PlanRecord
+from tui_app.domain.verdict import VerdictCode
+from tui_app.engine import planfile
+from tui_app.service.backend import Backend
+from tui_app.service.items import UNREACHABLE, moment
+from tui_app.service.table import FILE, IDS, JSON_LINES, Call, NoQuery, Query, Route, Stream
+from tui_app.service.words import plan_item_model, plan_model, run_model, vocabulary
+
+NEWEST = 100
+"""How many plans or runs a list holds."""
+
+BLOCKED_OR_OK = Literal["OK"] | VerdictCode
+
+
+class PlanQuery(Query):
+    """Whether to count what came since."""
+
+    arrived: bool = False
+
+
+class PlanItemsQuery(Query):
+    """Which items of a plan: beyond a position, and all, or those blocked for a code, or with ``OK`` the others."""
+
+    after: int = Field(default=-1, ge=-1, lt=2**63)
+    limit: int = Field(default=100, ge=1, le=PAGE_LIMIT)
+    code: BLOCKED_OR_OK | None = None
+
+
+class ImportQuery(Query):
+    """The hash of the plan that was reviewed, whole or its first digits."""
+
+    hash: str | None = Field(default=None, min_length=8, max_length=64, pattern="^[0-9a-fA-F]+$")
+
+
+def told(backend: Backend, plan: PlanRecord, arrived: int | None = None) -> PlanModel:
+    """A plan as it is answered."""
+    words = vocabulary(backend.systems[name] for name in plan.head.targets if name in backend.systems)
+    return plan_model(plan, words, backend.facts.environment, arrived)
+
+
+def _selection(given: SelectionModel) -> Selection:
+    return Selection(
+        system=given.system,
+        ids=None if given.ids is None else tuple(given.ids),
+        filter=None if given.filter is None else parse(given.filter),
+        as_of=moment(given.as_of),
+        excluded=frozenset(given.excluded),
+    )
+
+
+async def start(call: Call[NoQuery, PlanRequest]) -> PlanModel:
+    """Begin to make a plan."""
+    wanted = call.body
+    ttl = None if wanted.ttl is None else timedelta(seconds=wanted.ttl)
+    selections = [_selection(one) for one in wanted.selections]
+    plan = await call.backend.planner.start(selections, Verb(wanted.verb), wanted.reason, ttl, call.who)
+    return told(call.backend, plan)
+
+
+async def newest(call: Call[NoQuery, None]) -> PlansModel:
+    """The plans of this journal."""
+    plans = await call.backend.store.plans.newest(NEWEST)
+    return PlansModel(plans=[told(call.backend, plan) for plan in plans])
+
+
+async def get(call: Call[PlanQuery, None]) -> PlanModel:
+    """A plan as it stands; where its maker has died, it goes on being made."""
+    planner = call.backend.planner
+    plan = await planner.ensure(call.parts["plan"], call.who)
+    return told(call.backend, plan, await planner.arrived(plan) if call.query.arrived else None)
+
+
+async def items(call: Call[PlanItemsQuery, None]) -> PlanItemsModel:
+    """Frozen items in order."""
+    asked, plans = call.query, call.backend.store.plans
+    plan = await plans.get(call.parts["plan"])
+    rows = await plans.items(plan.id, after=asked.after, limit=asked.limit + 1, code=asked.code)
+    shown = rows[: asked.limit]
+    more = shown[-1].position if len(rows) > asked.limit else None
+    return PlanItemsModel(items=[plan_item_model(row) for row in shown], next=more)
+
+
+async def file(call: Call[NoQuery, None]) -> Stream:
+    """The plan as a file, line by line."""
+    return Stream(planfile.write(call.backend.store, call.parts["plan"]))
+
+
+async def check(call: Call[NoQuery, None]) -> PlanModel:
+    """Begin to read every item of a plan again."""
+    return told(call.backend, await call.backend.planner.check(call.parts["plan"]))
+
+
+async def load(call: Call[ImportQuery, bytes]) -> PlanModel:
+    """Bring a plan file."""
+    backend = call.backend
+    plan = await planfile.load(backend.store, call.body, call.query.hash, call.who, backend.systems)
+    return told(backend, plan)
+
+
+async def confirm(call: Call[NoQuery, RunRequest]) -> RunModel:
+    """Confirm a plan: the one commit point. The same key and the same confirmation give the same run."""
+    wanted = call.body
+    run = await call.backend.steering.confirm(
+        call.parts["plan"],
+        plan_hash=wanted.hash,
+        reason=wanted.reason,
+        options=Options(wanted.options.notify_stakeholders, wanted.options.accept_drift),
+        phrase=wanted.phrase,
+        expect_count=wanted.expect_count,
+        key=call.key,
+        who=call.who,
+    )
+    return run_model(run, at_work=call.backend.launcher.at_work())
+
+
+JOURNAL = ("UNAVAILABLE", "CANNOT_CONNECT", "BUSY", "STORAGE_FULL")
+ONE_PLAN = ("NOT_FOUND", *JOURNAL)
+
+ROUTES = (
+    Route("POST", paths.PLANS, "plan", "Begin to make a plan", start, PlanModel, 202, body=PlanRequest, largest=IDS,
+          errors=("MALFORMED_ID", "MALFORMED_FILTER", "INVALID_REASON", *UNREACHABLE)),
+    Route("GET", paths.PLANS, "plans", "Plans, newest first", newest, PlansModel, errors=JOURNAL),
+    Route("POST", paths.PLAN_IMPORT, "plan_import", "Bring a plan file", load, PlanModel, 201, query=ImportQuery,
+          body=bytes, media=JSON_LINES, largest=FILE,
+          errors=("PLAN_CHANGED", "MALFORMED_ID", "CONFLICT", *JOURNAL)),
+    Route("GET", paths.PLAN, "plan_state", "A plan as it stands", get, PlanModel, query=PlanQuery,
+          errors=("NOT_FOUND", *UNREACHABLE)),
+    Route("GET", paths.PLAN_ITEMS, "plan_items", "Frozen items in order", items, PlanItemsModel,
+          query=PlanItemsQuery, errors=ONE_PLAN),
+    Route("GET", paths.PLAN_FILE, "plan_file", "The plan as a file", file, JSON_LINES,
+          errors=("CONFLICT", *ONE_PLAN)),
+    Route("POST", paths.PLAN_CHECK, "plan_check", "Read every item of a plan again", check, PlanModel, 202,
+          errors=("CONFLICT", *ONE_PLAN)),
+    Route("POST", paths.PLAN_RUNS, "confirm", "Confirm a plan: the one commit point", confirm, RunModel, 201,
+          body=RunRequest, needs=OPERATE, keyed=True,
+          errors=("INVALID_REASON", "CONFLICT", "PLAN_EXPIRED", "PLAN_CHANGED", "DRIFTED", "ABOVE_CAP",
+                  "COUNT_DIFFERS", "PHRASE_DIFFERS", "TARGET_CHANGED", "NOT_FOUND", *UNREACHABLE)),
+)  # fmt: skip

@@ -1,0 +1,108 @@
+"""Runs: watched and steered. Executing them is the runner's business."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from pydantic import Field
+
+from tui_app.contract import paths
+from tui_app.contract.principal import OPERATE
+from tui_app.contract.work import PlanModel, ResumeRequest, RunItemsModel, RunModel, RunsModel
+from tui_app.domain.items import PAGE_LIMIT
+from tui_app.domain.records import RunRecord
+from tui_app.domain.run import ItemState
+from tui_app.service.backend import Backend
+from tui_app.service.items import UNREACHABLE
+from tui_app.service.plans import JOURNAL, NEWEST, told
+from tui_app.service.table import Call, NoQuery, Query, Route
+from tui_app.service.words import run_item_model, run_model
+
+
+class RunItemsQuery(Query):
+    """Which items of a run: beyond a position, and all or those in one state."""
+
+    after: int = Field(default=-1, ge=-1, lt=2**63)
+    limit: int = Field(default=100, ge=1, le=PAGE_LIMIT)
+    state: ItemState | None = None
+
+
+def _told(backend: Backend, run: RunRecord) -> RunModel:
+    return run_model(run, at_work=backend.launcher.at_work())
+
+
+async def newest(call: Call[NoQuery, None]) -> RunsModel:
+    """The runs of this journal."""
+    runs = await call.backend.store.runs.newest(NEWEST)
+    return RunsModel(runs=[_told(call.backend, run) for run in runs])
+
+
+async def get(call: Call[NoQuery, None]) -> RunModel:
+    """A run as it stands."""
+    return _told(call.backend, await call.backend.store.runs.get(call.parts["run"]))
+
+
+async def items(call: Call[RunItemsQuery, None]) -> RunItemsModel:
+    """Items of a run in the order of its plan."""
+    asked, runs = call.query, call.backend.store.runs
+    run = await runs.get(call.parts["run"])
+    rows = await runs.items(run.id, after=asked.after, limit=asked.limit + 1, state=asked.state)
+    shown = rows[: asked.limit]
+    more = shown[-1].item.position if len(rows) > asked.limit else None
+    return RunItemsModel(items=[run_item_model(row) for row in shown], next=more)
+
+
+async def pause(call: Call[NoQuery, None]) -> RunModel:
+    """Ask a run to pause."""
+    return _told(call.backend, await call.backend.steering.pause(call.parts["run"], call.who))
+
+
+async def resume(call: Call[NoQuery, ResumeRequest]) -> RunModel:
+    """Go on with a run."""
+    run = await call.backend.steering.resume(
+        call.parts["run"], call.who, take_over=call.body.take_over, accept_target=call.body.accept_target
+    )
+    return _told(call.backend, run)
+
+
+async def stop(call: Call[NoQuery, None]) -> RunModel:
+    """Stop a run for good."""
+    return _told(call.backend, await call.backend.steering.stop(call.parts["run"], call.who))
+
+
+async def retry(call: Call[NoQuery, None]) -> PlanModel:
+    """Begin a new plan over what a run could not cancel."""
+    backend = call.backend
+    run = await backend.store.runs.get(call.parts["run"])
+    selections = await backend.steering.refused(run.id)
+    plan = await backend.planner.start(selections, run.plan.verb, run.confirmed.reason, None, call.who)
+    return told(backend, plan)
+
+
+async def verify(call: Call[NoQuery, None]) -> RunModel:
+    """Hold what a run cancelled against the system once more."""
+    return _told(call.backend, await call.backend.steering.verify(call.parts["run"], call.who))
+
+
+ONE_RUN = ("NOT_FOUND", *JOURNAL)
+
+
+def _steer(path: str, name: str, summary: str, handle: Callable[[Call[NoQuery, None]], Awaitable[RunModel]]) -> Route:
+    errors = ("CONFLICT", "NOT_FOUND", *UNREACHABLE)
+    return Route("POST", path, name, summary, handle, RunModel, needs=OPERATE, errors=errors)
+
+
+ROUTES = (
+    Route("GET", paths.RUNS, "runs", "Runs, newest first", newest, RunsModel, errors=JOURNAL),
+    Route("GET", paths.RUN, "run", "A run as it stands", get, RunModel, errors=ONE_RUN),
+    Route("GET", paths.RUN_ITEMS, "run_items", "Items of a run in order", items, RunItemsModel,
+          query=RunItemsQuery, errors=ONE_RUN),
+    _steer(paths.RUN_PAUSE, "pause", "Ask a run to pause", pause),
+    Route("POST", paths.RUN_RESUME, "resume", "Go on with a run", resume, RunModel, body=ResumeRequest,
+          needs=OPERATE,
+          errors=("CONFLICT", "NOT_FOUND", "NEEDS_TAKEOVER", "TARGET_CHANGED", *UNREACHABLE)),
+    _steer(paths.RUN_STOP, "stop", "Stop a run for good", stop),
+    Route("POST", paths.RUN_RETRY, "retry", "A new plan over what a run could not cancel", retry, PlanModel, 202,
+          errors=("CONFLICT", "NOT_FOUND", *UNREACHABLE)),
+    _steer(paths.RUN_VERIFY, "verify", "Verify the cancelled items of a run once more", verify),
+)  # fmt: skip

@@ -1,0 +1,257 @@
+"""Domain values as models of the wire, with the words that each system's description has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tui_app.contract.models import (
+    ColumnModel,
+    ImpactLine,
+    ItemModel,
+    PreviewModel,
+    SectionModel,
+    SystemModel,
+    TrailModel,
+    VerdictModel,
+)
+from tui_app.contract.work import (
+    BlockedLine,
+    DriftModel,
+    LedgerLine,
+    OptionsModel,
+    OutcomeLine,
+    PauseModel,
+    PlanCountsModel,
+    PlanItemModel,
+    PlanModel,
+    RunItemModel,
+    RunModel,
+    VerifiedModel,
+)
+from tui_app.domain.describe import Description
+from tui_app.domain.items import Item
+from tui_app.domain.plan import PlanItem, expected_phrase
+from tui_app.domain.ports import Preview, System, TrailEntry
+from tui_app.domain.records import LedgerRow, PlanRecord, RunItem, RunRecord
+from tui_app.domain.run import EFFECTIVE, OVER, RunCounts, Verified
+from tui_app.domain.verdict import Effect, EffectWords, Verdict
+
+
+def system_model(description: Description) -> SystemModel:
+    """How a system describes itself."""
+    return SystemModel(
+        system=description.system,
+        title=description.title,
+        one=description.one,
+        many=description.many,
+        id_example=description.id_example,
+        columns=[ColumnModel.model_validate(column) for column in description.columns],
+        default_sort=str(description.default_sort),
+        default_filter=str(description.default_filter),
+        statuses=list(description.statuses),
+        status_tones=dict(description.status_tones),
+        filterable=sorted(description.filterable),
+        verbs=[verb.value for verb in description.verbs],
+        reason_templates=list(description.reason_templates),
+        reason_goes_to=description.reason_goes_to,
+        lists=description.lists,
+    )
+
+
+def verdict_model(verdict: Verdict) -> VerdictModel:
+    """A verdict."""
+    return VerdictModel(
+        cancellable=verdict.cancellable,
+        code=None if verdict.code is None else verdict.code.value,
+        reason=verdict.reason,
+    )
+
+
+def item_model(item: Item) -> ItemModel:
+    """One row."""
+    return ItemModel(
+        system=item.system,
+        id=item.id,
+        status=item.status,
+        verdict=verdict_model(item.verdict),
+        fields=dict(item.fields),
+    )
+
+
+def _line(effect: Effect, words: EffectWords | None, text: str, count: int) -> ImpactLine:
+    return ImpactLine(
+        code=effect.code,
+        text=text,
+        count=count,
+        irreversible=words is not None and words.irreversible,
+        warning=words is not None and words.warning,
+    )
+
+
+def _said(template: str, effect: Effect, count: int) -> str:
+    # The template is ours; a target is a system's text, and is put in as it is.
+    return template.format(target=effect.target, count=f"{count:,}")
+
+
+def effect_line(effect: Effect, words: EffectWords | None) -> ImpactLine:
+    """One effect on one item; an effect without words shows its code."""
+    text = f"{effect.code} {effect.target}".rstrip() if words is None else _said(words.one, effect, 1)
+    return _line(effect, words, text, 1)
+
+
+def effects_line(effect: Effect, words: EffectWords | None, count: int) -> ImpactLine:
+    """One effect on many items."""
+    if count == 1:
+        return effect_line(effect, words)
+    text = f"{count:,} × {effect.code} {effect.target}".rstrip() if words is None else _said(words.many, effect, count)
+    return _line(effect, words, text, count)
+
+
+def preview_model(preview: Preview, description: Description) -> PreviewModel:
+    """The verdict and impact of one item, in words."""
+    lines = [effect_line(effect, description.effects.get(effect.code)) for effect in preview.effects]
+    return PreviewModel(
+        verdict=verdict_model(preview.verdict),
+        impact=lines,
+        warnings=list(preview.warnings),
+        irreversible=any(line.irreversible for line in lines),
+        sections=[SectionModel(title=one.title, lines=list(one.lines)) for one in preview.sections],
+    )
+
+
+def trail_model(entry: TrailEntry) -> TrailModel:
+    """One audit entry of a system."""
+    return TrailModel(at=entry.at, event=entry.event, actor=entry.actor, details=dict(entry.details))
+
+
+def vocabulary(systems: Iterable[System]) -> dict[str, EffectWords]:
+    """The words of every effect. A plan's impact names effects by their code alone, whatever the system.
+
+    Raises:
+        ValueError: two systems use one code for different things.
+    """
+    words: dict[str, EffectWords] = {}
+    for system in systems:
+        for code, said in system.description.effects.items():
+            if words.setdefault(code, said) != said:
+                raise ValueError(f"two systems use the effect {code} for different things")
+    return words
+
+
+def plan_model(
+    plan: PlanRecord, words: Mapping[str, EffectWords], environment: str, arrived: int | None = None
+) -> PlanModel:
+    """A plan, made or in the making."""
+    totals = plan.totals
+    counts = totals.get("counts") or {"items": plan.read, "cancellable": 0, "blocked": plan.read}
+    impact = [
+        effects_line(Effect(code, target), words.get(code), count) for code, target, count in totals.get("impact", ())
+    ]
+    cancellable = counts["cancellable"] if plan.hash else 0
+    return PlanModel(
+        id=plan.id,
+        state=plan.state.value,
+        verb=plan.head.verb.value,
+        hash=plan.hash,
+        counts=PlanCountsModel(**counts),
+        read=plan.read,
+        expected=plan.expected,
+        by_system=dict(totals.get("by_system", {})),
+        blocked=[
+            BlockedLine(code=code, count=count)
+            for code, count in sorted(totals.get("blocked", {}).items(), key=lambda row: (-row[1], row[0]))
+        ],
+        impact=impact,
+        irreversible=any(line.irreversible for line in impact),
+        phrase=expected_phrase(cancellable, environment) if cancellable else None,
+        reason=plan.reason,
+        selection=plan.head.selection,
+        operator=plan.head.operator,
+        host=plan.head.host,
+        created_at=plan.head.created_at,
+        expires_at=plan.head.expires_at,
+        targets=dict(plan.head.targets),
+        drift=None if plan.drift is None else DriftModel.model_validate(dict(plan.drift)),
+        arrived=arrived,
+        error=plan.error,
+    )
+
+
+def plan_item_model(item: PlanItem) -> PlanItemModel:
+    """One frozen item."""
+    verdict = item.seen.verdict
+    return PlanItemModel(
+        position=item.position,
+        system=item.system,
+        id=item.seen.id,
+        status=item.seen.status,
+        cancellable=verdict.cancellable,
+        code=None if verdict.code is None else verdict.code.value,
+        reason=verdict.reason,
+    )
+
+
+def run_model(run: RunRecord, *, at_work: bool) -> RunModel:
+    """A run with its numbers. ``at_work``: a runner is working now."""
+    verified = {kind: run.verified.get(kind, 0) for kind in Verified}
+    done = sum(run.states.get(state, 0) for state in EFFECTIVE)
+    codes = sorted(run.codes.items(), key=lambda row: (-row[1], row[0][0].value, row[0][1] or ""))
+    return RunModel(
+        id=run.id,
+        plan=run.plan.id,
+        plan_hash=run.confirmed.plan_hash,
+        verb=run.plan.verb.value,
+        state=run.state.value,
+        wanted=None if run.wanted is None else run.wanted.value,
+        pause=None
+        if run.pause is None
+        else PauseModel(cause=run.pause.cause.value, message=run.pause.message, until=run.pause.until),
+        counts=RunCounts.of(run.states, run.items).named(run.plan.verb),
+        items=run.items,
+        verified=VerifiedModel(
+            yes=verified[Verified.YES],
+            contradicted=verified[Verified.CONTRADICTED],
+            not_known=verified[Verified.NOT_KNOWN],
+            pending=max(0, done - sum(verified.values())),
+        ),
+        outcomes=[OutcomeLine(state=state.value, code=code, count=count) for (state, code), count in codes],
+        operator=run.principal,
+        reason=run.confirmed.reason,
+        options=OptionsModel.model_validate(run.confirmed.options),
+        created_at=run.created_at,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        attended=run.state in OVER or at_work,
+        head=run.head,
+    )
+
+
+def run_item_model(one: RunItem) -> RunItemModel:
+    """One item of a run."""
+    answer = None if one.outcome is None else one.outcome.answer
+    told: dict[str, Any] = {}
+    if answer is not None:
+        told = {name: getattr(answer, name) for name in ("code", "message", "ours", "by", "before", "after")}
+    return RunItemModel(
+        position=one.item.position,
+        system=one.item.system,
+        id=one.item.seen.id,
+        state=one.state.value,
+        key=one.key,
+        verified=None if one.verification is None else one.verification.verified.value,
+        note=None if one.verification is None else one.verification.note,
+        sent_at=one.sent_at,
+        at=one.at,
+        **told,
+    )
+
+
+_NAMED = ("at", "event", "operator", "run", "plan", "system", "item", "code", "reason")
+
+
+def ledger_line(row: LedgerRow) -> LedgerLine:
+    """One line of the ledger; what has no column of its own stands in ``details``."""
+    named = {name: row.facts.get(name) for name in _NAMED}
+    rest = {name: value for name, value in row.facts.items() if name not in _NAMED}
+    return LedgerLine(seq=row.seq, hash=row.hash, details=rest, **named)
