@@ -1,0 +1,159 @@
+"""How outcomes, verifications and runs are said: a sign, a word and a colour, and what to do about them.
+
+Unknown is amber and neither red nor green: it is not a failure, and it is not a success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, LiteralString
+
+from textual.content import Content
+
+from tui_app.domain.moments import read
+from tui_app.tui.glyphs import Glyphs
+from tui_app.tui.text import phrase, safe
+
+if TYPE_CHECKING:
+    from tui_app.contract.work import RunItemModel, RunModel
+
+GOOD: LiteralString = "$text-success"
+BAD: LiteralString = "$text-error"
+AMBER: LiteralString = "$text-warning"
+QUIET: LiteralString = "$text-muted"
+BUSY: LiteralString = "$text-primary"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A state on screen; ``glyph`` is a name of ``Glyphs``."""
+
+    glyph: str
+    word: LiteralString
+    style: LiteralString
+
+    def content(self, glyphs: Glyphs) -> Content:
+        """Sign and word, in colour."""
+        return safe(f"{glyphs[self.glyph]} {self.word}", style=self.style)
+
+
+ITEMS: Mapping[str, Look] = {
+    "planned": Look("dot", "waiting", QUIET),
+    "sending": Look("busy", "sending", BUSY),
+    "accepted": Look("busy", "in progress", BUSY),
+    "cancelled": Look("yes", "cancelled", GOOD),
+    "reinstated": Look("yes", "reinstated", GOOD),
+    "already_cancelled": Look("yes", "already cancelled", QUIET),
+    "refused": Look("no", "refused", BAD),
+    "skipped": Look("dash", "skipped", QUIET),
+    "unknown": Look("unknown", "unknown", AMBER),
+}
+
+RUNS: Mapping[str, Look] = {
+    "queued": Look("idle", "queued", BUSY),
+    "running": Look("busy", "running", BUSY),
+    "paused": Look("warning", "paused", AMBER),
+    "finished": Look("yes", "finished", GOOD),
+    "stopped": Look("dash", "stopped", QUIET),
+}
+
+VERIFIED: Mapping[str, Look] = {
+    "yes": Look("yes", "verified", GOOD),
+    "contradicted": Look("no", "contradicted by the system", BAD),
+    "not_known": Look("unknown", "not known", AMBER),
+}
+
+_STRANGE = Look("unknown", "of a newer service", AMBER)
+
+WHAT_TO_DO: Mapping[str, LiteralString] = {
+    "unknown": "It was sent, and no answer came. Its status and trail tell; then verify, or plan it anew.",
+    "contradicted": "The system says otherwise than it answered. Look at its trail, and tell who looks after it.",
+    "refused": "The system said no. What was refused can be planned anew.",
+    "skipped": "Nothing was sent for it.",
+    "already_cancelled": "It was cancelled before; nothing was sent twice.",
+}
+
+
+def item_look(state: str) -> Look:
+    """How an item's state is shown; a word of a newer service is shown as one."""
+    return ITEMS.get(state, _STRANGE)
+
+
+def run_look(run: RunModel) -> Look:
+    """How a run's state is shown; one that ended with something unknown or contradicted is not simply done."""
+    if run.state == "finished" and (run.counts.get("unknown") or run.verified.contradicted):
+        return Look("unknown", "finished, not all is known", AMBER)
+    if run.state in ("queued", "running") and not run.attended:
+        return Look("warning", "interrupted", AMBER)
+    return RUNS.get(run.state, _STRANGE)
+
+
+def over(run: RunModel) -> bool:
+    """Whether nothing more will happen by itself."""
+    return run.state in ("finished", "stopped")
+
+
+def done(run: RunModel) -> int:
+    """How many items have an outcome."""
+    return run.items - run.counts.get("pending", 0)
+
+
+def counted(run: RunModel, *, brief: bool = False) -> Content:
+    """The six numbers in words; those of no interest are left out when they are 0."""
+    parts = []
+    for name, number in run.counts.items():
+        if (name == "already_cancelled" or brief) and not number:
+            continue
+        if name == "pending":
+            parts.append(phrase("{} left", number))
+        else:
+            look = item_look(name)
+            style = look.style if number else QUIET
+            parts.append(phrase("{} {}", number, safe(name.replace("_", " "))).stylize(style))
+    return phrase(" · ").join(parts)
+
+
+def advice(item: RunItemModel) -> Content | None:
+    """What to do about an item, where there is something to do or to know."""
+    if item.verified == "contradicted":
+        return phrase(WHAT_TO_DO["contradicted"])
+    told = WHAT_TO_DO.get(item.state)
+    return None if told is None else phrase(told)
+
+
+def clock(text: str | None) -> str:
+    """The local time of day of a moment; empty for none, and the text itself where it is no moment."""
+    return "" if text is None else _local(text, "%H:%M:%S")
+
+
+def day_and_time(text: str | None) -> str:
+    """The local date and time of a moment, to the second."""
+    return "" if text is None else _local(text, "%Y-%m-%d %H:%M:%S")
+
+
+def _local(text: str, pattern: str) -> str:
+    try:
+        return read(text).astimezone().strftime(pattern)
+    except ValueError:
+        return text
+
+
+def span(seconds: float) -> str:
+    """A length of time as a person says it."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {left:02} s" if minutes else f"{left} s"
+
+
+def until(text: str, now: datetime) -> str:
+    """A moment to come, and how long that is from now."""
+    try:
+        left = (read(text) - now).total_seconds()
+    except ValueError:
+        return text
+    return f"{clock(text)}, in {span(left)}" if left > 0 else clock(text)

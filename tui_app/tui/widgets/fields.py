@@ -1,0 +1,68 @@
+"""One-line fields that show what was typed into them without obeying it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual import events
+from textual.message import Message
+from textual.widgets import Input
+
+from tui_app.domain.visible import visible
+
+if TYPE_CHECKING:
+    from tui_app.tui.app import QuashApp
+
+HIDDEN = "¤"
+"""Stands for a character that a terminal would obey or not draw; one cell wide in every terminal."""
+
+
+def masked(text: str) -> str:
+    """The text with as many characters, each of which only draws."""
+    return "".join(one if visible(one) == one else HIDDEN for one in text)
+
+
+class Field(Input):
+    """An input of one line and no frame, whose content is drawn masked; its value stays as it was typed.
+
+    ``ctrl+c`` and ``ctrl+a`` keep their meaning in the rest of the console.
+    """
+
+    app: QuashApp
+
+    def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
+        super().__init__(value, placeholder=placeholder, id=id, compact=True, select_on_focus=False)
+        self.cursor_blink = False
+
+    @property
+    def _value(self) -> Text:
+        return Text(masked(self.value), no_wrap=True, overflow="ignore", end="")
+
+    def _position_to_cell(self, position: int) -> int:
+        return cell_len(masked(self.value[:position]))
+
+
+class ReasonField(Field):
+    """The reason: what is pasted becomes one line, since a reason is one."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.insert_text_at_cursor(" ".join(event.text.split()))
+
+
+class ConfirmationField(Field):
+    """The confirmation: typed by hand, or it confirms nothing."""
+
+    class Pasted(Message):
+        """A paste was refused."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.post_message(self.Pasted())
+
+    def action_paste(self) -> None:
+        self.post_message(self.Pasted())

@@ -1,0 +1,104 @@
+"""How far a run is: in words, as a bar, and what it waits for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widgets import Static
+
+from tui_app.tui.outcomes import QUIET, counted, done, item_look, over, run_look, span, until
+from tui_app.tui.pace import Pace
+from tui_app.tui.text import lines, phrase, safe
+
+if TYPE_CHECKING:
+    from tui_app.contract.work import RunModel
+    from tui_app.tui.app import QuashApp
+    from tui_app.tui.glyphs import Glyphs
+
+_CAUSES = {
+    "operator": "by the operator",
+    "gate": "the system asked us to wait",
+    "breaker": "by the breaker: too many errors",
+    "credentials": "credentials are missing",
+    "principal": "it belongs to another operator",
+    "target": "the system is another one than was planned against",
+}
+
+
+class Progress(Static):
+    """Three lines: the six numbers, the bar, and the state with rate, time left and what is waited for."""
+
+    app: QuashApp
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__("", id=id, markup=False)
+
+    def tell(self, run: RunModel, pace: Pace, now: datetime) -> None:
+        """Show a run as it stands."""
+        glyphs = self.app.glyphs
+        key = self.app.key_of("pause")
+        self.update(
+            lines(counted(run), bar(run, max(10, self.size.width), glyphs), standing(run, pace, now, key, glyphs))
+        )
+
+
+def bar(run: RunModel, width: int, glyphs: Glyphs) -> Content:
+    """A bar with a stretch for each outcome, and the share that has one; no outcome is too few to be seen."""
+    share = phrase(" {}%", done(run) * 100 // run.items if run.items else 100)
+    room = max(1, width - 6)
+    parts, used = [], 0
+    for name, number in run.counts.items():
+        if name == "pending" or not number:
+            continue
+        length = min(max(1, room * number // max(1, run.items)), room - used)
+        parts.append(safe(glyphs["bar"] * length, style=item_look(name).style))
+        used += length
+    rest = glyphs["rest"] if run.counts.get("pending") else glyphs["bar"]
+    last = QUIET if run.counts.get("pending") or not parts else item_look(_longest(run)).style
+    parts.append(safe(rest * (room - used), style=last))
+    return Content("").join([*parts, share])
+
+
+def _longest(run: RunModel) -> str:
+    return max((name for name in run.counts if name != "pending"), key=lambda name: run.counts[name])
+
+
+def standing(run: RunModel, pace: Pace, now: datetime, key: str, glyphs: Glyphs) -> Content:
+    """The state of a run, and what comes next or is asked of the operator."""
+    state = run_look(run).content(glyphs)
+    if over(run):
+        return phrase("{} · verified: {}", state, verified(run))
+    if run.state == "paused":
+        return phrase("{} · {}", state, paused(run, now, key))
+    if not run.attended:
+        return phrase("{} · nobody works on it: {} resumes it, nothing is lost or sent twice", state, key)
+    if run.wanted is not None:
+        return phrase("{} · asked to become {}, after what is being sent", state, run.wanted)
+    left = pace.left(run.counts.get("pending", 0))
+    if left is None:
+        return state
+    return phrase("{} · {} · about {} left", state, pace.words(), span(left))
+
+
+def paused(run: RunModel, now: datetime, key: str) -> Content:
+    """Why a run is paused, until when, and what resumes it."""
+    if run.pause is None:
+        return phrase("{} resumes", key)
+    cause = phrase("{}", _CAUSES.get(run.pause.cause, run.pause.cause))
+    if run.pause.message:
+        cause = phrase("{}: {}", cause, safe(run.pause.message, 120))
+    if run.pause.until:
+        return phrase("{} · goes on at {}", cause, until(run.pause.until, now))
+    return phrase("{} · {} resumes", cause, key)
+
+
+def verified(run: RunModel) -> Content:
+    """How the verification stands, in words."""
+    told = run.verified
+    parts = [phrase("{} yes", told.yes)]
+    parts += [phrase("{} contradicted", told.contradicted).stylize("$text-error")] if told.contradicted else []
+    parts += [phrase("{} not known", told.not_known).stylize("$text-warning")] if told.not_known else []
+    parts += [phrase("{} to come", told.pending)] if told.pending else []
+    return phrase(", ").join(parts)
