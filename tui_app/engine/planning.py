@@ -97,6 +97,11 @@ class Planner:
             more += (await self._systems[selection.system].count(selection.filter)).value - len(selection.excluded)
         return max(0, more - plan.read) if plan.selections else None
 
+    async def idle(self) -> None:
+        """Wait until nothing is under way here."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
     async def close(self) -> None:
         """End what is under way; it is taken up again by whoever looks next."""
         for task in list(self._tasks.values()):

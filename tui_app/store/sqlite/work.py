@@ -162,7 +162,7 @@ def _record(
     before = _before(connection, run, outcomes)
     changes: Counter[tuple[str, str]] = Counter()
     rows = []
-    for one in outcomes:
+    for one in sorted(outcomes, key=lambda outcome: outcome.position):
         state, code, revision = before.get(one.position, (ItemState.PLANNED, "", -1))
         if one.answer.state not in ITEM_MOVES[state]:
             raise Conflict(f"an item that is {state} cannot become {one.answer.state}", item=one.id)

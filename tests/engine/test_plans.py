@@ -1,0 +1,130 @@
+"""Plans: frozen lists, their hash, their files."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.world import TROUBLED, WHO, World, commands, fill, make_world
+
+from tui_app.domain.describe import Verb
+from tui_app.domain.errors import CannotConnect, PlanChanged
+from tui_app.domain.filters import parse
+from tui_app.domain.items import Selection
+from tui_app.domain.plan import PlanState
+from tui_app.domain.records import Who
+from tui_app.engine import planfile
+
+OTHER = Who("joe@example.com", "joe", "ops2", "local", "local")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = make_world(tmp_path)
+    yield made
+    await made.close()
+
+
+async def written(world: World, plan_id: str) -> bytes:
+    return b"".join([line async for line in planfile.write(world.store, plan_id)])
+
+
+async def loaded(world: World, document: bytes, expected: str | None = None, who: Who = WHO) -> str:
+    return (await planfile.load(world.store, document, expected, who, world.systems)).id
+
+
+async def test_a_filter_freezes_what_was_there_and_nothing_that_comes_later(world: World) -> None:
+    ids = fill(world.records.path, 1300)
+    as_of = "2026-01-02T00:01:00.000000Z"
+    plan = await world.plan(
+        Selection("commands", filter=parse(f"status:{TROUBLED}"), as_of=as_of, excluded=frozenset(ids[:3]))
+    )
+    items = await world.store.plans.items(plan.id, limit=10_000)
+    assert sorted(item.seen.id for item in items) == ids[3:]
+    assert [item.position for item in items] == list(range(1297))
+    assert ["REPLY", "payments__replies", 1297] in plan.totals["impact"]
+    fill(world.records.path, 4)
+    assert await world.planner.arrived(plan) == 4
+    assert len(await world.store.plans.items(plan.id, limit=10_000)) == 1297
+
+
+async def test_an_interrupted_plan_is_made_to_the_end_by_whoever_looks(world: World, tmp_path: Path) -> None:
+    ids = fill(world.records.path, 1700)
+    record = await world.planner.start([commands(*ids)], Verb.CANCEL, None, None, WHO)
+    await world.planner.close()
+    half = await world.store.plans.get(record.id)
+    assert half.state is PlanState.BUILDING
+    other = make_world(tmp_path)
+    other.clock.moment = world.clock.moment
+    other.clock.forward(60)
+    await other.planner.ensure(record.id, WHO)
+    plan = await other.made(record.id)
+    assert (plan.state, plan.read, plan.totals["counts"]["cancellable"]) == (PlanState.READY, 1700, 1700)
+    items = await other.store.plans.items(plan.id, limit=10_000)
+    assert [item.seen.id for item in items] == ids
+    assert (await other.store.ledger.check()).problem is None
+    await other.close()
+
+
+async def test_a_system_that_cannot_be_used_gives_no_plan(world: World) -> None:
+    fill(world.records.path, 3)
+    await world.close()
+    world.records.path.write_bytes(b"no database" * 1000)
+    fresh = make_world(world.folder)
+    with pytest.raises(CannotConnect, match="cannot be used"):
+        await fresh.plan(commands("payments/c000001"))
+    assert await fresh.store.plans.newest(10) == []
+    await fresh.close()
+
+
+async def test_a_file_comes_back_as_the_same_plan(world: World, tmp_path: Path) -> None:
+    ids = fill(world.records.path, 20)
+    plan = await world.plan(commands(*ids, "payments/none"))
+    document = await written(world, plan.id)
+    assert await loaded(world, document) == plan.id
+    elsewhere = make_world(tmp_path / "elsewhere")
+    assert await loaded(elsewhere, document) == plan.id
+    copy = await elsewhere.store.plans.get(plan.id)
+    assert (copy.hash, copy.totals) == (plan.hash, plan.totals)
+    await elsewhere.close()
+
+
+async def test_a_file_of_others_needs_its_hash(world: World) -> None:
+    plan = await world.plan(commands(*fill(world.records.path, 2)))
+    document = await written(world, plan.id)
+    with pytest.raises(PlanChanged, match="somebody else"):
+        await loaded(world, document, who=OTHER)
+    with pytest.raises(PlanChanged, match="not 00000000"):
+        await loaded(world, document, "00000000", who=OTHER)
+    assert plan.hash
+    assert await loaded(world, document, plan.hash, who=OTHER) == plan.id
+
+
+def _edited(document: bytes, line: int, **changed: Any) -> bytes:
+    lines = document.splitlines()
+    read = json.loads(lines[line])
+    lines[line] = json.dumps({**read, **changed}).encode()
+    return b"\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda document: _edited(document, 1, id="payments/other"),
+        lambda document: _edited(document, 1, version="7"),
+        lambda document: _edited(document, -1, totals={"counts": {"items": 1, "cancellable": 1, "blocked": 0}}),
+        lambda document: b"\n".join(document.splitlines()[:-1]),
+        lambda document: b"\n".join([*document.splitlines()[:2], *document.splitlines()[3:]]),
+        lambda document: document.replace(b"payments/c000001", b"payments/c000000"),
+        lambda document: b"\xff\xfe" + document,
+        lambda _: b"",
+        lambda _: b"[]\n[]\n",
+        lambda document: _edited(document, 1, code="NO_SUCH_CODE"),
+    ],
+)
+async def test_a_file_that_was_changed_is_not_a_plan(world: World, edit: Any) -> None:
+    plan = await world.plan(commands(*fill(world.records.path, 3)))
+    document = edit(await written(world, plan.id))
+    with pytest.raises(PlanChanged):
+        await loaded(world, document, plan.hash)

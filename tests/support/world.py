@@ -1,0 +1,198 @@
+"""A journal, an embedded command bus and a runner that tests drive step by step, in one folder.
+
+What the bus did is read from its own file with a plain connection, never from our journal.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tui_app.domain.describe import Verb
+from tui_app.domain.items import Selection
+from tui_app.domain.plan import Options, PlanState
+from tui_app.domain.ports import System
+from tui_app.domain.records import PlanRecord, RunItem, RunRecord, Who
+from tui_app.engine.planning import Planner
+from tui_app.engine.steering import Steering
+from tui_app.engine.worker import Worker
+from tui_app.store.sqlite import SqliteStore, open_store
+from tui_app.systems.commands.embedded import EmbeddedCommands
+from tui_app.systems.commands.schema import prepare
+
+TROUBLED = "IN_TROUBLESHOOTING_QUEUE"
+WHO = Who("jane@example.com", "jane", "ops1", "local", "local")
+
+
+class MovableClock:
+    """A clock that goes forward a millisecond at each look, and further when told to."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        self.moment += timedelta(milliseconds=1)
+        return self.moment
+
+    def forward(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+@dataclass
+class NoLauncher:
+    """Counts how often a runner was asked for; the test is the runner."""
+
+    starts: int = 0
+    working: bool = False
+
+    def start(self) -> None:
+        self.starts += 1
+
+    def at_work(self) -> bool:
+        return self.working
+
+
+@dataclass
+class Records:
+    """The bus' own records, read from its file."""
+
+    path: Path
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        connection = sqlite3.connect(self.path)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def statuses(self) -> dict[str, str]:
+        return dict(self._rows("SELECT id, status FROM command"))
+
+    def reply_queues(self) -> dict[str, str]:
+        return dict(self._rows("SELECT id, reply_queue FROM command"))
+
+    def replies(self) -> dict[str, list[dict[str, Any]]]:
+        """Messages on all reply queues by the id of their command."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for (body,) in self._rows("SELECT body FROM message ORDER BY msg_id"):
+            reply = json.loads(body)
+            found.setdefault(f"{reply['domain']}/{reply['command_id']}", []).append(reply)
+        return found
+
+    def cancels(self) -> Counter[str]:
+        """How often each command was cancelled, by the bus' audit."""
+        return Counter(item for (item,) in self._rows("SELECT id FROM audit WHERE event = 'OPERATOR_CANCEL'"))
+
+
+def fill(path: Path, number: int, **columns: Any) -> list[str]:
+    """Put commands into troubleshooting, all at once; their ids."""
+    connection = sqlite3.connect(path)
+    prepare(connection)
+    row = {
+        "domain": "payments",
+        "type": "DebitAccount",
+        "queue": "payments__commands",
+        "status": TROUBLED,
+        "attempts": 3,
+        "max_attempts": 3,
+        "error_code": "INVALID_ACCOUNT",
+        "error": "account is closed",
+        "created_at": "2026-01-01T00:00:00.000000Z",
+        "reply_queue": "payments__replies",
+        **columns,
+    }
+    start = connection.execute("SELECT count(*) FROM command").fetchone()[0]
+    names = ", ".join((*row, "id", "command_id", "updated_at"))
+    marks = ", ".join("?" * (len(row) + 3))
+    ids = [f"{row['domain']}/c{start + offset:06}" for offset in range(number)]
+    with connection:
+        connection.execute("INSERT OR IGNORE INTO queue (name) VALUES ('payments__replies')")
+        connection.executemany(
+            f"INSERT INTO command ({names}) VALUES ({marks})",
+            (
+                (*row.values(), one, one.split("/", 1)[1], f"2026-01-02T00:00:{offset % 60:02}.{offset:06}Z")
+                for offset, one in enumerate(ids)
+            ),
+        )
+    connection.close()
+    return ids
+
+
+@dataclass
+class World:
+    """Everything a run needs, without a service and without a second process."""
+
+    folder: Path
+    store: SqliteStore
+    systems: Mapping[str, System]
+    clock: MovableClock
+    launcher: NoLauncher
+    planner: Planner
+    steering: Steering
+    waits: list[float] = field(default_factory=list)
+
+    @property
+    def records(self) -> Records:
+        return Records(self.folder / "commands.db")
+
+    async def plan(self, *selections: Selection, ttl: timedelta | None = None, who: Who = WHO) -> PlanRecord:
+        """A plan, made."""
+        plan = await self.planner.start(selections, Verb.CANCEL, None, ttl, who)
+        return await self.made(plan.id)
+
+    async def made(self, plan_id: str) -> PlanRecord:
+        await self.planner.idle()
+        plan = await self.store.plans.get(plan_id)
+        assert plan.state is not PlanState.BUILDING
+        return plan
+
+    async def confirm(
+        self, plan: PlanRecord, *, key: str = "k1", options: Options | None = None, who: Who = WHO
+    ) -> RunRecord:
+        return await self.steering.confirm(
+            plan.id,
+            plan_hash=plan.hash or "",
+            reason="duplicate request",
+            options=options or Options(),
+            phrase=None,
+            expect_count=plan.totals["counts"]["items"],
+            key=key,
+            who=who,
+        )
+
+    def worker(self, name: str = "w1", who: Who = WHO, systems: Mapping[str, System] | None = None) -> Worker:
+        async def wait(seconds: float) -> None:
+            self.waits.append(seconds)
+            self.clock.forward(seconds)
+
+        return Worker(name, self.store, systems or self.systems, self.clock, who, wait)
+
+    async def items(self, run_id: str) -> list[RunItem]:
+        return await self.store.runs.items(run_id, limit=100_000)
+
+    async def close(self) -> None:
+        await self.planner.close()
+        await self.store.close()
+        for system in self.systems.values():
+            await system.close()
+
+
+def commands(*ids: str) -> Selection:
+    """These commands."""
+    return Selection("commands", ids=ids)
+
+
+def make_world(folder: Path, systems: Mapping[str, System] | None = None) -> World:
+    """A world in a folder; opened again on the same folder it goes on."""
+    clock, launcher = MovableClock(), NoLauncher()
+    store = open_store(folder / "journal.db")
+    systems = systems or {"commands": EmbeddedCommands(folder / "commands.db", clock)}
+    planner = Planner(store, systems, clock)
+    steering = Steering(store, systems, launcher, clock, environment="local", cap=None, read_only=False)
+    return World(folder, store, systems, clock, launcher, planner, steering)
