@@ -32,9 +32,7 @@ class NewFile:
         # In a shared folder, whoever puts a link there first would otherwise choose what is overwritten.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            self._file = os.fdopen(
-                os.open(self._path, flags, 0o600), "w", encoding="utf-8", errors="backslashreplace"
-            )
+            self._file = os.fdopen(os.open(self._path, flags, 0o600), "w", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise _told(self._path, error) from error
         return self

@@ -143,7 +143,7 @@ class Action:
 
 
 def _move(id: str, keys: tuple[str, ...], sentence: str) -> Action:
-    return Action(id, keys, id.replace("_", " "), sentence, TABLES, handler="move", argument=id)
+    return Action(id, keys, id.replace("_", " "), sentence, (*TABLES, REVIEW), handler="move", argument=id)
 
 
 def _go(number: int, place: str) -> Action:
@@ -212,6 +212,9 @@ ACTIONS: tuple[Action, ...] = (
         "templates", ("f3",), "reasons", "Choose a reason from the templates and the last ones.", (REVIEW,), footer=1
     ),
     Action("editor", ("f4",), "$EDITOR", "Write the reason in $EDITOR.", (REVIEW,), footer=2),
+    Action("renew", ("f5",), "new plan", "Make the plan anew; the reason stays.", (REVIEW,), _connected, footer=3),
+    Action("panes", ("f6",), "items", "Go between the fields, the items and the impact.", (REVIEW,), footer=4),
+    Action("fold", ("enter",), "fold", "Show all items of this group, or a few.", (REVIEW,)),
     # Runs and one run
     Action("open_run", ("enter",), "open", "Watch this run.", (RUNS,), _item, footer=1, opens=True),
     Action("run_item", ("enter",), "item", "Show the outcome and the trail of this item.", (RUN,), _item, footer=6),

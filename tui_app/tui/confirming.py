@@ -84,18 +84,12 @@ class Review:
         if plan is None or plan.state == PlanState.BUILDING:
             raise Conflict("the plan is still being made", hint="Wait for it, or leave: it stays under Runs.")
         if plan.state == PlanState.FAILED:
-            raise Conflict(
-                f"the plan could not be made: {plan.error}", hint="Nothing was sent; r makes a new one."
-            )
+            raise Conflict(f"the plan could not be made: {plan.error}", hint="Nothing was sent; r makes a new one.")
         if self.limits.read_only:
-            raise NotAllowed(
-                "this profile is read-only", hint="Open the console with a profile that may write."
-            )
+            raise NotAllowed("this profile is read-only", hint="Open the console with a profile that may write.")
         check_cap(plan.counts.cancellable, self.limits.cap)
         if plan.phrase is None or plan.hash is None:
-            raise Conflict(
-                "nothing in this plan can be cancelled", hint="Leave the review and choose other items."
-            )
+            raise Conflict("nothing in this plan can be cancelled", hint="Leave the review and choose other items.")
         return plan
 
     def confirm(self, reason: str, typed: str, *, notify: bool, accept_drift: bool) -> Confirmation:
@@ -111,9 +105,7 @@ class Review:
         plan = self.check()
         kept = check_reason(reason)
         if typed != plan.phrase:
-            raise PhraseDiffers(
-                f"type exactly: {plan.phrase}", hint="Nothing was sent.", expected=plan.phrase
-            )
+            raise PhraseDiffers(f"type exactly: {plan.phrase}", hint="Nothing was sent.", expected=plan.phrase)
         options = OptionsModel(notify_stakeholders=notify, accept_drift=accept_drift)
         request = RunRequest(hash=plan.hash or "", reason=kept, options=options, phrase=typed)
         return Confirmation(plan.id, request, self.key)
