@@ -95,10 +95,12 @@ async def test_what_moved_since_the_plan_is_skipped_and_said(world: World) -> No
     await bus(world).move_to_troubleshooting(again, Failure("TIMEOUT", "again"))
     run = await world.worker().drive((await world.confirm(plan)).id)
     told = {one.item.seen.id: one.outcome for one in await world.items(run.id)}
-    assert told[same] and told[same].answer.state is ItemState.CANCELLED
+    assert told[same]
+    assert told[same].answer.state is ItemState.CANCELLED
     for item in (retried, again):
         outcome = told[item]
-        assert outcome and (outcome.answer.state, outcome.answer.code) == (ItemState.SKIPPED, "DRIFTED")
+        assert outcome
+        assert (outcome.answer.state, outcome.answer.code) == (ItemState.SKIPPED, "DRIFTED")
         assert "changed since the plan" in (outcome.answer.message or "")
     assert set(world.records.cancels()) == {same}
 
@@ -236,7 +238,8 @@ async def test_pause_resume_and_stop(world: World) -> None:
 async def test_other_hands_send_nothing_until_they_accept(world: World) -> None:
     run = await world.confirm(await world.plan(commands(*fill(world.records.path, 2))))
     paused = await world.worker(who=OTHER).drive(run.id)
-    assert paused.pause and paused.pause.cause is PauseCause.PRINCIPAL
+    assert paused.pause
+    assert paused.pause.cause is PauseCause.PRINCIPAL
     with pytest.raises(NeedsTakeover):
         await world.steering.resume(run.id, OTHER)
     assert world.records.cancels().total() == 0
@@ -249,9 +252,10 @@ async def test_another_target_gets_nothing_until_it_is_accepted(world: World, tm
     elsewhere = EmbeddedCommands(tmp_path / "other.db", world.clock)
     fill(tmp_path / "other.db", 2)
     paused = await world.worker(systems={"commands": elsewhere}).drive(run.id)
-    assert paused.pause and paused.pause.cause is PauseCause.TARGET
+    assert paused.pause
+    assert paused.pause.cause is PauseCause.TARGET
     assert [row async for row in _statuses(elsewhere)] == [TROUBLED, TROUBLED]
-    world.steering._systems = {"commands": elsewhere}  # noqa: SLF001
+    world.steering._systems = {"commands": elsewhere}
     with pytest.raises(TargetChanged):
         await world.steering.resume(run.id, WHO)
     await elsewhere.close()
@@ -294,7 +298,8 @@ async def test_a_system_that_stays_away_pauses_the_run_with_nothing_sent(world: 
     run = await world.confirm(await world.plan(commands(*fill(world.records.path, 5))))
     flaky = Flaky(embedded(world), before=100)
     paused = await world.worker(systems={"commands": flaky}).drive(run.id)  # type: ignore[dict-item]
-    assert paused.pause and (paused.pause.cause, paused.pause.message) == (
+    assert paused.pause
+    assert (paused.pause.cause, paused.pause.message) == (
         PauseCause.BREAKER,
         "the bus does not answer",
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tui_app.domain.run import EFFECTIVE, OUTCOMES, OVER, ItemState, RunCounts, Verified
-from tui_app.domain.stores import LedgerQuery, Store
-
 from support.world import Records
+from tui_app.domain.records import LedgerQuery
+from tui_app.domain.run import EFFECTIVE, OUTCOMES, OVER, ItemState, RunCounts, Verified
+from tui_app.domain.stores import Store
 
 CANCELED = "CANCELED"
 
