@@ -6,23 +6,24 @@ Errors are those of ``tui_app.domain.errors``, whatever carries the requests.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
-from tui_app.client.channel import Channel
+from tui_app.client.channel import LONG_PATIENCE, Channel
 from tui_app.contract import paths
-from tui_app.contract.models import About, CountModel, ItemModel, PageModel, PreviewModel, TrailModel
+from tui_app.contract.models import About, CountModel, ItemModel, PageModel, PreviewModel, TrailModel, TrailsModel
 from tui_app.contract.work import (
     LedgerCheck,
     LedgerPage,
     PlanItemsModel,
     PlanModel,
     PlanRequest,
+    PlansModel,
     ResumeRequest,
     RunItemsModel,
     RunModel,
     RunRequest,
+    RunsModel,
 )
 from tui_app.domain.errors import Unavailable
 
@@ -85,8 +86,7 @@ class Items:
 
     async def trail(self, system: str, item: str) -> list[TrailModel]:
         """The system's own audit entries of one item, oldest first."""
-        body = await self._channel.send("GET", paths.fill(paths.TRAIL, system=system, item=item))
-        return [TrailModel.model_validate(entry) for entry in json.loads(body)["trail"]]
+        return (await self._channel.get(TrailsModel, paths.fill(paths.TRAIL, system=system, item=item))).trail
 
 
 class Plans:
@@ -120,8 +120,7 @@ class Plans:
 
     async def list(self) -> list[PlanModel]:
         """The plans of this journal, newest first."""
-        body = await self._channel.send("GET", paths.PLANS)
-        return [PlanModel.model_validate(plan) for plan in json.loads(body)["plans"]]
+        return (await self._channel.get(PlansModel, paths.PLANS)).plans
 
     async def items(
         self, plan: str, *, after: int | None = None, limit: int = 100, code: str | None = None
@@ -148,11 +147,7 @@ class Plans:
 
     async def load(self, document: bytes, *, expected_hash: str | None = None) -> PlanModel:
         """Bring a plan file; without its hash only its maker, on the host where it was made, may."""
-        headers = {"Content-Type": "application/jsonl"}
-        body = await self._channel.send(
-            "POST", paths.PLAN_IMPORT, {"hash": expected_hash}, content=document, headers=headers
-        )
-        return PlanModel.model_validate_json(body)
+        return await self._channel.upload(PlanModel, paths.PLAN_IMPORT, document, {"hash": expected_hash})
 
     def file(self, plan: str) -> AsyncIterator[bytes]:
         """The plan as a file, in pieces."""
@@ -167,8 +162,7 @@ class Runs:
 
     async def list(self) -> list[RunModel]:
         """The runs of this journal, newest first."""
-        body = await self._channel.send("GET", paths.RUNS)
-        return [RunModel.model_validate(run) for run in json.loads(body)["runs"]]
+        return (await self._channel.get(RunsModel, paths.RUNS)).runs
 
     async def get(self, run: str) -> RunModel:
         """A run as it stands."""
@@ -200,7 +194,8 @@ class Runs:
 
     async def verify(self, run: str) -> RunModel:
         """Hold the cancelled items of a run against the system once more."""
-        return await self._channel.post(RunModel, paths.fill(paths.RUN_VERIFY, run=run))
+        path = paths.fill(paths.RUN_VERIFY, run=run)
+        return await self._channel.post(RunModel, path, patience=LONG_PATIENCE)
 
 
 class Ledger:
@@ -234,7 +229,8 @@ class Ledger:
 
     async def check(self, anchor: str | None = None) -> LedgerCheck:
         """Recompute the whole ledger; ``anchor`` is ``SEQ:HASH`` from elsewhere."""
-        return await self._channel.get(LedgerCheck, paths.LEDGER_CHECK, {"anchor": anchor})
+        query = {"anchor": anchor}
+        return await self._channel.get(LedgerCheck, paths.LEDGER_CHECK, query, patience=LONG_PATIENCE)
 
 
 class BackendClient:

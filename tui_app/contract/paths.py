@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from tui_app.domain.errors import MalformedId
+
 ABOUT = "/v1"
 OPENAPI = "/v1/openapi.json"
 ITEMS = "/v1/systems/{system}/items"
@@ -33,5 +35,15 @@ IDEMPOTENCY = "Idempotency-Key"
 
 
 def fill(template: str, **parts: str) -> str:
-    """A path with its parts encoded, each into one segment."""
-    return template.format(**{name: quote(part, safe="") for name, part in parts.items()})
+    """A path with its parts encoded, each into one segment.
+
+    Raises:
+        MalformedId: a part is empty or ``.`` or ``..``, which no path keeps as a segment, or holds half characters.
+    """
+    for name, part in parts.items():
+        if part in ("", ".", ".."):
+            raise MalformedId(f"{part!r} is not an id ({name})", hint="Copy it from the table.")
+    try:
+        return template.format(**{name: quote(part, safe="") for name, part in parts.items()})
+    except UnicodeEncodeError as error:
+        raise MalformedId("an id holds half characters", hint="Copy it from the table.") from error

@@ -75,6 +75,9 @@ def from_problem(problem: Problem) -> QuashError:
     kind = BY_CODE.get(problem.code)
     if kind is None:
         kind = Fault if problem.status == 500 else Unavailable if problem.status >= 500 else Refused
-    if issubclass(kind, Unavailable):
-        return kind(problem.detail, hint=problem.hint, retry_after=problem.retry_after, **problem.details)
-    return kind(problem.detail, hint=problem.hint, **problem.details)
+    error = kind(problem.detail, hint=problem.hint)
+    if isinstance(error, Unavailable):
+        error.retry_after = problem.retry_after
+    # Assigned, not passed: another service's details may bear the names of our parameters.
+    error.details = dict(problem.details)
+    return error
