@@ -21,7 +21,7 @@ from tui_app.domain.plan import Options
 from tui_app.domain.records import Who
 from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, Verified
 from tui_app.domain.verdict import YES
-from tui_app.engine.clock import SystemClock
+from tui_app.clock import SystemClock
 from tui_app.engine.planning import Planner
 from tui_app.engine.steering import Steering
 from tui_app.engine.worker import Worker

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
-from tui_app.domain.canonical import canonical
 from tui_app.domain.errors import Conflict, NotFound
 from tui_app.domain.ledger import GLOBAL, Event
 from tui_app.domain.plan import Confirmed, Options, head_from
@@ -26,6 +25,7 @@ from tui_app.domain.run import (
     check_run_move,
 )
 from tui_app.store.sqlite import entries
+from tui_app.store.sqlite.confirming import store_run
 from tui_app.store.sqlite.plans import plan_item
 from tui_app.store.sqlite.verifications import write_verifications
 
@@ -159,7 +159,7 @@ class SqliteRuns:
                 if _confirmed(json.loads(known["confirmed"])).hash != run.confirmed.hash:
                     raise Conflict("this key was used for another confirmation", hint="Open the review again.")
                 return find(connection, known["id"])
-            _store(connection, run, chunk_sizes, who)
+            store_run(connection, run, chunk_sizes, who)
             return find(connection, run.id)
 
         return await self._file.write(work)
@@ -253,77 +253,6 @@ class SqliteRuns:
         self, run_id: str, found: Mapping[int, Verification], facts: Mapping[str, Any], at: str
     ) -> None:
         await self._file.write(lambda connection: write_verifications(connection, run_id, found, facts, at))
-
-
-def _store(connection: sqlite3.Connection, run: NewRun, chunk_sizes: Mapping[str, int], who: Who) -> None:
-    plan = connection.execute(
-        "SELECT number, hash, totals, head FROM plan WHERE id = ?", (run.confirmed.plan_id,)
-    ).fetchone()
-    other = connection.execute("SELECT id FROM run WHERE plan = ?", (plan["number"],)).fetchone()
-    if other is not None:
-        raise Conflict(
-            f"this plan has been applied as run {other['id']}",
-            hint=f"`quash runs {other['id']}` shows it; make a new plan to go on.",
-            run=other["id"],
-        )
-    counts = json.loads(plan["totals"])["counts"]
-    head = head_from(json.loads(plan["head"]))
-    connection.execute(
-        "INSERT INTO run (id, key, plan, confirmed, secret, principal, targets, state, items, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            run.id,
-            run.key,
-            plan["number"],
-            canonical(asdict(run.confirmed)).decode(),
-            run.secret,
-            run.principal,
-            json.dumps(dict(head.targets)),
-            RunState.QUEUED,
-            counts["items"],
-            run.created_at,
-        ),
-    )
-    number = connection.execute("SELECT number FROM run WHERE id = ?", (run.id,)).fetchone()[0]
-    connection.executemany(
-        "INSERT INTO chunk (run, number, system, first_position, last_position) VALUES (?, ?, ?, ?, ?)",
-        ((number, *chunk) for chunk in _chunks(connection, plan["number"], chunk_sizes)),
-    )
-    facts = {
-        **asdict(who),
-        "at": run.created_at,
-        "plan": run.confirmed.plan_id,
-        "plan_hash": plan["hash"],
-        "confirmed": run.confirmed.hash,
-        "reason": run.confirmed.reason,
-        "options": asdict(run.confirmed.options),
-        "phrase": run.confirmed.phrase,
-        "verb": head.verb.value,
-        "counts": counts,
-        "targets": dict(head.targets),
-    }
-    entries.append(connection, Event.CONFIRMED, facts, chain=run.id)
-
-
-def _chunks(connection: sqlite3.Connection, plan: int, sizes: Mapping[str, int]) -> Iterator[tuple[int, str, int, int]]:
-    """Number, system, first and last position of each chunk: runs of one system, cut to its size."""
-    number = 0
-    for system, first, last in _stretches(connection, plan):
-        for start in range(first, last + 1, sizes[system]):
-            yield number, system, start, min(start + sizes[system] - 1, last)
-            number += 1
-
-
-def _stretches(connection: sqlite3.Connection, plan: int) -> Sequence[tuple[str, int, int]]:
-    found: list[tuple[str, int, int]] = []
-    for system, position in connection.execute(
-        "SELECT system, position FROM plan_item WHERE plan = ? ORDER BY position", (plan,)
-    ):
-        if found and found[-1][0] == system:
-            found[-1] = (system, found[-1][1], position)
-        else:
-            found.append((system, position, position))
-    return found
 
 
 def _enter_head(connection: sqlite3.Connection, run_id: str, head: str, facts: Mapping[str, Any]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tui_app.clock import SystemClock
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.where import both
 from tui_app.domain import moments
@@ -30,20 +30,12 @@ COUNTED = 200_000
 """Rows that are counted one by one at most; beyond, the number is a lower bound."""
 
 
-class WallClock:
-    """The time of this machine."""
-
-    def now(self) -> datetime:
-        """The present moment in UTC."""
-        return datetime.now(UTC)
-
-
 class EmbeddedCommands:
     """The commands of one SQLite file, as a system. ``version`` is a counter of the row's changes."""
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self.file = SqliteFile(path, prepare)
-        self.clock = clock or WallClock()
+        self.clock = clock or SystemClock()
 
     @property
     def description(self) -> Description:
