@@ -21,7 +21,7 @@ from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.commands import postgres_read as read
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.answers import Found, cancelled, passed_over, verifications
-from tui_app.systems.commands.postgres_rows import Connection, matching, pairs, rows
+from tui_app.systems.commands.postgres_rows import Connection, listed, matching, rows
 
 CHUNK_SIZE = 500
 """Some tens of milliseconds under lock, and large enough for one commit not to matter."""
@@ -155,12 +155,14 @@ async def _cancel(connection: Connection, orders: Sequence[Order], errand: Erran
         idempotency_key=None,
     )
     values = {
-        **pairs([order.id for order in orders]),
-        "versions": [order.seen.version for order in orders],
-        "keys": [order.key for order in orders],
+        "orders": listed(
+            [order.id for order in orders],
+            ("version", [order.seen.version for order in orders]),
+            ("key", [order.key for order in orders]),
+        ),
         "details": json.dumps(details),
         # When it was completed is said by the database's clock, as in the audit.
         "reply": json.dumps(rules.reply_template(errand.reason, "")),
         "suffix": rules.RESPONSE_SUFFIX,
     }
-    return {rules.join_id(row[0], row[1]) for row in await rows(connection, "cancel", values)}
+    return {row[0] for row in await rows(connection, "cancel", values)}

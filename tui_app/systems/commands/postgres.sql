@@ -26,9 +26,9 @@ FROM commandbus.command AS c
 WHERE c.domain = %(domain)s AND c.command_id = %(command_id)s::uuid
 
 -- name: survey
-SELECT w.position - 1, c.status, {version}, c.reply_queue, {queue_exists}, c.batch_id IS NOT NULL,
-       c.correlation_id::text, {has_process}
-FROM unnest(%(domains)s::text[], %(command_ids)s::uuid[]) WITH ORDINALITY AS w (domain, command_id, position)
+SELECT {id}, c.status, {version}, c.reply_queue, {queue_exists}, c.batch_id IS NOT NULL, c.correlation_id::text,
+       {has_process}
+FROM jsonb_to_recordset(%(ids)s::jsonb) AS w (domain text, command_id uuid)
 JOIN commandbus.command AS c ON c.domain = w.domain AND c.command_id = w.command_id
 
 -- name: processes
@@ -65,8 +65,8 @@ WHERE a.domain = %(domain)s AND a.command_id = %(command_id)s::uuid
 ORDER BY a.audit_id
 
 -- name: found
-SELECT c.domain, c.command_id::text, c.status, {version}, c.reply_queue, {queue_exists}, cancels.listed
-FROM unnest(%(domains)s::text[], %(command_ids)s::uuid[]) AS w (domain, command_id)
+SELECT {id}, c.status, {version}, c.reply_queue, {queue_exists}, cancels.listed
+FROM jsonb_to_recordset(%(ids)s::jsonb) AS w (domain text, command_id uuid)
 JOIN commandbus.command AS c ON c.domain = w.domain AND c.command_id = w.command_id
 CROSS JOIN LATERAL (
     SELECT coalesce(
@@ -83,8 +83,7 @@ CROSS JOIN LATERAL (
 WITH held AS MATERIALIZED (
     SELECT c.domain, c.command_id, w.key,
            c.status = 'IN_TROUBLESHOOTING_QUEUE' AND {version} = w.version AND {queue_exists} AS may
-    FROM unnest(%(domains)s::text[], %(command_ids)s::uuid[], %(versions)s::text[], %(keys)s::text[])
-         AS w (domain, command_id, version, key)
+    FROM jsonb_to_recordset(%(orders)s::jsonb) AS w (domain text, command_id uuid, version text, key text)
     JOIN commandbus.command AS c ON c.domain = w.domain AND c.command_id = w.command_id
     ORDER BY c.domain, c.command_id
     FOR UPDATE OF c
@@ -124,7 +123,8 @@ WITH held AS MATERIALIZED (
         WHERE d.batch_id IS NOT NULL ORDER BY d.domain, d.batch_id
     ) AS b
 )
-SELECT d.domain, d.command_id::text, (SELECT count(*) FROM sent), (SELECT count(*) FROM told),
+-- What nobody asks for is not carried out: the counts are why the replies, the wake-ups and the batches happen.
+SELECT d.domain || '/' || d.command_id, (SELECT count(*) FROM sent), (SELECT count(*) FROM told),
        (SELECT count(*) FROM counted)
 FROM cancelled AS d
 

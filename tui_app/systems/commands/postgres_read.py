@@ -18,7 +18,7 @@ from tui_app.domain.items import PAGE_LIMIT, Count, Cursor, Item, Page, PageQuer
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.answers import Cancel, Found
-from tui_app.systems.commands.postgres_rows import FIELDS, IDS, Connection, beyond_place, pairs, row, rows
+from tui_app.systems.commands.postgres_rows import FIELDS, IDS, Connection, beyond_place, listed, row, rows
 from tui_app.systems.commands.words import IN_TROUBLESHOOTING
 
 LONGEST_PAYLOAD = 65_536
@@ -104,17 +104,15 @@ async def item(connection: Connection, item_id: str) -> Item:
 
 async def survey(connection: Connection, ids: Sequence[str]) -> list[Seen]:
     """What is to be seen of each id, in their order."""
-    seen = [rules.missing(item_id) for item_id in ids]
-    if not ids:
-        return seen
-    read = await rows(connection, "survey", pairs(ids))
+    read = await rows(connection, "survey", {"ids": listed(ids)}) if ids else []
     waiting = {one[6] for one in read if one[7] and one[6] and one[1] == IN_TROUBLESHOOTING}
     known = await _processes(connection, waiting)
-    for position, status, version, queue, queue_exists, in_batch, correlation_id, _ in read:
+    seen: dict[str, Seen] = {}
+    for item_id, status, version, queue, queue_exists, in_batch, correlation_id, _ in read:
         now = rules.verdict(status, queue, queue_exists)
         effects = rules.effects(queue, in_batch, correlation_id in known) if now.cancellable else ()
-        seen[position] = Seen(ids[position], status, version, now, effects)
-    return seen
+        seen[item_id] = Seen(item_id, status, version, now, effects)
+    return [seen.get(item_id) or rules.missing(item_id) for item_id in ids]
 
 
 async def _processes(connection: Connection, correlation_ids: Iterable[str]) -> dict[str, str]:
@@ -196,10 +194,8 @@ async def found(connection: Connection, ids: Sequence[str]) -> dict[str, Found]:
     if not ids:
         return {}
     return {
-        rules.join_id(domain, command_id): Found(
-            status, version, queue, queue_exists, tuple(Cancel(key, operator) for key, operator in cancels)
-        )
-        for domain, command_id, status, version, queue, queue_exists, cancels in await rows(
-            connection, "found", pairs(ids)
+        item_id: Found(status, version, queue, queue_exists, tuple(Cancel(*cancel) for cancel in cancels))
+        for item_id, status, version, queue, queue_exists, cancels in await rows(
+            connection, "found", {"ids": listed(ids)}
         )
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -50,6 +51,7 @@ IDS = ("c.domain", "c.command_id")
 
 _QUEUE = "to_regclass('pgmq.' || quote_ident('q_' || lower(c.reply_queue)))"
 _FRAGMENTS = {
+    "{id}": FIELDS["id"].sql,
     # Workers and operators stamp a row whenever they change it; the attempts tell two changes of one moment apart.
     "{version}": f"({_moment('c.updated_at')} || '/' || c.attempts)",
     "{queue_exists}": f"(c.reply_queue = '' OR {_QUEUE} IS NOT NULL)",
@@ -91,10 +93,17 @@ async def row(connection: Connection, name: str, values: Any = None, **composed:
     return found
 
 
-def pairs(ids: Sequence[str]) -> dict[str, list[str]]:
-    """Ids as the two arrays that the statements unnest."""
-    split = [rules.split_id(item_id) for item_id in ids]
-    return {"domains": [domain for domain, _ in split], "command_ids": [own for _, own in split]}
+def listed(ids: Iterable[str], *more: tuple[str, Sequence[str]]) -> str:
+    """Ids as the JSON that the statements unfold, with further columns by name.
+
+    One JSON text takes a tenth of the time that arrays take to be quoted.
+    """
+    split = (rules.split_id(item_id) for item_id in ids)
+    records = [{"domain": domain, "command_id": command_id} for domain, command_id in split]
+    for name, values in more:
+        for record, value in zip(records, values, strict=True):
+            record[name] = value
+    return json.dumps(records)
 
 
 def matching(filtered: Filter, as_of: str | None, before: tuple[Sort, Cursor] | None = None) -> Clause:
