@@ -1,6 +1,8 @@
 """Configuration: strict keys, flag before environment before file, and nothing secret in print."""
 
 import os
+import pwd
+import socket
 import traceback
 from datetime import timedelta
 from pathlib import Path
@@ -8,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from tui_app.config import credentials, places, profiles, reading, values
+from tui_app.config.setup import Flags, find, login
 from tui_app.domain.errors import CannotConnect, NotSignedIn, UsageProblem
 
 WHOLE = """
 default_profile = "prod"
+theme = "quash-light"
+
+[keys]
+review = "X"
 
 [profiles.prod]
 environment = "production"
@@ -77,6 +84,12 @@ def test_every_key_is_read(file):
     assert schedules.amqp.scheme == "amqp"
 
 
+def test_what_is_the_consoles_own(file):
+    found = read(file, WHOLE)
+    assert (found.theme, dict(found.keys)) == ("quash-light", {"review": "X"})
+    assert (read(file, "").theme, dict(read(file, "").keys)) == (None, {})
+
+
 def test_a_remote_profile_names_no_systems(file):
     remote = read(file, WHOLE).pick("remote")
     assert remote.remote
@@ -134,6 +147,8 @@ def test_what_a_profile_does_not_say(file):
         ("[profiles]\na = 3", "profiles.a is not a table", "[profiles.a]"),
         ("[profiles]", "[profiles] is empty", "[profiles.NAME]"),
         ("default_profile = 'prd'\n[profiles.prod.commands]", "default_profile names 'prd'", "'prod'"),
+        ("[keys]\nreview = 3", "keys.review is not a key", "spaces between"),
+        ("keys = 'x'", "keys is not a table", "[keys]"),
         ("[profiles.a", "is not valid TOML", "Mend"),
     ],
 )
@@ -236,8 +251,9 @@ def test_no_password_stands_in_a_profile_or_in_a_traceback(file):
 
 
 def test_where_the_file_is(monkeypatch, own_home):
-    assert places.config_file({"QUASH_CONFIG": "/x/c.toml"}) == Path("/x/c.toml")
-    assert places.config_file({}) == own_home / "config" / "quash" / "config.toml"
+    assert places.config_file("/flag.toml", {"QUASH_CONFIG": "/variable.toml"}) == Path("/flag.toml")
+    assert places.config_file(None, {"QUASH_CONFIG": "/variable.toml"}) == Path("/variable.toml")
+    assert places.config_file(None, {}) == own_home / "config" / "quash" / "config.toml"
 
 
 def test_where_the_state_is(own_home):
@@ -300,3 +316,56 @@ def test_no_token_at_all(tmp_path):
         credentials.token(None, None, credentials.SERVICE_TOKEN, {})
     with pytest.raises(NotSignedIn, match="cannot be read"):
         credentials.token(None, os.fspath(tmp_path / "none"), credentials.SERVICE_TOKEN, {})
+
+
+def test_who_acts_and_where_is_said_by_flag_then_environment_then_file(file, tmp_path):
+    file.write_text(WHOLE, encoding="utf-8")
+    variables = {
+        "QUASH_CONFIG": str(file),
+        "QUASH_PROFILE": "local",
+        "QUASH_OPERATOR": "variable",
+        "QUASH_DATA": "/variable",
+    }
+    flags = Flags(profile="prod", operator="flag", data="/flag")
+    found = find(flags, variables)
+    assert (found.profile.name, found.operator, str(found.state)) == ("prod", "flag", "/flag")
+    found = find(Flags(), variables)
+    assert (found.profile.name, found.operator, str(found.state)) == ("local", "variable", "/variable")
+    found = find(Flags(config=str(file), data=str(tmp_path)), {})
+    assert (found.profile.name, found.operator) == ("prod", "jane@example.com")
+
+
+def test_without_an_operator_it_is_the_login_whatever_the_environment_says(monkeypatch):
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    monkeypatch.setenv("USER", "somebody-else")
+    found = find(Flags(), {"QUASH_DATA": "/x"})
+    assert found.operator == login() == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_another_process_finds_the_same_place_from_another_folder(file, monkeypatch, tmp_path):
+    file.write_text(WHOLE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    first = find(Flags(operator="jane", data="state"), {"QUASH_CONFIG": file.name})
+    words = dict(zip(first.options[::2], first.options[1::2], strict=True))
+    monkeypatch.chdir("/")
+    again = find(
+        Flags(profile=words["--profile"], operator=words["--operator"], data=words["--data"], config=words["--config"]),
+        {"QUASH_CONFIG": "elsewhere.toml", "QUASH_OPERATOR": "other"},
+    )
+    assert again == first
+
+
+def test_the_file_can_be_left_out(file):
+    file.write_text("nonsense", encoding="utf-8")
+    found = find(Flags(no_config=True, data="/x"), {"QUASH_CONFIG": str(file)})
+    assert found.profile.name == "local"
+    assert "--no-config" in found.options
+
+
+def test_the_ledger_is_told_who_it_was(monkeypatch, tmp_path):
+    monkeypatch.setenv("SSH_CLIENT", "192.0.2.7 50022 22")
+    who = find(Flags(operator="jane", data=str(tmp_path)), {}).who("jane")
+    assert (who.operator, who.os_user, who.profile, who.environment) == ("jane", login(), "local", "local")
+    assert (who.host, who.ssh_client) == (socket.gethostname(), "192.0.2.7")
+    monkeypatch.delenv("SSH_CLIENT")
+    assert find(Flags(data=str(tmp_path)), {}).who("jane").ssh_client is None

@@ -13,9 +13,7 @@ SERVICE_TOKEN = "QUASH_SERVICE_TOKEN"  # noqa: S105 - the name of the variable, 
 COMMAND_SECONDS = 30
 
 
-def token(
-    command: tuple[str, ...] | None, file: str | None, variable: str, environment: Mapping[str, str]
-) -> Secret:
+def token(command: tuple[str, ...] | None, file: str | None, variable: str, environment: Mapping[str, str]) -> Secret:
     """The token that the first of the three gives; the next is asked only where one is not configured.
 
     Raises:
@@ -49,9 +47,7 @@ def _from_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise NotSignedIn(
-            f"the token file {path} cannot be read", hint="Check its name and its owner."
-        ) from error
+        raise NotSignedIn(f"the token file {path} cannot be read", hint="Check its name and its owner.") from error
 
 
 def _some(text: str, otherwise: str) -> Secret:

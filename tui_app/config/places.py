@@ -16,9 +16,9 @@ PROFILE_VARIABLE = "QUASH_PROFILE"
 OPERATOR_VARIABLE = "QUASH_OPERATOR"
 
 
-def config_file(environment: Mapping[str, str]) -> Path:
-    """The file that ``QUASH_CONFIG`` names, else the one in the user's configuration folder."""
-    named = environment.get(CONFIG_VARIABLE)
+def config_file(flag: str | None, environment: Mapping[str, str]) -> Path:
+    """The file that a flag names, else ``QUASH_CONFIG``, else the one in the user's configuration folder."""
+    named = flag or environment.get(CONFIG_VARIABLE)
     if named:
         return Path(named).expanduser()
     from platformdirs import user_config_path
@@ -72,9 +72,7 @@ class Rooms:
                 hint="QUASH_DATA names the state folder.",
             ) from error
         if found.st_uid != os.getuid() and os.getuid() != 0:
-            raise UsageProblem(
-                f"{self.folder} belongs to another user", hint="QUASH_DATA names the state folder."
-            )
+            raise UsageProblem(f"{self.folder} belongs to another user", hint="QUASH_DATA names the state folder.")
         if stat.S_IMODE(found.st_mode) & 0o077:
             raise UsageProblem(f"others may enter {self.folder}", hint=f"chmod 700 {self.folder}")
         return self

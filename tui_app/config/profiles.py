@@ -100,9 +100,7 @@ class SchedulesSettings:
     ] = EMBEDDED
     amqp: Annotated[
         Address | None,
-        Setting(
-            values.address("amqp", "amqps"), "the broker, with a `postgresql://` url", '"amqp://broker/"'
-        ),
+        Setting(values.address("amqp", "amqps"), "the broker, with a `postgresql://` url", '"amqp://broker/"'),
     ] = None
     dialect: Annotated[
         str,
@@ -222,15 +220,15 @@ def local() -> Profile:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The file as a whole."""
+    """The file as a whole. ``keys`` gives actions of the console other keys, by the action's id."""
 
     profiles: Mapping[str, Profile]
     default_profile: Annotated[
         str | None,
-        Setting(
-            values.text, "the profile without `--profile`. Default: the only one, else `local`", '"prod"'
-        ),
+        Setting(values.text, "the profile without `--profile`. Default: the only one, else `local`", '"prod"'),
     ] = None
+    theme: Annotated[str | None, Setting(values.text, "the console's colours", '"quash-light"')] = None
+    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def pick(self, name: str | None = None) -> Profile:
         """The profile of this name, or the default one.
@@ -246,7 +244,5 @@ class Config:
         found = self.profiles.get(wanted)
         if found is None:
             known = ", ".join(self.profiles)
-            raise UsageProblem(
-                f"there is no profile {wanted!r}", hint=f"Profiles: {known}. Name one with --profile."
-            )
+            raise UsageProblem(f"there is no profile {wanted!r}", hint=f"Profiles: {known}. Name one with --profile.")
         return found

@@ -41,9 +41,7 @@ def load(path: Path) -> Config:
     except FileNotFoundError:
         content, mode = b"", 0
     except OSError as error:
-        raise UsageProblem(
-            f"{path} cannot be read: {error.strerror}", hint="QUASH_CONFIG names the file."
-        ) from error
+        raise UsageProblem(f"{path} cannot be read: {error.strerror}", hint="QUASH_CONFIG names the file.") from error
     if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
         raise UsageProblem(
             f"everybody may write {path}, so anybody could choose what is cancelled where",
@@ -54,14 +52,12 @@ def load(path: Path) -> Config:
     try:
         document = tomllib.loads(content.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageProblem(
-            f"{path} is not valid TOML: {error}", hint="Mend the line that it names."
-        ) from error
+        raise UsageProblem(f"{path} is not valid TOML: {error}", hint="Mend the line that it names.") from error
     return _config(document, path)
 
 
 def _config(document: Mapping[str, Any], path: Path) -> Config:
-    _check_keys(document, ("default_profile", "profiles"), "", path)
+    _check_keys(document, (*settings_of(Config), "profiles", "keys"), "", path)
     if "profiles" not in document:
         profiles = {LOCAL: local()}
     else:
@@ -74,7 +70,17 @@ def _config(document: Mapping[str, Any], path: Path) -> Config:
     if default is not None and default not in profiles:
         hint = _suggestion(default, profiles) or f"Profiles: {', '.join(profiles)}."
         raise UsageProblem(f"{path}: default_profile names {default!r}, which is not there", hint=hint)
-    return Config(MappingProxyType(profiles), **known)
+    return Config(MappingProxyType(profiles), keys=_keys(document.get("keys", {}), path), **known)
+
+
+def _keys(value: Any, path: Path) -> Mapping[str, str]:
+    """Only the console knows which actions there are; it refuses the others."""
+    said = _table(value, "keys", path)
+    for action, keys in said.items():
+        if not isinstance(keys, str) or not keys.strip():
+            hint = 'For example: "items.review" = "x", or several keys with spaces between them.'
+            raise UsageProblem(f"{path}: keys.{action} is not a key", hint=hint)
+    return MappingProxyType(dict(said))
 
 
 def _profile(name: str, table: Any, path: Path) -> Profile:
@@ -110,9 +116,7 @@ def _check_remote(said: Mapping[str, Any], where: str, path: Path) -> None:
             f"{path}: {where} has a service, so it cannot have {key!r}",
             hint="The service decides what is there, for whom, and within which limits.",
         )
-    raise UsageProblem(
-        f"{path}: {where} has {key!r} without a service", hint=f"Put it into [{where}.SYSTEM]."
-    )
+    raise UsageProblem(f"{path}: {where} has {key!r} without a service", hint=f"Put it into [{where}.SYSTEM].")
 
 
 def _system(kind: type[SystemSettings], table: Any, where: str, path: Path) -> SystemSettings:
@@ -130,9 +134,7 @@ def _values(kind: type[Any], said: Mapping[str, Any], where: str, path: Path) ->
             found[name] = setting.read(said[name])
         except ValueError as error:
             place = f"{where}.{name}" if where else name
-            raise UsageProblem(
-                f"{path}: {place} is not {error}", hint=f"For example: {setting.example}."
-            ) from error
+            raise UsageProblem(f"{path}: {place} is not {error}", hint=f"For example: {setting.example}.") from error
     return found
 
 

@@ -1,0 +1,275 @@
+"""The one place that names concrete classes: from a profile to its store, its systems, the service and a client.
+
+Everything is imported where it is made, so that a verb loads only what it uses: a remote profile never loads the
+service, and nothing here ever loads the screens.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tui_app.config.profiles import CommandsSettings
+from tui_app.config.setup import Setup
+from tui_app.domain.errors import CannotConnect, Conflict, UsageProblem
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+    from starlette.types import ASGIApp
+
+    from tui_app.client.backend import BackendClient
+    from tui_app.config.places import Rooms
+    from tui_app.config.profiles import SystemSettings
+    from tui_app.domain.ports import System
+    from tui_app.engine.worker import Worker
+    from tui_app.service.auth import Authenticator
+    from tui_app.service.backend import Backend
+
+SERVICE_KEY = "service.key"
+SERVICE_TOKEN = "service.token"  # noqa: S105 - a file's name
+FAULT_LOG = "faults.log"
+LOCAL_TOKEN_DAYS = 30
+
+
+def _commands(settings: CommandsSettings, rooms: Rooms) -> System:
+    if settings.url.scheme == "sqlite":
+        from tui_app.systems.commands.embedded import EmbeddedCommands
+
+        return EmbeddedCommands(rooms.system("commands"))
+    try:
+        from tui_app.systems.commands.postgres import PostgresCommands
+    except ImportError as error:
+        raise UsageProblem(
+            f"a command bus in PostgreSQL needs the package {error.name}",
+            hint="Install quash with its extra: quash[postgres].",
+        ) from error
+    return PostgresCommands(settings.url.reveal())
+
+
+def _system(settings: SystemSettings, rooms: Rooms) -> System:
+    if isinstance(settings, CommandsSettings):
+        return _commands(settings, rooms)
+    raise UsageProblem(f"this version has nothing for {type(settings).__name__}", hint="See docs/settings.md.")
+
+
+def systems(setup: Setup) -> dict[str, System]:
+    """The systems that the profile names, each by its name; none is connected yet.
+
+    Raises:
+        UsageProblem: the profile names what this version cannot do.
+    """
+    setup.profile.check_served()
+    return {name: _system(settings, setup.rooms) for name, settings in setup.profile.systems.items()}
+
+
+def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend:
+    """What the service stands on; with an authenticator it answers on a socket, without one in this process.
+
+    Raises:
+        UsageProblem: the profile names what this version cannot do, or others may enter its folder.
+        CannotConnect: its folder cannot be used.
+    """
+    from tui_app.clock import SystemClock
+    from tui_app.engine.local import LocalLauncher, runner_command
+    from tui_app.engine.planning import Planner
+    from tui_app.engine.steering import Steering
+    from tui_app.service.backend import Backend, Facts
+    from tui_app.store.sqlite import open_store
+
+    profile, named = setup.profile, systems(setup)
+    rooms = setup.rooms.open()
+    clock, store = SystemClock(), open_store(rooms.journal)
+    launcher = LocalLauncher(rooms.folder, runner_command(*setup.options))
+    steering = Steering(
+        store,
+        named,
+        launcher,
+        clock,
+        environment=profile.environment,
+        cap=profile.cap,
+        read_only=profile.read_only,
+    )
+    facts = Facts(
+        profile=profile.name,
+        environment=profile.environment,
+        host=socket.gethostname(),
+        store="SQLite",
+        read_only=profile.read_only,
+        cap=profile.cap,
+    )
+    return Backend(
+        facts=facts,
+        store=store,
+        systems=named,
+        planner=Planner(store, named, clock),
+        steering=steering,
+        launcher=launcher,
+        clock=clock,
+        who=setup.who,
+        fault_log=rooms.folder / FAULT_LOG,
+        authenticator=authenticator,
+    )
+
+
+def client(setup: Setup) -> BackendClient:
+    """The way to the backend of a profile: in this process, or over the network.
+
+    Raises:
+        UsageProblem, CannotConnect: the profile cannot be opened.
+        NotSignedIn: it is a remote one, and there is no token for it.
+    """
+    from tui_app.client.backend import BackendClient
+
+    if setup.profile.service is not None:
+        from tui_app.client.transport import tcp_transport
+        from tui_app.config import credentials
+
+        profile, address = setup.profile, setup.profile.service
+        token = credentials.token(profile.token_command, profile.token_file, credentials.SERVICE_TOKEN, os.environ)
+        transport = tcp_transport(address.reveal())
+        return BackendClient(address.reveal(), transport, token=token.reveal(), origin=str(address))
+    from tui_app.client.transport import EmbeddedTransport
+    from tui_app.contract.principal import Principal
+    from tui_app.service.app import create_app
+
+    principal = Principal(setup.operator, unlimited=True)
+    here = EmbeddedTransport(create_app(backend(setup)), principal=principal)
+    return BackendClient("http://embedded", here, origin=f"profile {setup.profile.name}")
+
+
+def service(setup: Setup) -> tuple[ASGIApp, Path]:
+    """The service for a socket, and the file with a token for this host's own user.
+
+    Raises:
+        UsageProblem, CannotConnect: the profile cannot be opened.
+    """
+    from datetime import timedelta
+
+    from tui_app.contract.principal import OPERATE
+    from tui_app.service.app import create_app
+    from tui_app.service.auth import Authenticator, keep_token
+
+    _only_here(setup)
+    folder = setup.rooms.open().folder
+    token = issue(setup, setup.operator, (OPERATE,), ttl=timedelta(days=LOCAL_TOKEN_DAYS))
+    place = keep_token(folder / SERVICE_TOKEN, token)
+    return create_app(backend(setup, Authenticator({"": _key(setup)}))), place
+
+
+def issue(
+    setup: Setup,
+    user: str,
+    permissions: tuple[str, ...],
+    *,
+    service_account: bool = False,
+    ttl: timedelta | None = None,
+) -> str:
+    """A token for the service of this profile on this host.
+
+    Raises:
+        UsageProblem: the profile is a remote one, or the user has no name.
+        CannotConnect: the key cannot be read or made.
+    """
+    from tui_app.clock import SystemClock
+    from tui_app.service.auth import TTL, issue_token
+
+    _only_here(setup)
+    setup.rooms.open()
+    return issue_token(
+        _key(setup),
+        user,
+        now=SystemClock().now(),
+        permissions=permissions,
+        service_account=service_account,
+        ttl=ttl or TTL,
+    )
+
+
+def _key(setup: Setup) -> bytes:
+    from tui_app.service.auth import signing_key
+
+    return signing_key(setup.rooms.folder / SERVICE_KEY)
+
+
+def _only_here(setup: Setup) -> None:
+    if setup.profile.remote:
+        raise UsageProblem(
+            f"profile {setup.profile.name} is served elsewhere, at {setup.profile.service}",
+            hint="Do this on that host, or choose another profile with --profile.",
+        )
+
+
+async def run_runner(setup: Setup) -> int:
+    """Work on the runs of this profile until nothing is left.
+
+    Returns:
+        How many runs were driven; -1 where another runner was at work.
+
+    Raises:
+        QuashError: what ended it; the run stays, and is found by the next start.
+    """
+    from tui_app.engine import local
+    from tui_app.clock import SystemClock
+    from tui_app.engine.worker import Worker
+    from tui_app.store.sqlite import open_store
+
+    _only_here(setup)
+    rooms = setup.rooms.open()
+    store = open_store(rooms.journal)
+    at_hand: Mapping[str, System] = systems(setup)
+
+    async def worker() -> Worker:
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        return Worker(name, store, at_hand, SystemClock(), setup.who(setup.operator))
+
+    try:
+        return await local.work(rooms.folder, store, worker)
+    finally:
+        for system in at_hand.values():
+            await system.close()
+        await store.close()
+
+
+def seed(setup: Setup, rows: int) -> None:
+    """Make ``rows`` items in every embedded system of a profile; those that exist stay as they are.
+
+    Raises:
+        UsageProblem, CannotConnect: the folder cannot be used.
+        StorageFull, Busy: as they say; seeding again completes it.
+    """
+    import sqlite3
+
+    from tui_app.database.sqlite import translate
+    from tui_app.systems.commands import demo
+
+    path = setup.rooms.open().system("commands")
+    try:
+        demo.seed(path, rows)
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
+
+
+def throw_away(setup: Setup) -> None:
+    """Remove the state of a profile: journal, ledger and embedded systems.
+
+    Raises:
+        Conflict: a runner works in it.
+        CannotConnect: it cannot be removed.
+    """
+    from tui_app.engine.local import held
+
+    folder = setup.rooms.open().folder
+    with held(folder) as free:
+        if not free:
+            raise Conflict(f"a runner works in {folder}", hint="Wait until its run is over, or stop it.")
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise CannotConnect(
+                f"{folder} cannot be removed: {error.strerror}", hint="Check its owner, and who uses it."
+            ) from error

@@ -1,0 +1,1 @@
+"""The command line: what the screens do, for scripts and screen readers; same client, same engine."""

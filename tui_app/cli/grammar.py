@@ -1,0 +1,236 @@
+"""Every verb with its options, declared; nothing heavy is imported: a verb's module is loaded when the verb runs.
+
+``docs/cli.md`` is generated from here.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from tui_app.cli.parser import Parser, common
+from tui_app.config.profiles import SYSTEMS
+from tui_app.domain.plan import FILE_TTL, TTL
+
+ALL = "all"
+DEMO_ROWS = 2_000
+_LONGEST_TTL = 30 * 86_400
+
+
+def build() -> Parser:
+    """The whole grammar; each verb's ``handler`` is ``module:function`` in this package."""
+    parser = Parser(
+        prog="quash",
+        description="Find work that must not happen, see what stopping it would do, stop it in bulk with a reason, "
+        "and prove afterwards what was done. Without a verb the console opens.",
+        parents=[common()],
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.set_defaults(verb=None, handler="console:open_console")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
+    _add_demo(verbs)
+    _add_reading(verbs)
+    _add_plan(verbs)
+    _add_apply(verbs)
+    _add_cancel(verbs)
+    _add_runs(verbs)
+    _add_ledger(verbs)
+    _add_serving(verbs)
+    _add_profile(verbs)
+    return parser
+
+
+def _verb(verbs: Any, name: str, handler: str, told: str) -> Parser:
+    parser: Parser = verbs.add_parser(name, help=told, description=told, parents=[common()])
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _actions(verbs: Any, name: str, handler: str, told: str) -> Any:
+    return _verb(verbs, name, handler, told).add_subparsers(dest="action", metavar="ACTION")
+
+
+def _system(parser: Parser, *, several: bool = False) -> None:
+    more = f", or {ALL} with --ids: lines of system<TAB>id" if several else ""
+    parser.add_argument("system", metavar="SYSTEM", help=f"{', '.join(SYSTEMS)}{more}")
+
+
+def _add_reading(verbs: Any) -> None:
+    items = _verb(verbs, "list", "items:list_items", "the items of a system, in every status unless filtered")
+    _system(items)
+    items.add_argument("--filter", default="", metavar="F", help="such as 'status:PENDING !error_code:E1'")
+    items.add_argument("--sort", metavar="FIELD", help="the order; -FIELD for descending")
+    items.add_argument("--limit", type=_limit, default=50, metavar="N", help="rows, up to 500; default 50")
+    items.add_argument("--after", metavar="CURSOR", help="go on after a page: its next")
+    show = _verb(verbs, "show", "items:show_item", "one item: verdict, impact and the system's own trail")
+    _system(show)
+    show.add_argument("id", metavar="ID", help="the item's id")
+
+
+def _add_selection(parser: Parser) -> None:
+    _system(parser, several=True)
+    parser.add_argument("id", nargs="*", metavar="ID", help="ids, one by one")
+    parser.add_argument("--ids", metavar="FILE", help="a file of ids, one a line; - is the standard input")
+    parser.add_argument("--filter", metavar="F", help="everything that the filter matches now")
+
+
+def _add_guards(parser: Parser) -> None:
+    parser.add_argument("--reason", metavar="R", help="why: 3 to 500 characters that the receiver understands")
+    parser.add_argument("--yes", action="store_true", help="do not ask; only together with --expect-count")
+    count = "how many items the plan must have, neither more nor fewer"
+    parser.add_argument("--expect-count", type=_count, metavar="N", help=count)
+
+
+def _add_options(parser: Parser) -> None:
+    told = "tell the stakeholders of a case; default: --notify"
+    parser.add_argument("--notify", action=argparse.BooleanOptionalAction, default=True, help=told)
+    drift = "cancel what changed and still can be cancelled; skip what cannot be any more"
+    parser.add_argument("--accept-drift", action="store_true", help=drift)
+
+
+def _add_waiting(parser: Parser) -> None:
+    waiting = parser.add_mutually_exclusive_group()
+    waiting.add_argument("--detach", action="store_true", help="do not wait for the run; exit 0")
+    waiting.add_argument("--timeout", type=_seconds, metavar="S", help="wait this long at most; exit 4 then")
+
+
+def _add_ttl(parser: Parser, *, file: bool) -> None:
+    told = f"seconds until the plan expires; default {int(TTL.total_seconds())}"
+    if file:
+        told += f", with -o {int(FILE_TTL.total_seconds())}"
+    parser.add_argument("--ttl", type=_ttl, metavar="S", help=told)
+
+
+def _add_plan(verbs: Any) -> None:
+    told = "freeze a selection and say what cancelling it would do; nothing is sent"
+    plan = _verb(verbs, "plan", "plans:make_plan", told)
+    _add_selection(plan)
+    _add_ttl(plan, file=True)
+    plan.add_argument("--reason", metavar="R", help="a reason that is proposed with the plan")
+    plan.add_argument("-o", "--out", metavar="FILE", help="a new file for the plan, to be reviewed and applied")
+
+
+def _add_apply(verbs: Any) -> None:
+    told = "cancel what a plan holds: read it again, confirm, run, wait"
+    apply = _verb(verbs, "apply", "applying:apply_plan", told)
+    apply.add_argument("plan", metavar="PLAN", help="a plan's id, or the path of a plan file")
+    apply.add_argument("--hash", metavar="H", help="the hash of the plan that was reviewed, or its beginning")
+    _add_guards(apply)
+    _add_options(apply)
+    _add_waiting(apply)
+
+
+def _add_cancel(verbs: Any) -> None:
+    cancel = _verb(verbs, "cancel", "applying:cancel", "plan and apply in one step, with the same guards")
+    _add_selection(cancel)
+    _add_ttl(cancel, file=False)
+    _add_guards(cancel)
+    _add_options(cancel)
+    _add_waiting(cancel)
+
+
+def _add_runs(verbs: Any) -> None:
+    told = "`quash runs` lists the runs, `quash runs RUN` shows one; or steer one"
+    actions = _actions(verbs, "runs", "runs:list_runs", told)
+    _verb(actions, "list", "runs:list_runs", "the runs of this journal, newest first")
+    _on_run(actions, "show", "runs:show_run", "one run and what became of its items; exits 0 whatever it was")
+    _on_run(actions, "pause", "runs:pause_run", "pause a run after the chunk it is at")
+    resume = _on_run(actions, "resume", "runs:resume_run", "go on with a run that was paused or interrupted")
+    resume.add_argument("--take-over", action="store_true", help="take it over from another operator")
+    resume.add_argument("--accept-target", action="store_true", help="accept that a system is another one now")
+    _add_waiting(resume)
+    _on_run(actions, "stop", "runs:stop_run", "stop a run for good: what was not sent is skipped")
+    retry = _on_run(actions, "retry", "runs:retry_run", "a new plan over what was refused, applied")
+    _add_guards(retry)
+    _add_options(retry)
+    _add_waiting(retry)
+    _on_run(actions, "verify", "runs:verify_run", "hold what was cancelled against the systems once more")
+    report = _on_run(actions, "report", "runs:report_run", "the report of a run: Markdown, JSON lines or CSV")
+    report.add_argument("-o", "--out", metavar="FILE", help="a new file; its ending decides: .md, .jsonl, .csv")
+
+
+def _on_run(actions: Any, name: str, handler: str, told: str) -> Parser:
+    parser = _verb(actions, name, handler, told)
+    parser.add_argument("run", metavar="RUN", help="the run's id")
+    return parser
+
+
+def _add_ledger(verbs: Any) -> None:
+    told = "`quash ledger` lists who did what, when and why; or verify it, or export it"
+    actions = _actions(verbs, "ledger", "ledger:list_lines", told)
+    _add_lines(_verb(actions, "list", "ledger:list_lines", "the lines of the ledger, oldest first"))
+    check = _verb(actions, "verify", "ledger:verify", "recompute every hash; name the first entry that is wrong")
+    check.add_argument("--anchor", metavar="SEQ:HASH", help="a head from elsewhere that must still be there")
+    export = _verb(actions, "export", "ledger:export", "the lines with the ledger's head, as evidence")
+    _add_lines(export)
+    export.add_argument("-o", "--out", metavar="FILE", help="a new file; its ending decides: .md, .jsonl, .csv")
+
+
+def _add_lines(parser: Parser) -> None:
+    parser.add_argument("--run", metavar="RUN", help="of this run")
+    parser.add_argument("--by", metavar="NAME", help="of this operator")
+    parser.add_argument("--item", metavar="ID", help="of this item")
+    parser.add_argument("--event", metavar="EVENT", help="of this event")
+
+
+def _add_serving(verbs: Any) -> None:
+    serve = _verb(verbs, "serve", "serving:serve", "the service on a socket, under /v1; every route wants a token")
+    serve.add_argument("--host", default="127.0.0.1", metavar="H", help="the address; default 127.0.0.1")
+    serve.add_argument("--port", type=_port, default=8765, metavar="P", help="the port; default 8765")
+    _verb(verbs, "runner", "serving:runner", "the runner: works until nothing is left; confirming a run starts it")
+    token = _verb(verbs, "token", "serving:token", "print a token for the service of this profile on this host")
+    token.add_argument("--user", required=True, metavar="U", help="whom it is for")
+    told = "what it may do, such as operate: confirm and steer runs; can be given several times"
+    token.add_argument("--permission", action="append", default=[], metavar="P", help=told)
+    token.add_argument("--service-account", action="store_true", help="it is for a program, not for a person")
+    token.add_argument("--ttl", type=_seconds, default=28_800, metavar="S", help="seconds it holds; default 28800")
+
+
+def _add_demo(verbs: Any) -> None:
+    told = "the console on made-up data, in a state folder of its own; --data names it, else demo/ in the state folder"
+    demo = _verb(verbs, "demo", "demo:demo", told)
+    demo.add_argument("--rows", type=_count, metavar="N", help=f"items of each system; default {DEMO_ROWS:,}")
+    demo.add_argument("--reset", action="store_true", help="throw the demo's state away and seed anew")
+    demo.add_argument("--no-open", action="store_true", help="seed only; do not open the console")
+
+
+def _add_profile(verbs: Any) -> None:
+    told = "`quash profile` lists the profiles of the configuration; or show or check the one in use"
+    actions = _actions(verbs, "profile", "profiles:list_profiles", told)
+    _verb(actions, "list", "profiles:list_profiles", "the profiles, and which one is the default")
+    _verb(actions, "show", "profiles:show_profile", "what holds for the profile in use, without its secrets")
+    _verb(actions, "check", "profiles:check_profile", "whether the systems of the profile in use answer")
+
+
+def _limit(text: str) -> int:
+    number = _count(text)
+    if not 1 <= number <= 500:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 500")
+    return number
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    number = _count(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least one second")
+    return number
+
+
+def _ttl(text: str) -> int:
+    number = _seconds(text)
+    if number > _LONGEST_TTL:
+        raise argparse.ArgumentTypeError(f"{text} seconds are more than {_LONGEST_TTL // 86_400} days")
+    return number
+
+
+def _port(text: str) -> int:
+    number = _count(text)
+    if number > 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port")
+    return number

@@ -1,0 +1,94 @@
+"""A profile in use: what the command line, the environment and the configuration file say together."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from tui_app.config import places, reading
+from tui_app.config.places import Rooms
+from tui_app.config.profiles import LOCAL, Config, Profile, local
+from tui_app.domain.records import Who
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says about where to work; nothing where it is silent."""
+
+    profile: str | None = None
+    operator: str | None = None
+    data: str | None = None
+    config: str | None = None
+    no_config: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A profile in use: where its state is, and who acts.
+
+    ``options`` are those of the command line under which another process finds the same profile and the same state.
+    """
+
+    config: Config
+    profile: Profile
+    state: Path
+    operator: str
+    options: tuple[str, ...]
+
+    @property
+    def rooms(self) -> Rooms:
+        """The files of the profile; they may not exist yet."""
+        return Rooms.of(self.state, self.profile.name)
+
+    def who(self, principal: str) -> Who:
+        """On whose behalf a principal acts, as the ledger tells it."""
+        return Who(
+            operator=principal,
+            os_user=login(),
+            host=socket.gethostname(),
+            profile=self.profile.name,
+            environment=self.profile.environment,
+            ssh_client=os.environ.get("SSH_CLIENT", "").split(" ")[0] or None,
+        )
+
+
+def login() -> str:
+    """The name of the user of the operating system, whatever the environment says; its number where it has none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def read_config(flags: Flags, environment: Mapping[str, str]) -> Config:
+    """The configuration file; without it, the profile ``local``.
+
+    Raises:
+        UsageProblem: it makes no sense.
+    """
+    if flags.no_config:
+        return Config(MappingProxyType({LOCAL: local()}))
+    return reading.load(places.config_file(flags.config, environment))
+
+
+def find(flags: Flags, environment: Mapping[str, str]) -> Setup:
+    """Where to work, and as whom: flag before environment before file.
+
+    Raises:
+        UsageProblem: the file makes no sense, or has no such profile.
+    """
+    config = read_config(flags, environment)
+    profile = config.pick(flags.profile or environment.get(places.PROFILE_VARIABLE))
+    operator = flags.operator or environment.get(places.OPERATOR_VARIABLE) or profile.operator or login()
+    state = places.state_folder(flags.data, environment)
+    options = ["--profile", profile.name, "--data", str(state), "--operator", operator]
+    if flags.no_config:
+        options.append("--no-config")
+    else:
+        options += ["--config", str(places.config_file(flags.config, environment).absolute())]
+    return Setup(config, replace(profile, operator=operator), state, operator, tuple(options))
