@@ -192,6 +192,17 @@ class RunModel(Wire):
     attended: bool
     head: str | None = None
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in ("finished", "stopped")
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was meant to go on, and nobody works on it."""
+        by_hand = self.pause is not None and self.pause.cause == "operator"
+        return not self.attended and not by_hand and not self.over
+
 
 class RunsModel(Wire):
     """Runs, newest first."""

@@ -49,7 +49,7 @@ class Connection:
             self._app.notice = Notice("error", notice.text, lasts=True)
             return
         self._app.about = about
-        self._offer([run for run in await self._client.runs.list() if interrupted(run)])
+        self._offer([run for run in await self._client.runs.list() if run.interrupted])
 
     async def close(self) -> None:
         """Let go of the backend."""
@@ -69,9 +69,3 @@ class Connection:
             resume,
         )
         self._app.notice = Notice("warning", text, lasts=True)
-
-
-def interrupted(run: RunModel) -> bool:
-    """Whether a run was meant to go on, and nobody works on it."""
-    by_hand = run.pause is not None and run.pause.cause == "operator"
-    return not run.attended and not by_hand and run.state not in ("finished", "stopped")
