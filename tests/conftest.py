@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pytest_textual_snapshot import SVGImageExtension
@@ -12,6 +13,10 @@ from pytest_textual_snapshot import SVGImageExtension
 pytest.register_assert_rewrite("support")
 
 from support import services  # noqa: E402
+
+if TYPE_CHECKING:
+    from support.backend import Service
+    from support.command_bus import Databases
 
 # pytest-textual-snapshot 1.0 sets this under the name that syrupy 4 gave it. Without it the pictures end
 # in .raw, and no viewer or review tool shows them.
@@ -60,9 +65,7 @@ def same_everywhere() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def own_home(
-    same_everywhere: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def own_home(same_everywhere: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of each test's own, beside its tmp_path, so that neither is cluttered by the other."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
@@ -92,3 +95,22 @@ def postgres_url() -> str:
 def amqp_url() -> str:
     """The broker's URL; each test declares queues of its own name and deletes them."""
     return _usable(services.AMQP, services.why_no_amqp(services.AMQP))
+
+
+@pytest.fixture(params=["embedded", "tcp"])
+async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator["Service"]:
+    """A service with an embedded command bus of thirty commands, reached in process and over TCP."""
+    from support.backend import serving  # here, since most tests need no service
+
+    async with serving(request.param, tmp_path, rows=30) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def databases(postgres_url: str) -> Iterator["Databases"]:
+    """Databases to make on the test server; the templates are made once."""
+    from support.command_bus import Databases  # here, since it imports the reference library
+
+    made = Databases(postgres_url)
+    yield made
+    made.close()
