@@ -66,9 +66,7 @@ class _Step:
 
 _RECEIVE = _Step((PENDING,), IN_PROGRESS, "RECEIVED")
 _COMPLETE = _Step((IN_PROGRESS,), COMPLETED, "COMPLETED", "SUCCESS", True, {"completed": 1})
-_COMPLETE_LATE = _Step(
-    (IN_TROUBLESHOOTING,), COMPLETED, "COMPLETED", "SUCCESS", True, {"completed": 1, "troubled": -1}
-)
+_COMPLETE_LATE = _Step((IN_TROUBLESHOOTING,), COMPLETED, "COMPLETED", "SUCCESS", True, {"completed": 1, "troubled": -1})
 _FAIL = _Step((IN_PROGRESS,), FAILED, "BUSINESS_RULE_FAILED", "FAILED", True, {"failed": 1})
 _TROUBLE = _Step((IN_PROGRESS,), IN_TROUBLESHOOTING, "MOVED_TO_TSQ", "", True, {"troubled": 1})
 _RETRY = _Step((IN_TROUBLESHOOTING,), PENDING, "OPERATOR_RETRY", "", False, {"troubled": -1})
@@ -96,9 +94,7 @@ class EmbeddedBus:
 
     async def register_process(self, correlation_id: str, process_type: str) -> None:
         """A process manager that waits for the replies of this correlation id."""
-        await self._file.write(
-            lambda connection: connection.execute(SQL["process"], (correlation_id, process_type))
-        )
+        await self._file.write(lambda connection: connection.execute(SQL["process"], (correlation_id, process_type)))
 
     async def send(self, message: Message) -> str:
         """Hand in a command; its id.
@@ -154,12 +150,8 @@ class EmbeddedBus:
     def _now(self) -> str:
         return moments.stamp(self._clock.now())
 
-    async def _step(
-        self, item_id: str, *steps: _Step, failure: Failure | None = None, data: Any = None
-    ) -> bool:
-        return await self._file.write(
-            lambda connection: _move(connection, item_id, steps, self._now(), failure, data)
-        )
+    async def _step(self, item_id: str, *steps: _Step, failure: Failure | None = None, data: Any = None) -> bool:
+        return await self._file.write(lambda connection: _move(connection, item_id, steps, self._now(), failure, data))
 
 
 def _move(
@@ -215,9 +207,7 @@ def _answer(
     failure: Failure | None,
     data: Any,
 ) -> None:
-    error = (
-        None if failure is None else {"code": failure.code, "message": failure.message, "class": failure.type}
-    )
+    error = None if failure is None else {"code": failure.code, "message": failure.message, "class": failure.type}
     body = rules.reply_keys(row["domain"], row["command_id"], row["type"], row["correlation_id"])
     body |= {"outcome": step.outcome, "completed_at": now, "data": data, "error": error}
     connection.execute(SQL["reply"], {"queue": row["reply_queue"], "body": ascii_json(body), "now": now})

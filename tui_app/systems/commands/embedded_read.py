@@ -14,21 +14,22 @@ from tui_app.database.statements import load
 from tui_app.database.where import SQLITE, Clause, Field, Place, beyond, both, ordering, where
 from tui_app.domain.describe import Kind
 from tui_app.domain.errors import NotFound
-from tui_app.domain.filters import Filter, Op
+from tui_app.domain.filters import Filter, Op, Term
 from tui_app.domain.items import PAGE_LIMIT, Cursor, Item, Page, PageQuery, Scalar, Seen, Sort
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.answers import Cancel, Found
+from tui_app.systems.commands.schema import WAITING
 
 SQL = load("tui_app.systems.commands", "embedded.sql")
 
 _NULLABLE = frozenset({"error", "error_type", "correlation_id", "batch"})
 _COLUMNS = {"updated": "updated_at", "created": "created_at", "batch": "batch_id"}
 FIELDS: Mapping[str, Field] = {
-    name: Field(f"c.{_COLUMNS.get(name, name)}", kind, nullable=name in _NULLABLE)
-    for name, kind in rules.KINDS.items()
+    name: Field(f"c.{_COLUMNS.get(name, name)}", kind, nullable=name in _NULLABLE) for name, kind in rules.KINDS.items()
 }
 _IDS = ("c.id",)
+_WAITING = Term("status", Op.ANY, (rules.IN_TROUBLESHOOTING,))
 
 
 def ascii_json(value: Any) -> str:
@@ -42,8 +43,11 @@ def matching(wanted: Filter, as_of: str | None) -> Clause:
     Raises:
         MalformedFilter: a field or a value that commands cannot be filtered by.
     """
-    clause = where(wanted, FIELDS, rules.SEARCHED, SQLITE)
-    return both(clause, Clause("c.updated_at <= ?", (as_of,)) if as_of is not None else Clause(""))
+    return both(
+        where(wanted, FIELDS, rules.SEARCHED, SQLITE),
+        Clause("c.updated_at <= ?", (as_of,)) if as_of is not None else Clause(""),
+        Clause(f"c.{WAITING}") if _WAITING in wanted.terms else Clause(""),
+    )
 
 
 def status_only(wanted: Filter) -> Clause | None:
@@ -64,11 +68,7 @@ def beyond_place(sort: Sort, cursor: Cursor, *, backward: bool) -> Clause:
 def page(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, as_of: str) -> Page:
     """One page; a row more is read to know whether there are more."""
     limit = min(query.limit, PAGE_LIMIT)
-    start = (
-        Clause("")
-        if query.cursor is None
-        else beyond_place(query.sort, query.cursor, backward=query.backward)
-    )
+    start = Clause("") if query.cursor is None else beyond_place(query.sort, query.cursor, backward=query.backward)
     clause = both(wanted, start)
     order = ordering(FIELDS[query.sort.field].sql, _IDS, query.sort, backward=query.backward)
     sql = SQL["page"].format(where=clause.sql, order=order)
@@ -81,9 +81,7 @@ def page(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, as_of
     return Page(tuple(items), more_before=behind, more_after=ahead, as_of=as_of)
 
 
-def _any_behind(
-    connection: sqlite3.Connection, query: PageQuery, wanted: Clause, items: Sequence[Item]
-) -> bool:
+def _any_behind(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, items: Sequence[Item]) -> bool:
     """Whether rows stand against the reading direction. Where nothing was read, every row there is does."""
     clause = wanted
     if items:

@@ -40,9 +40,7 @@ def _follow(connection: sqlite3.Connection, hits: Sequence[Order], errand: Erran
     """What follows from a changed status: one reply and one audit event each, and the batches' counters."""
     values = {"hits": ascii_json([[order.id, order.key] for order in hits]), "now": now}
     template = ascii_json(rules.reply_template(errand.reason, now))
-    connection.execute(
-        SQL["cancel_replies"], {**values, "template": template, "suffix": rules.RESPONSE_SUFFIX}
-    )
+    connection.execute(SQL["cancel_replies"], {**values, "template": template, "suffix": rules.RESPONSE_SUFFIX})
     details = rules.audit_details(
         operator=errand.operator,
         reason=errand.reason,

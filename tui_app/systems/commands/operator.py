@@ -40,9 +40,7 @@ class TroubleshootingQueue:
     def __init__(self, store: System) -> None:
         self._store = store
 
-    async def operator_cancel(
-        self, *, domain: str, command_id: str, reason: str, operator: str | None = None
-    ) -> None:
+    async def operator_cancel(self, *, domain: str, command_id: str, reason: str, operator: str | None = None) -> None:
         """Cancel a command that is in troubleshooting: status, one reply to its sender, one audit event.
 
         Raises:
@@ -54,9 +52,7 @@ class TroubleshootingQueue:
             Unavailable: the store does not answer; nothing happened.
             OutcomeUnknown: the store stopped answering while it was told, and again when it was asked.
         """
-        errand = Errand(
-            f"direct-{token_hex(8)}", 0, Verb.CANCEL, operator or "", check_reason(reason), Options()
-        )
+        errand = Errand(f"direct-{token_hex(8)}", 0, Verb.CANCEL, operator or "", check_reason(reason), Options())
         item_id = self._store.check_id(join_id(domain, command_id))
         key = str(uuid4())
         for _ in range(ATTEMPTS):
@@ -65,9 +61,7 @@ class TroubleshootingQueue:
                 return
             if answer.state is not ItemState.SKIPPED:
                 raise _refusal(item_id, answer)
-        raise Busy(
-            f"command {item_id} changed {ATTEMPTS} times while it was being cancelled; nothing was done"
-        )
+        raise Busy(f"command {item_id} changed {ATTEMPTS} times while it was being cancelled; nothing was done")
 
     async def _try(self, item_id: str, key: str, errand: Errand) -> Answer:
         [seen] = await self._store.survey([item_id])
