@@ -26,7 +26,13 @@ LONG_PATIENCE = 900.0
 MAX_BODY = 64 * 1024 * 1024
 """The largest answer that is read whole, in bytes; a plan file is streamed."""
 
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
 
 
 class Channel:
