@@ -167,7 +167,8 @@ class Selection:
         if self.ids is not None:
             return f"{self.system}: {len(self.ids)} ids"
         minus = f" minus {len(self.excluded)} ids" if self.excluded else ""
-        return f"{self.system}: {self.filter or 'everything'}{minus}"
+        when = f" as of {self.as_of}" if self.as_of else ""
+        return f"{self.system}: {self.filter or 'everything'}{minus}{when}"
 
 
 def check_id(text: str) -> str:

@@ -45,7 +45,6 @@ class PlanHead:
     host: str
     selection: str
     targets: Mapping[str, str]
-    as_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

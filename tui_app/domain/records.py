@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,10 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class PlanRecord:
-    """A plan as it is kept. ``totals`` are those of ``PlanTotals.record``, so far or final."""
+    """A plan as it is kept. ``totals`` are those of ``PlanTotals.record``, so far or final.
+
+    ``place`` is how far its making has come, in terms of whoever makes it.
+    """
 
     head: PlanHead
     state: PlanState
@@ -37,11 +40,22 @@ class PlanRecord:
     expected: int | None = None
     error: str | None = None
     drift: Mapping[str, Any] | None = None
+    place: Mapping[str, Any] | None = None
 
     @property
     def id(self) -> str:
         """Of the plan."""
         return self.head.id
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A step in the making of a plan: further items, the totals up to here, how many are expected, and the place."""
+
+    items: Sequence[PlanItem]
+    totals: Mapping[str, Any]
+    expected: int | None
+    place: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

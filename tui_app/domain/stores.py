@@ -20,6 +20,7 @@ from tui_app.domain.records import (
     NewRun,
     Pause,
     PlanRecord,
+    Progress,
     RunItem,
     RunRecord,
     Who,
@@ -51,10 +52,8 @@ class PlanStore(Protocol):
     async def lease(self, plan_id: str, holder: str, now: datetime, until: datetime) -> bool:
         """Take or prolong the right to make this plan; false where another holder has it."""
 
-    async def append(
-        self, plan_id: str, holder: str, items: Sequence[PlanItem], totals: Mapping[str, Any], expected: int | None
-    ) -> None:
-        """Freeze further items, and the totals up to here.
+    async def append(self, plan_id: str, holder: str, progress: Progress) -> None:
+        """Freeze further items, with the totals up to here.
 
         Raises:
             Conflict: the lease is another's.

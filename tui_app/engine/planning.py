@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from tui_app.domain.describe import Verb
@@ -21,7 +21,7 @@ from tui_app.domain.moments import stamp
 from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, totals_from
 from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
-from tui_app.domain.records import PlanRecord, Who
+from tui_app.domain.records import PlanRecord, Progress, Who
 from tui_app.domain.stores import Store
 
 PAGE = 500
@@ -61,7 +61,6 @@ class Planner:
             host=who.host,
             selection="; ".join(str(selection) for selection in checked),
             targets={one.system: await self._systems[one.system].identity() for one in checked},
-            as_of=stamp(now),
         )
         plan = await self._store.plans.create(head, checked, proposed)
         self._begin(f"make {plan.id}", self._make(plan.id, who))
@@ -152,16 +151,16 @@ class Planner:
         hasher, totals = PlanHasher(plan.head), totals_from(plan.totals)
         async for item in frozen(self._store, plan_id):
             hasher.add(item)
-        done = totals.items
         expected = await self._expected(plan)
-        async for system, page in self._pages(plan, skip=done):
+        async for system, page, place in self._pages(plan):
             if not await self._lease(plan_id):
                 return
             items = [PlanItem(totals.items + offset, system, seen) for offset, seen in enumerate(page)]
             for item in items:
                 totals.add(system, item.seen)
                 hasher.add(item)
-            await self._store.plans.append(plan_id, self._holder, items, totals.record(), expected)
+            progress = Progress(items, totals.record(), expected, asdict(place))
+            await self._store.plans.append(plan_id, self._holder, progress)
         record = totals.record()
         await self._store.plans.finish(plan_id, self._holder, record, hasher.finish(record), who)
 
@@ -175,31 +174,17 @@ class Planner:
                 number += count.value - len(selection.excluded)
         return number
 
-    async def _pages(self, plan: PlanRecord, *, skip: int) -> AsyncIterator[tuple[str, list[Seen]]]:
-        """What is seen of the selected items, a page at a time; ``skip`` leaves out what is frozen already."""
-        for selection in plan.selections:
+    async def _pages(self, plan: PlanRecord) -> AsyncIterator[tuple[str, list[Seen], _Place]]:
+        """What is seen of the selected items, a page at a time, from where the making stands."""
+        place = _Place(**plan.place) if plan.place else _Place()
+        for number, selection in enumerate(plan.selections):
+            if number < place.selection:
+                continue
+            if number > place.selection:
+                place = _Place(number)
             system = self._systems[selection.system]
-            async for ids in self._ids(selection, system, plan.head.as_of):
-                rest = ids[skip:]
-                skip = max(0, skip - len(ids))
-                if rest:
-                    yield selection.system, await system.survey(rest)
-
-    async def _ids(self, selection: Selection, system: System, as_of: str | None) -> AsyncIterator[list[str]]:
-        if selection.ids is not None:
-            for start in range(0, len(selection.ids), PAGE):
-                yield list(selection.ids[start : start + PAGE])
-            return
-        cursor: Cursor | None = None
-        sort = system.description.default_sort
-        while True:
-            wanted = selection.filter or Filter()
-            page = await system.page(PageQuery(wanted, sort, PAGE, cursor, as_of=selection.as_of or as_of))
-            yield [item.id for item in page.items if item.id not in selection.excluded]
-            if not page.more_after:
-                return
-            last = page.items[-1]
-            cursor = Cursor(last.fields[sort.field], last.id)
+            async for ids, place in _walk(selection, system, place):  # noqa: B020
+                yield selection.system, await system.survey(ids), place
 
     async def _compare(self, plan_id: str) -> None:
         report, read = DriftReport(), 0
@@ -224,6 +209,36 @@ class Planner:
         now = await self._systems[system].survey([one.seen.id for one in batch])
         report.add(system, [one.seen for one in batch], now)
         return len(batch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far the making of a plan has come: the selection, and in it an offset into its ids, or a cursor."""
+
+    selection: int = 0
+    offset: int = 0
+    cursor: str | None = None
+    as_of: str | None = None
+    done: bool = False
+
+
+async def _walk(selection: Selection, system: System, place: _Place) -> AsyncIterator[tuple[list[str], _Place]]:
+    """The ids of a selection from a place on, a page at a time, each with the place behind it."""
+    if selection.ids is not None:
+        for start in range(place.offset, len(selection.ids), PAGE):
+            yield list(selection.ids[start : start + PAGE]), replace(place, offset=start + PAGE)
+        return
+    sort, as_of = system.description.default_sort, place.as_of or selection.as_of
+    cursor, done = None if place.cursor is None else Cursor.decode(place.cursor), place.done
+    while not done:
+        page = await system.page(PageQuery(selection.filter or Filter(), sort, PAGE, cursor, as_of=as_of))
+        as_of, done = as_of or page.as_of, not page.more_after
+        if page.items:
+            cursor = Cursor(page.items[-1].fields[sort.field], page.items[-1].id)
+        ids = [item.id for item in page.items if item.id not in selection.excluded]
+        if ids:
+            text = None if cursor is None else cursor.encode()
+            yield ids, replace(place, cursor=text, as_of=as_of, done=done)
 
 
 def _drift_record(state: str, read: int, report: DriftReport) -> dict[str, object]:

@@ -17,11 +17,11 @@ from tui_app.domain.items import Seen, Selection
 from tui_app.domain.ledger import Event
 from tui_app.domain.moments import stamp
 from tui_app.domain.plan import PlanHead, PlanItem, PlanState, head_from, head_record
-from tui_app.domain.records import PlanRecord, Who
+from tui_app.domain.records import PlanRecord, Progress, Who
 from tui_app.domain.verdict import YES, Verdict, VerdictCode
 from tui_app.store.sqlite import entries
 
-_COLUMNS = "id, state, head, selections, reason, hash, totals, read, expected, error, drift"
+_COLUMNS = "id, state, head, selections, reason, hash, totals, read, expected, error, drift, place"
 _NUMBER = "(SELECT number FROM plan WHERE id = ?)"
 
 
@@ -44,6 +44,7 @@ def plan_record(row: sqlite3.Row) -> PlanRecord:
         expected=row["expected"],
         error=row["error"],
         drift=entries.loads(row["drift"]),
+        place=entries.loads(row["place"]),
     )
 
 
@@ -152,23 +153,17 @@ class SqlitePlans:
 
         return await self._file.write(work)
 
-    async def append(
-        self,
-        plan_id: str,
-        holder: str,
-        items: Sequence[PlanItem],
-        totals: Mapping[str, Any],
-        expected: int | None,
-    ) -> None:
+    async def append(self, plan_id: str, holder: str, progress: Progress) -> None:
         def work(connection: sqlite3.Connection) -> None:
+            totals, place = json.dumps(dict(progress.totals)), json.dumps(dict(progress.place))
             _hold(
                 connection.execute(
-                    "UPDATE plan SET totals = ?, read = read + ?, expected = ?"
+                    "UPDATE plan SET totals = ?, place = ?, read = read + ?, expected = ?"
                     " WHERE id = ? AND state = ? AND holder = ?",
-                    (json.dumps(dict(totals)), len(items), expected, plan_id, PlanState.BUILDING, holder),
+                    (totals, place, len(progress.items), progress.expected, plan_id, PlanState.BUILDING, holder),
                 )
             )
-            _insert_items(connection, plan_id, items)
+            _insert_items(connection, plan_id, progress.items)
 
         await self._file.write(work)
 

@@ -11,6 +11,7 @@ CREATE TABLE plan (
     expected    INTEGER,
     error       TEXT,
     drift       TEXT,
+    place       TEXT,
     holder      TEXT,
     lease_until TEXT
 );
