@@ -6,9 +6,11 @@ template, which is made once for each generation of the schema.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.resources import files
 from itertools import groupby
@@ -87,9 +89,11 @@ class Databases:
         with self._database(template=self._templates[generation]) as name:
             yield self._conninfo(name)
 
-    def empty(self) -> AbstractContextManager[str]:
+    @contextmanager
+    def empty(self) -> Iterator[str]:
         """The conninfo of a new database that is no command bus."""
-        return self._empty()
+        with self._database() as name:
+            yield self._conninfo(name)
 
     def role(self, url: str, *grants: str) -> str:
         """The conninfo of a new role on the database of ``url`` that may log in, and what ``grants`` let it do.
@@ -103,11 +107,6 @@ class Databases:
             for grant in grants:
                 connection.execute(sql.SQL(f"GRANT {grant} TO {{}}").format(sql.Identifier(name)))
         return make_conninfo(url, user=name, password=password)
-
-    @contextmanager
-    def _empty(self) -> Iterator[str]:
-        with self._database() as name:
-            yield self._conninfo(name)
 
     @contextmanager
     def _template(self, generation: Generation) -> Iterator[str]:
@@ -236,7 +235,15 @@ class Bus:
         found = await self.repository.sp_receive_command(domain, command_id)
         assert found is not None, f"{domain}/{command_id} cannot be received"
         metadata, attempt = found
-        command = Command(domain, metadata.command_type, command_id, {}, metadata.correlation_id, metadata.reply_to)
+        command = Command(
+            domain=domain,
+            command_type=metadata.command_type,
+            command_id=command_id,
+            data={},
+            correlation_id=metadata.correlation_id,
+            reply_to=metadata.reply_to,
+            created_at=datetime.now(UTC),
+        )
         context = HandlerContext(command, attempt, metadata.max_attempts, metadata.msg_id or 0)
         return ReceivedCommand(command, context, metadata.msg_id or 0, metadata)
 
@@ -286,6 +293,26 @@ class Bus:
         table = sql.SQL("SELECT message FROM pgmq.{} ORDER BY msg_id").format(sql.Identifier(f"q_{queue.lower()}"))
         async with self.pool.connection() as connection:
             return [row[0] for row in await (await connection.execute(table)).fetchall()]
+
+    async def until_blocked(self, number: int) -> None:
+        """Return when that many sessions of this database wait for a lock."""
+        async with asyncio.timeout(20):
+            while True:
+                (row,) = await self.run(
+                    "SELECT count(*) AS n FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+                if row["n"] >= number:
+                    return
+
+    @asynccontextmanager
+    async def holding(self, *command_ids: UUID) -> AsyncIterator[None]:
+        """Hold the rows of these commands, so that whoever wants to write them waits in turn."""
+        async with await psycopg.AsyncConnection.connect(self.url) as connection:
+            await connection.execute(
+                "SELECT FROM commandbus.command WHERE command_id = ANY(%s) FOR UPDATE", (list(command_ids),)
+            )
+            yield
 
     async def cancellations(self, command_id: UUID) -> list[dict[str, Any]]:
         """Details of the cancellations in the audit of one command, oldest first."""

@@ -106,6 +106,8 @@ class Postgres:
         async with self._lent() as connection:
             try:
                 return await work(connection)
+            except UnicodeEncodeError as error:
+                raise MalformedFilter("a value holds half a character, which no database can hold") from error
             except psycopg.DataError as error:
                 raise MalformedFilter(f"a value does not fit: {_sentence(error)}") from error
             except psycopg.Error as error:
