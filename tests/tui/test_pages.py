@@ -99,3 +99,13 @@ async def test_an_empty_list_is_read_once():
     await pages.load(0, 20)
     await pages.load(0, 20)
     assert (pages.count, source.asked) == (0, [None])
+
+
+async def test_the_end_can_be_walked_to():
+    source = Source(95)
+    pages = walked(source)
+    await pages.walk()
+    assert (pages.count, pages.row(94)) == (95, 94)
+    source.asked.clear()
+    await pages.walk()
+    assert source.asked == []

@@ -229,6 +229,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("export", ("e",), "export", "Write the report to a file.", (RUNS, RUN, LEDGER), _connected, 5),
     # Ledger
     Action("verify_ledger", ("V",), "verify", "Recompute the whole ledger.", (LEDGER,), _connected, 1),
+    Action(
+        "entry", ("enter",), "whole entry", "Show everything that this line holds.", (LEDGER,), _item, 2, opens=True
+    ),
     # Everywhere
     Action("refresh", ("r",), "refresh", "Read again; the cursor stays on its item.", (*TABLES, DETAIL), footer=11),
     Action("auto", (".",), "auto", "Automatic refresh on and off.", TABLES),

@@ -59,6 +59,12 @@ RUNS: Mapping[str, Look] = {
     "stopped": Look("dash", "stopped", QUIET),
 }
 
+PLANS: Mapping[str, Look] = {
+    "building": Look("busy", "being planned", BUSY),
+    "ready": Look("idle", "not applied", QUIET),
+    "failed": Look("no", "no plan", BAD),
+}
+
 VERIFIED: Mapping[str, Look] = {
     "yes": Look("yes", "verified", GOOD),
     "contradicted": Look("no", "contradicted by the system", BAD),
@@ -85,14 +91,14 @@ def run_look(run: RunModel) -> Look:
     """How a run's state is shown; one that ended with something unknown or contradicted is not simply done."""
     if run.state == "finished" and (run.counts.get("unknown") or run.verified.contradicted):
         return Look("unknown", "finished, not all is known", AMBER)
-    if run.state in ("queued", "running") and not run.attended:
+    if run.interrupted:
         return Look("warning", "interrupted", AMBER)
     return RUNS.get(run.state, _STRANGE)
 
 
-def over(run: RunModel) -> bool:
-    """Whether nothing more will happen by itself."""
-    return run.state in ("finished", "stopped")
+def plan_look(state: str) -> Look:
+    """How a plan that no run came of is shown."""
+    return PLANS.get(state, _STRANGE)
 
 
 def done(run: RunModel) -> int:

@@ -47,6 +47,16 @@ class Pages(Generic[T, A]):
         seen = self._ends[-1] if self._ends else 0
         return seen if self._complete else seen + 1
 
+    @property
+    def complete(self) -> bool:
+        """Whether the count is the whole one."""
+        return self._complete or self._total is not None
+
+    async def walk(self) -> None:
+        """Read on to the end, so that the count is the whole one."""
+        while self._direct is None and not self._complete:
+            await self._read(len(self._ends))
+
     def row(self, index: int) -> T | None:
         """The row, or nothing while it has not been read."""
         page, first = self._place(index)

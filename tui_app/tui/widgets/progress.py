@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
-from tui_app.tui.outcomes import QUIET, counted, done, item_look, over, run_look, span, until
+from tui_app.tui.outcomes import QUIET, counted, done, item_look, run_look, span, until
 from tui_app.tui.pace import Pace
 from tui_app.tui.text import lines, phrase, safe
 
@@ -68,11 +68,11 @@ def _longest(run: RunModel) -> str:
 def standing(run: RunModel, pace: Pace, now: datetime, key: str, glyphs: Glyphs) -> Content:
     """The state of a run, and what comes next or is asked of the operator."""
     state = run_look(run).content(glyphs)
-    if over(run):
+    if run.over:
         return phrase("{} · verified: {}", state, verified(run))
     if run.state == "paused":
         return phrase("{} · {}", state, paused(run, now, key))
-    if not run.attended:
+    if run.interrupted:
         return phrase("{} · nobody works on it: {} resumes it, nothing is lost or sent twice", state, key)
     if run.wanted is not None:
         return phrase("{} · asked to become {}, after what is being sent", state, run.wanted)

@@ -1,0 +1,44 @@
+"""The way from a selection to a run: plan, review, confirmation, run. The only place that confirms anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui_app.domain.errors import QuashError
+from tui_app.tui.screens.review import ReviewScreen, draft_of
+
+if TYPE_CHECKING:
+    from tui_app.contract.work import PlanModel, PlanRequest
+    from tui_app.tui.app import QuashApp
+
+
+def open_review(app: QuashApp, of: PlanRequest | PlanModel) -> None:
+    """Open the review of a selection, or of a plan that was made before, and go on from there in the background."""
+    review = ReviewScreen(of)
+    # Now and not in the worker: a second key is already meant for the review, and dropped until it stands.
+    app.push_screen(review)
+    app.run_worker(app.guarded(confirm(app, review)), group="review", exit_on_error=False)
+
+
+async def cancel_path(app: QuashApp, of: PlanRequest | PlanModel) -> None:
+    """The same, for whoever waits for its end."""
+    review = ReviewScreen(of)
+    app.push_screen(review)
+    await confirm(app, review)
+
+
+async def confirm(app: QuashApp, review: ReviewScreen) -> None:
+    """Run what is confirmed at a review, until that has happened or the review was left."""
+    while (confirmed := await review.confirmed()) is not None:
+        try:
+            run = await app.client.run(confirmed.plan, confirmed.request, confirmed.key)
+        except QuashError as error:
+            review.refuse(error)
+            continue
+        draft_of(app).reason = ""
+        review.started(run.id)
+
+
+async def retry_path(app: QuashApp, run: str) -> None:
+    """A new plan over what a run could not cancel, and its review."""
+    open_review(app, await app.client.runs.retry(run))

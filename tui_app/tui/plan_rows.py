@@ -1,0 +1,155 @@
+"""The items of a plan in groups: what changed since it was seen, what is blocked and why, what will be cancelled."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from tui_app.tui.glyphs import Glyphs
+from tui_app.tui.outcomes import AMBER, BAD, GOOD, QUIET
+from tui_app.tui.pages import Pages
+from tui_app.tui.text import phrase, safe
+
+if TYPE_CHECKING:
+    from tui_app.contract.work import PlanItemModel, PlanModel
+
+    Fetch = Callable[[str, int | None, int], Awaitable[tuple[list[PlanItemModel], int | None]]]
+
+FEW = 3
+"""Items of a group that are shown until it is opened."""
+
+CANCELLABLE = "OK"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One item: what it is called, and what is to be said of it."""
+
+    id: str
+    said: str
+
+
+class Group:
+    """A title and the rows beneath it; the last group of a plan is open from the start."""
+
+    def __init__(self, title: Content, pages: Pages[Row, int], total: int, *, opened: bool) -> None:
+        self.title, self.pages, self.total, self.opened = title, pages, total, opened
+
+    @property
+    def shown(self) -> int:
+        """How many of its rows are shown."""
+        return self.total if self.opened else min(self.total, FEW)
+
+    @property
+    def lines(self) -> int:
+        """Title, rows, and a line for those that are not shown."""
+        return 1 + self.shown + (self.shown < self.total)
+
+
+class Groups:
+    """All groups as one list of lines."""
+
+    def __init__(self, plan: PlanModel, fetch: Fetch, glyphs: Glyphs) -> None:
+        self._glyphs = glyphs
+        self._groups = [*_changed(plan, glyphs), *_blocked(plan, fetch, glyphs), *_cancellable(plan, fetch, glyphs)]
+        if self._groups:
+            self._groups[-1].opened = True
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return sum(group.lines for group in self._groups)
+
+    def toggle(self, index: int) -> int:
+        """Open or fold the group that a line belongs to; its title's line is given back."""
+        group, first = self._at(index)
+        group.opened = not group.opened
+        return first
+
+    async def load(self, first: int, last: int) -> None:
+        """Read the rows between two lines."""
+        start = 0
+        for group in self._groups:
+            top, bottom = max(first - start - 1, 0), min(last - start - 1, group.shown - 1)
+            if top <= bottom:
+                await group.pages.load(top, bottom)
+            start += group.lines
+
+    def draw(self, index: int, width: int) -> Content | None:
+        """A line; nothing for a row that has not been read."""
+        if not 0 <= index < self.count:
+            return None
+        group, first = self._at(index)
+        line = index - first - 1
+        if line < 0:
+            return group.title
+        if line == group.shown:
+            return phrase("    {} {} more; enter shows them", self._glyphs["cut"], group.total - group.shown).stylize(
+                QUIET
+            )
+        row = group.pages.row(line)
+        return None if row is None else _drawn(row, width)
+
+    def _at(self, index: int) -> tuple[Group, int]:
+        ends = list(accumulate(group.lines for group in self._groups))
+        number = min(bisect_right(ends, index), len(ends) - 1)
+        return self._groups[number], ends[number - 1] if number else 0
+
+
+def _drawn(row: Row, width: int) -> Content:
+    room = max(12, width - 4)
+    taken = min(38, room * 3 // 5)
+    id = safe(row.id).truncate(taken, ellipsis=True, pad=True)
+    return phrase("  {} {}", id, safe(row.said, style=QUIET))
+
+
+def _changed(plan: PlanModel, glyphs: Glyphs) -> list[Group]:
+    drift = plan.drift
+    if drift is None:
+        return []
+    groups = []
+    for kind, number, said in (
+        ("changed", drift.changed, "changed since seen, can still be cancelled"),
+        ("gone", drift.gone, "changed since seen, cannot be cancelled any more"),
+    ):
+        rows = [Row(one.id, one.reason or f"{one.before} → {one.after}") for one in drift.examples if one.kind == kind]
+        if number:
+            title = phrase("{} {} {}", glyphs["warning"], number, said).stylize(AMBER)
+            groups.append(Group(title, Pages(_given(rows), total=len(rows)), len(rows), opened=True))
+    return groups
+
+
+def _given(rows: list[Row]) -> Callable[[int | None, int], Awaitable[tuple[list[Row], int | None]]]:
+    async def fetch(_after: int | None, _limit: int) -> tuple[list[Row], int | None]:
+        return rows, None
+
+    return fetch
+
+
+def _blocked(plan: PlanModel, fetch: Fetch, glyphs: Glyphs) -> list[Group]:
+    return [
+        _group(phrase("{} {} blocked: {}", glyphs["no"], one.count, one.code).stylize(BAD), one.code, one.count, fetch)
+        for one in plan.blocked
+    ]
+
+
+def _cancellable(plan: PlanModel, fetch: Fetch, glyphs: Glyphs) -> list[Group]:
+    number = plan.counts.cancellable
+    if not number:
+        return []
+    done = "reinstated" if plan.verb == "reinstate" else "cancelled"
+    title = phrase("{} {} will be {}", glyphs["yes"], number, done).stylize(GOOD)
+    return [_group(title, CANCELLABLE, number, fetch)]
+
+
+def _group(title: Content, code: str, number: int, fetch: Fetch) -> Group:
+    async def rows(after: int | None, limit: int) -> tuple[list[Row], int | None]:
+        items, following = await fetch(code, after, limit)
+        return [Row(item.id, item.reason or item.status) for item in items], following
+
+    return Group(title, Pages(rows, total=number), number, opened=False)

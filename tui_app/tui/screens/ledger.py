@@ -1,0 +1,178 @@
+"""The place of the ledger: who did what, when, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui_app.domain.errors import MalformedFilter
+from tui_app.tui.actions import LEDGER, State
+from tui_app.tui.exporting import export
+from tui_app.tui.ledger_lines import WIDE, draw, titles, wanted
+from tui_app.tui.pages import Pages
+from tui_app.tui.screens.base import QuashScreen
+from tui_app.tui.screens.entry import LedgerEntry
+from tui_app.tui.text import phrase, safe
+from tui_app.tui.widgets.line_filter import LineFilter
+from tui_app.tui.widgets.row_list import RowList
+
+if TYPE_CHECKING:
+    from tui_app.contract.work import LedgerCheck, LedgerLine
+
+PAGE = 200
+
+
+class LedgerScreen(QuashScreen[None], inherit_bindings=False):
+    """Newest first. What comes later does not move what is read: refresh shows it."""
+
+    PLACE = LEDGER
+    AUTO_FOCUS = "#ledger-list"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pages: Pages[LedgerLine, str] | None = None
+
+    def body(self) -> Iterator[Widget]:
+        yield LineFilter("operator:jane run:ID item:ID event:chunk, exactly")
+        yield Static("", id="ledger-head", markup=False)
+        yield Static("", id="ledger-titles", markup=False)
+        yield RowList(self._draw, id="ledger-list")
+
+    @property
+    def rows(self) -> RowList:
+        """The list."""
+        return self.query_one(RowList)
+
+    @property
+    def filter(self) -> LineFilter:
+        """The filter above it."""
+        return self.query_one(LineFilter)
+
+    def targets(self) -> tuple[object, ...]:
+        return (self, self.rows)
+
+    def state(self) -> State:
+        rows = self.rows.count if self.is_mounted else 0
+        return replace(super().state(), rows=rows, item=rows > 0)
+
+    # Reading
+
+    def connected(self) -> None:
+        if self._pages is None:
+            self._open()
+
+    def act_refresh(self) -> None:
+        self._open()
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.query_one("#ledger-titles", Static).update(titles(self.size.width))
+
+    def _open(self) -> None:
+        filtered = asdict(wanted(self.filter.applied))
+
+        async def fetch(after: str | None, limit: int) -> tuple[list[LedgerLine], str | None]:
+            page = await self.client.ledger.page(**filtered, after=after, limit=limit, newest=True)
+            return page.lines, page.next
+
+        self._pages = Pages(fetch, size=PAGE)
+        self.rows.cursor = 0
+        self.rows.scroll_to(y=0, animate=False)
+        self.start(self._loaded(self._pages, 0, PAGE), group="lines")
+
+    def on_row_list_needed(self, event: RowList.Needed) -> None:
+        if self._pages is not None:
+            self.start(self._loaded(self._pages, event.first, event.last), group="lines")
+
+    async def _loaded(self, pages: Pages[LedgerLine, str], first: int, last: int) -> None:
+        await pages.load(first, last)
+        self._tell(pages)
+
+    async def _walked(self, pages: Pages[LedgerLine, str]) -> None:
+        self.quash.say(phrase("Reading to the end of the ledger."))
+        await pages.walk()
+        self._tell(pages)
+        self.rows.act_move("last")
+
+    def _tell(self, pages: Pages[LedgerLine, str]) -> None:
+        if pages is not self._pages:
+            return
+        self.rows.say(self._empty())
+        self.rows.show(pages.count)
+        self.state_changed()
+
+    def _empty(self) -> Content:
+        if self.filter.applied:
+            return phrase("No entry matches. {} changes the filter.", self.quash.key_of("filter"))
+        return phrase("The ledger is empty: nothing was planned and nothing cancelled through this journal yet.")
+
+    def _draw(self, index: int, width: int) -> Content | None:
+        line = self._pages.row(index) if self._pages else None
+        return None if line is None else draw(line, width)
+
+    # Acting
+
+    def act_move(self, where: str) -> None:
+        if where == "last" and self._pages is not None and not self._pages.complete:
+            self.start(self._walked(self._pages), group="lines")
+        else:
+            self.rows.act_move(where)
+
+    def act_entry(self) -> None:
+        line = self._pages.row(self.rows.cursor) if self._pages else None
+        if line is not None:
+            self.app.push_screen(LedgerEntry(line))
+
+    def act_filter(self) -> None:
+        self.filter.open()
+
+    def on_line_filter_entered(self, event: LineFilter.Entered) -> None:
+        try:
+            wanted(event.text)
+        except MalformedFilter as error:
+            self.filter.refuse(phrase("{}. {}", safe(error.message), safe(error.hint)))
+            return
+        self.filter.accept(event.text)
+        self.rows.focus()
+        self._open()
+
+    def step_back(self) -> bool:
+        if not self.filter.drop():
+            return False
+        self.rows.focus()
+        return True
+
+    def act_verify_ledger(self) -> None:
+        self._head(phrase("The whole ledger is being recomputed."))
+        self.start(self._verify(), group="verify")
+
+    async def _verify(self) -> None:
+        self._head(_verdict(await self.client.ledger.check(), self.quash.glyphs["yes"], self.quash.glyphs["no"]))
+
+    def _head(self, text: Content) -> None:
+        self.query_one("#ledger-head", Static).update(text)
+
+    def act_export(self) -> None:
+        async def write(path: Path) -> Path:
+            from tui_app.client.export import LedgerFilter, export_ledger
+
+            return await export_ledger(self.client, path, LedgerFilter(**asdict(wanted(self.filter.applied))))
+
+        self.start(export(self.quash, "quash-ledger.jsonl", write), group="export")
+
+
+def _verdict(check: LedgerCheck, yes: str, no: str) -> Content:
+    if check.holds:
+        told = phrase("{} The ledger holds: {} entries, {} items.", yes, check.entries, check.items)
+        told = told.stylize("$text-success")
+        return phrase("{} Head {}", told, check.head) if check.head else told
+    where = phrase(" at entry {}", check.seq) if check.seq is not None else phrase("")
+    told = phrase("{} The ledger does not verify{}: {}.", no, where, (check.problem or "it does not hold").rstrip("."))
+    return phrase("{} Keep the file as it is, and compare the heads.", told.stylize("$text-error"))

@@ -1,0 +1,234 @@
+"""The place of runs: what runs, what ran, and plans that no run came of yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui_app.domain.plan import short
+from tui_app.tui.actions import RUNS, State
+from tui_app.tui.confirming import name, numbers, progress
+from tui_app.tui.glyphs import Glyphs
+from tui_app.tui.outcomes import QUIET, counted, day_and_time, plan_look, run_look
+from tui_app.tui.path import open_review
+from tui_app.tui.screens.base import QuashScreen
+from tui_app.tui.screens.run import RunScreen
+from tui_app.tui.steering import Steering
+from tui_app.tui.text import phrase, safe
+from tui_app.tui.widgets.line_filter import LineFilter
+from tui_app.tui.widgets.row_list import RowList
+
+if TYPE_CHECKING:
+    from tui_app.contract.work import PlanModel, RunModel
+
+POLL_SECONDS = 1.0
+
+WIDE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run, or a plan without one."""
+
+    run: RunModel | None = None
+    plan: PlanModel | None = None
+
+    @property
+    def id(self) -> str:
+        """Of the one or the other."""
+        return self.run.id if self.run else self.plan.id if self.plan else ""
+
+    @property
+    def at(self) -> str:
+        """When it was made."""
+        return self.run.created_at if self.run else self.plan.created_at if self.plan else ""
+
+    def holds(self, text: str) -> bool:
+        """Whether a text stands in what is shown of it."""
+        told = self.run or self.plan
+        if told is None:
+            return False
+        parts = [told.id, told.state, told.operator, told.reason or "", self.plan.selection if self.plan else ""]
+        return text.casefold() in " ".join(parts).casefold()
+
+
+class RunsScreen(QuashScreen[None], inherit_bindings=False):
+    """Newest first; enter opens the run, or the review of the plan."""
+
+    PLACE = RUNS
+    AUTO_FOCUS = "#runs-list"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._all: list[Entry] = []
+        self._shown: list[Entry] = []
+        self._watching = True
+        self._read = False
+        self._steering = Steering(self, self._run, self._changed)
+
+    def body(self) -> Iterator[Widget]:
+        yield LineFilter("a word of the reason, the operator, the state or the id")
+        yield Static(phrase("Runs are being read."), id="runs-head", markup=False)
+        yield RowList(self._draw, id="runs-list")
+
+    @property
+    def rows(self) -> RowList:
+        """The list."""
+        return self.query_one(RowList)
+
+    @property
+    def filter(self) -> LineFilter:
+        """The filter above it."""
+        return self.query_one(LineFilter)
+
+    def targets(self) -> tuple[object, ...]:
+        return (self, self._steering, self.rows)
+
+    def state(self) -> State:
+        rows = len(self._shown)
+        return replace(super().state(), rows=rows, item=rows > 0, **self._steering.facts())
+
+    # Reading
+
+    def connected(self) -> None:
+        if self.is_current:
+            self.start(self._watch(), group="watch")
+
+    act_refresh = connected
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        if self.about is not None:
+            self.connected()
+
+    def on_screen_suspend(self) -> None:
+        self.workers.cancel_group(self, "watch")
+
+    def act_auto(self) -> None:
+        self._watching = not self._watching
+        self.quash.say(phrase("Read again every second.") if self._watching else phrase("No longer read by itself."))
+        self.connected()
+
+    async def _watch(self) -> None:
+        while True:
+            runs, plans = await self.client.runs.list(), await self.client.plans.list()
+            applied = {run.plan for run in runs}
+            entries = [*(Entry(run=run) for run in runs), *(Entry(plan=one) for one in plans if one.id not in applied)]
+            entries.sort(key=lambda entry: entry.at, reverse=True)
+            if entries != self._all or not self._read:
+                self._all, self._read = entries, True
+                self._tell()
+            if not self._watching:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _changed(self, run: RunModel) -> None:
+        self._all = [Entry(run=run) if entry.id == run.id else entry for entry in self._all]
+        self._tell()
+
+    def _tell(self, text: str | None = None) -> None:
+        under = self._under()
+        wanted = self.filter.applied if text is None else text
+        self._shown = [entry for entry in self._all if entry.holds(wanted)]
+        ids = [entry.id for entry in self._shown]
+        if under is not None and under.id in ids:
+            self.rows.cursor = ids.index(under.id)
+        self.rows.say(self._empty(wanted))
+        self.rows.show(len(self._shown))
+        runs = sum(entry.run is not None for entry in self._shown)
+        plans = len(self._shown) - runs
+        self.query_one("#runs-head", Static).update(
+            phrase("{} runs · {} plans without one · newest first", runs, plans)
+        )
+        self.state_changed()
+
+    def _empty(self, wanted: str) -> Content:
+        if self._all:
+            return phrase("Nothing here holds {}. {} changes the filter.", wanted, self.quash.key_of("filter"))
+        go, review = self.quash.key_of("go_commands"), self.quash.key_of("review")
+        return phrase(
+            "No run yet. {} goes to Commands, where {} reviews what is marked; a run begins there.", go, review
+        )
+
+    def _under(self) -> Entry | None:
+        at = self.rows.cursor
+        return self._shown[at] if at < len(self._shown) else None
+
+    def _run(self) -> RunModel | None:
+        under = self._under()
+        return under.run if under else None
+
+    # Acting
+
+    def on_row_list_moved(self) -> None:
+        self.state_changed()
+
+    def act_open_run(self) -> None:
+        under = self._under()
+        if under is not None and under.run is not None:
+            self.app.push_screen(RunScreen(under.run.id))
+        elif under is not None and under.plan is not None:
+            open_review(self.quash, under.plan)
+
+    def act_filter(self) -> None:
+        self.filter.open()
+
+    def on_line_filter_typed(self, event: LineFilter.Typed) -> None:
+        self._tell(event.text)
+
+    def on_line_filter_entered(self, event: LineFilter.Entered) -> None:
+        self.filter.accept(event.text)
+        self._tell()
+        self.rows.focus()
+
+    def step_back(self) -> bool:
+        if not self.filter.drop():
+            return False
+        self._tell()
+        self.rows.focus()
+        return True
+
+    def _draw(self, index: int, width: int) -> Content | None:
+        if index >= len(self._shown):
+            return None
+        entry, glyphs = self._shown[index], self.quash.glyphs
+        return _run_line(entry.run, width, glyphs) if entry.run else _plan_line(entry.plan, width, glyphs)
+
+
+def _run_line(run: RunModel, width: int, glyphs: Glyphs) -> Content:
+    state = run_look(run).content(glyphs).truncate(13, ellipsis=True, pad=True)
+    counts = counted(run, brief=True)
+    if width < WIDE:
+        room = max(20, width - 36)
+        told = counts.truncate(room // 2, ellipsis=True, pad=True)
+        return phrase(" {} {} {} {}", _when(run.created_at, width), state, told, safe(run.reason))
+    told = counts.truncate(42, ellipsis=True, pad=True)
+    who = safe(run.operator).truncate(16, ellipsis=True, pad=True)
+    return phrase(
+        " {} {} {} {} {} {}", _when(run.created_at, width), state, short(run.plan_hash), told, who, safe(run.reason)
+    )
+
+
+def _plan_line(plan: PlanModel | None, width: int, glyphs: Glyphs) -> Content:
+    if plan is None:
+        return Content("")
+    state = plan_look(plan.state).content(glyphs).truncate(13, ellipsis=True, pad=True)
+    told = safe(numbers(plan) if plan.state == "ready" else plan.error or progress(plan), 200, QUIET)
+    reason = safe(plan.reason or "")
+    if width < WIDE:
+        return phrase(" {} {} {}", _when(plan.created_at, width), state, told)
+    told = told.truncate(42, ellipsis=True, pad=True)
+    who = safe(plan.operator).truncate(16, ellipsis=True, pad=True)
+    named = safe(name(plan)).truncate(8, pad=True)
+    return phrase(" {} {} {} {} {} {}", _when(plan.created_at, width), state, named, told, who, reason)
+
+
+def _when(moment: str, width: int) -> Content:
+    return safe(day_and_time(moment)[5:] if width < WIDE else day_and_time(moment))

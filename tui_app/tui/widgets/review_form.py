@@ -1,0 +1,151 @@
+"""The fields of the review: reason, confirmation, options, and the command line that would do the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Checkbox, Input, Static
+
+from tui_app.tui.text import phrase, safe
+from tui_app.tui.widgets.fields import ConfirmationField, ReasonField
+
+if TYPE_CHECKING:
+    from tui_app.domain.errors import QuashError
+    from tui_app.tui.app import QuashApp
+    from tui_app.tui.confirming import Draft, Review
+
+
+class ReviewForm(Vertical):
+    """The reason has the focus first; the confirmation follows it, and the options follow that.
+
+    Enter in the reason goes on to the confirmation; only there does it post ``Submitted``. ``Edited`` follows every
+    change.
+    """
+
+    app: QuashApp
+
+    class Edited(Message):
+        """Something was entered; ``confirmation`` says whether it was there."""
+
+        def __init__(self, confirmation: bool) -> None:
+            super().__init__()
+            self.confirmation = confirmation
+
+    class Submitted(Message):
+        """Enter was pressed in the confirmation."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(id="review-form")
+        self._draft = draft
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(classes="review-line"):
+            yield Static("Reason", classes="review-label", markup=False)
+            yield ReasonField(self._draft.reason, placeholder="why; whoever is told will read it", id="review-reason")
+        yield Static("", id="review-hint", markup=False)
+        with Horizontal(classes="review-line"):
+            yield Static("Confirm", classes="review-label", markup=False)
+            yield ConfirmationField(id="review-confirmation")
+        yield Static("", id="review-say", markup=False)
+        with Horizontal(id="review-options"):
+            yield Checkbox(phrase("notify stakeholders"), self._draft.notify, id="review-notify", compact=True)
+            yield Checkbox(phrase("cancel what changed, too"), False, id="review-drift", compact=True)
+        yield Static("", id="review-command", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#review-drift").display = False
+
+    @property
+    def reason(self) -> ReasonField:
+        """The field of the reason."""
+        return self.query_one("#review-reason", ReasonField)
+
+    @property
+    def confirmation(self) -> ConfirmationField:
+        """The field of the typed words."""
+        return self.query_one("#review-confirmation", ConfirmationField)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether stakeholders are told."""
+        return self.query_one("#review-notify", Checkbox).value
+
+    @property
+    def accepts_drift(self) -> bool:
+        """Whether what changed since is cancelled, too."""
+        return self.query_one("#review-drift", Checkbox).value
+
+    def write(self, reason: str) -> None:
+        """Put a reason into its field, to be gone on with."""
+        self.reason.value = reason
+        self.reason.cursor_position = len(reason)
+        self.reason.focus()
+
+    def tell(self, review: Review) -> None:
+        """Show what the plan allows, and the command line for what is entered."""
+        plan = review.plan
+        changed = plan is not None and plan.drift is not None and plan.drift.changed > 0
+        self.query_one("#review-drift").display = changed
+        line = review.command_line(self.reason.value, notify=self.notifies, accept_drift=self.accepts_drift)
+        shown = phrase("the same: {}", safe(line, 1000)) if line else phrase("")
+        self.query_one("#review-command", Static).update(shown)
+
+    def hint(self, goes_to: str) -> None:
+        """Where a reason can be had from, and who will read it."""
+        keys = (self.app.key_of("templates"), self.app.key_of("editor"))
+        text = phrase("{} templates and last reasons · {} $EDITOR", *keys)
+        text = phrase("{} · goes to {}", text, safe(goes_to)) if goes_to else text
+        self.query_one("#review-hint", Static).update(text)
+
+    def say(self, text: Content, tone: str = "") -> None:
+        """What is expected, or what is in the way; it stays until it is no longer so."""
+        line = self.query_one("#review-say", Static)
+        line.set_class(tone == "refused", "-refused")
+        line.update(text)
+
+    def refuse(self, error: QuashError) -> None:
+        """Why this cannot be confirmed as it is, and what to do."""
+        message = error.message.rstrip(". ")
+        said = safe(message[:1].upper() + message[1:])
+        self.say(phrase("{} {}. {}", self.app.glyphs["warning"], said, safe(error.hint)), "refused")
+
+    def act_next_field(self) -> None:
+        self._step(1)
+
+    def act_previous_field(self) -> None:
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        options = [option for option in self.query(Checkbox) if option.display]
+        ring: list[Widget] = [self.reason, self.confirmation, *options]
+        focused = self.screen.focused
+        at = ring.index(focused) + by if focused in ring else 0
+        ring[at % len(ring)].focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.input is self.reason:
+            self._draft.reason = event.value
+        self.post_message(self.Edited(event.input is self.confirmation))
+
+    def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
+        event.stop()
+        self._draft.notify = self.notifies
+        self.post_message(self.Edited(False))
+
+    def on_confirmation_field_pasted(self, event: ConfirmationField.Pasted) -> None:
+        event.stop()
+        mark = self.app.glyphs["warning"]
+        self.say(phrase("{} A paste confirms nothing. Type it, so that it is you who confirms.", mark), "refused")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.input is self.reason:
+            self.confirmation.focus()
+        else:
+            self.post_message(self.Submitted())
