@@ -12,7 +12,7 @@ from typing import Any
 
 from tui_app.client.backend import BackendClient
 from tui_app.domain.errors import QuashError, StorageFull, UsageProblem
-from tui_app.domain.report import Format, Writer, ledger_export, run_report
+from tui_app.domain.report import Format, ledger_export, run_report
 
 PAGE = 500
 
@@ -78,10 +78,17 @@ async def export_run(client: BackendClient, run_id: str, path: Path) -> Path:
     Raises:
         UsageProblem, StorageFull: the file could not be made.
     """
-    form = Format.of(path.name)
+    return await _save(path, run_pieces(client, run_id, Format.of(path.name)))
+
+
+async def run_pieces(client: BackendClient, run_id: str, form: Format) -> AsyncIterator[str]:
+    """The report of a run, in pieces."""
     run = await client.runs.get(run_id)
-    await _write(path, run_report(form, run.model_dump(mode="json")), _run_rows(client, run_id), run.head)
-    return path
+    report = run_report(form, run.model_dump(mode="json"))
+    yield report.head()
+    async for row in _run_rows(client, run_id):
+        yield report.row(row)
+    yield report.foot(run.head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,33 +102,32 @@ class LedgerFilter:
 
 
 async def export_ledger(client: BackendClient, path: Path, wanted: LedgerFilter) -> Path:
-    """Write the lines of the ledger that match, oldest first.
-
-    A ledger that does not verify is exported too, since it is evidence; its foot says what is wrong.
+    """Write the lines of the ledger that match, oldest first; the ending of the path decides how.
 
     Raises:
         UsageProblem, StorageFull: the file could not be made.
     """
-    form = Format.of(path.name)
+    return await _save(path, ledger_pieces(client, wanted, Format.of(path.name)))
+
+
+async def ledger_pieces(client: BackendClient, wanted: LedgerFilter, form: Format) -> AsyncIterator[str]:
+    """An export of the ledger, in pieces.
+
+    A ledger that does not verify is exported too, since it is evidence; its foot says what is wrong.
+    """
     check = await client.ledger.check()
-    problem = None if check.holds else check.problem or "it does not hold"
-    about = {name: value for name, value in asdict(wanted).items() if value}
-    await _write(path, ledger_export(form, about), _ledger_rows(client, wanted), check.head, problem)
-    return path
+    report = ledger_export(form, {name: value for name, value in asdict(wanted).items() if value})
+    yield report.head()
+    async for row in ledger_rows(client, wanted):
+        yield report.row(row)
+    yield report.foot(check.head, None if check.holds else check.problem or "it does not hold")
 
 
-async def _write(
-    path: Path,
-    report: Writer,
-    rows: AsyncIterator[dict[str, Any]],
-    head: str | None,
-    problem: str | None = None,
-) -> None:
+async def _save(path: Path, pieces: AsyncIterator[str]) -> Path:
     with NewFile(path) as file:
-        file.write(report.head())
-        async for row in rows:
-            file.write(report.row(row))
-        file.write(report.foot(head, problem))
+        async for piece in pieces:
+            file.write(piece)
+    return path
 
 
 async def _run_rows(client: BackendClient, run_id: str) -> AsyncIterator[dict[str, Any]]:
@@ -135,7 +141,8 @@ async def _run_rows(client: BackendClient, run_id: str) -> AsyncIterator[dict[st
         after = page.next
 
 
-async def _ledger_rows(client: BackendClient, wanted: LedgerFilter) -> AsyncIterator[dict[str, Any]]:
+async def ledger_rows(client: BackendClient, wanted: LedgerFilter) -> AsyncIterator[dict[str, Any]]:
+    """The lines of the ledger that match, oldest first."""
     after: str | None = None
     while True:
         page = await client.ledger.page(**asdict(wanted), after=after, limit=PAGE)

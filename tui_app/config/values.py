@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 HIDDEN = "***"
 
 _SECRET_PARAMETERS = frozenset({"password", "sslpassword", "token"})
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _RATE = re.compile(r"([1-9][0-9]{0,8})/(second|minute|hour)")
 _UNITS = {"second": 1, "minute": 60, "hour": 3600}
 
@@ -62,7 +62,7 @@ class Address:
     @property
     def loopback(self) -> bool:
         """Whether it stays on this host."""
-        return self.host in _LOOPBACK
+        return self.host in LOOPBACK
 
     def __repr__(self) -> str:
         parts = urlsplit(self._url)

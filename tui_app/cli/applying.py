@@ -1,0 +1,111 @@
+"""``apply`` and ``cancel``: from a plan, reviewed elsewhere or made on the spot, to a run and its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui_app.cli.confirming import check_guards, confirm, reason_for
+from tui_app.cli.exits import Exit
+from tui_app.cli.plans import freeze
+from tui_app.cli.selecting import selections
+from tui_app.cli.session import connected
+from tui_app.cli.waiting import conclude
+from tui_app.contract.work import DriftModel, PlanModel, PlanRequest
+from tui_app.domain.errors import Drifted, PlanChanged, UsageProblem
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from tui_app.cli.dispatch import Call
+    from tui_app.client.backend import BackendClient
+
+SHORTEST_HASH = 8
+
+
+async def cancel(call: Call) -> Exit:
+    """Plan and apply in one step."""
+    asked = call.arguments
+    check_guards(asked)
+    chosen = selections(asked)
+    asked.reason = reason_for(asked)
+    async with connected(call) as client:
+        request = PlanRequest(selections=chosen, reason=asked.reason, ttl=asked.ttl)
+        plan = await freeze(call, client, request)
+        run = await confirm(call, client, plan)
+        return await conclude(call, client, run)
+
+
+async def apply_plan(call: Call) -> Exit:
+    """Read a plan again, confirm it, and wait for its run."""
+    check_guards(call.arguments)
+    async with connected(call) as client:
+        plan = await _find(client, call.arguments)
+        plan = await client.plans.check(plan.id, lambda seen: _draw(call, seen))
+        _check_drift(call, plan)
+        run = await confirm(call, client, plan)
+        return await conclude(call, client, run)
+
+
+async def _find(client: BackendClient, asked: Namespace) -> PlanModel:
+    """The plan that is named: a file where there is one, else an id.
+
+    Raises:
+        NotFound: it is neither.
+        PlanChanged: it is not the one that was reviewed.
+    """
+    given = asked.hash.lower() if asked.hash else None
+    if given is not None and len(given) < SHORTEST_HASH:
+        raise UsageProblem("--hash is too short", hint=f"Give at least {SHORTEST_HASH} digits.")
+    document = _document(asked.plan)
+    if document is not None:
+        return await client.plans.load(document, expected_hash=given)
+    plan = await client.plans.finished(await client.plans.get(asked.plan))
+    if given is not None and not (plan.hash or "").startswith(given):
+        raise PlanChanged(f"plan {plan.id} has the hash {plan.hash}, not {given}")
+    return plan
+
+
+def _document(name: str) -> bytes | None:
+    """The plan file of this name; none where it can only be an id."""
+    path = Path(name).expanduser()
+    if not path.is_file() and path.suffix != ".jsonl":
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageProblem(f"{path} cannot be read: {error.strerror}", hint="Check its name.") from error
+
+
+def _draw(call: Call, plan: PlanModel) -> None:
+    read = plan.drift.read if plan.drift else 0
+    call.talk.progress(f"reading again: {read:,} of {plan.counts.items:,}")
+
+
+def _check_drift(call: Call, plan: PlanModel) -> None:
+    """Tell what moved since the plan was made.
+
+    Raises:
+        Drifted: something did, and ``--accept-drift`` was not said.
+    """
+    found = plan.drift or DriftModel(state="done", read=0)
+    if not (found.changed or found.gone):
+        return
+    _tell_drift(call, found)
+    if not call.arguments.accept_drift:
+        moved = found.changed + found.gone
+        facts = found.model_dump(mode="json", include={"unchanged", "changed", "gone", "examples"})
+        raise Drifted(f"{moved:,} of {plan.counts.items:,} items moved since the plan was made", **facts)
+
+
+def _tell_drift(call: Call, found: DriftModel) -> None:
+    call.talk.say(f"unchanged: {found.unchanged:,}")
+    for kind, number, title in (
+        ("changed", found.changed, "changed, can still be cancelled"),
+        ("gone", found.gone, "can no longer be cancelled"),
+    ):
+        call.talk.say(f"{title}: {number:,}")
+        for one in found.examples:
+            if one.kind == kind:
+                why = f" ({one.reason})" if one.reason else ""
+                call.talk.say(f"  {one.system} {one.id}: {one.before}, now {one.after}{why}")

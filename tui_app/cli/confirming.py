@@ -1,0 +1,114 @@
+"""The way from a plan to a run: the count, the reason and the confirmation, given beforehand or asked on a terminal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from tui_app.cli.plans import told
+from tui_app.contract.work import OptionsModel, PlanModel, RunModel, RunRequest
+from tui_app.domain.errors import Conflict, OutcomeUnknown, UsageProblem
+from tui_app.domain.plan import check_count
+from tui_app.domain.reasons import check_reason
+
+if TYPE_CHECKING:
+    from tui_app.cli.dispatch import Call
+    from tui_app.client.backend import BackendClient
+
+
+def on_terminal() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def check_guards(asked: Namespace) -> None:
+    """Refuse a command line that could not be confirmed, before anything is done.
+
+    Raises:
+        UsageProblem: nobody is there to ask, and not both of ``--yes`` and ``--expect-count`` were given.
+        InvalidReason: the reason could not be used.
+    """
+    if asked.yes and asked.expect_count is None:
+        raise UsageProblem(
+            "--yes needs --expect-count N",
+            hint="Say how many items the plan must have, so that a wrong selection is noticed.",
+        )
+    if not asked.yes and not on_terminal():
+        raise UsageProblem(
+            "there is no terminal to ask on",
+            hint="Confirm with --yes --expect-count N; nothing was planned and nothing was sent.",
+        )
+    if asked.reason is not None:
+        check_reason(asked.reason)
+
+
+def reason_for(asked: Namespace, proposed: str | None = None) -> str:
+    """The reason: the one given, else the one proposed with the plan, else what is typed.
+
+    Raises:
+        InvalidReason: it could not be used, or there is none and nobody to ask.
+    """
+    found = asked.reason if asked.reason is not None else proposed
+    if found is None and not asked.yes:
+        found = ask("reason: ")
+    return check_reason(found or "")
+
+
+async def confirm(call: Call, client: BackendClient, plan: PlanModel) -> RunModel:
+    """Turn a plan into a run, with what the command line says or the operator types.
+
+    Raises:
+        CountDiffers: the plan does not have the expected number of items.
+        Conflict: nobody said ``--yes``, and there is nothing to cancel.
+        QuashError: the service refuses; see ``Steering.confirm``.
+    """
+    asked = call.arguments
+    if asked.expect_count is not None:
+        check_count(asked.expect_count, plan.counts.items)
+    reason = reason_for(asked, plan.reason)
+    phrase = None if asked.yes else _typed(call, plan)
+    request = RunRequest(
+        hash=plan.hash or "",
+        reason=reason,
+        options=OptionsModel(notify_stakeholders=asked.notify, accept_drift=asked.accept_drift),
+        phrase=phrase,
+        expect_count=asked.expect_count,
+    )
+    key = str(uuid4())
+    try:
+        run = await client.run(plan.id, request, key)
+    except OutcomeUnknown:
+        # The same key confirms once, so that asking again is how to learn whether the answer was lost.
+        run = await client.run(plan.id, request, key)
+    call.talk.say(f"run {run.id} is confirmed: {plan.counts.cancellable:,} to be cancelled")
+    return run
+
+
+def _typed(call: Call, plan: PlanModel) -> str:
+    for line in told(plan):
+        call.talk.say(line)
+    if plan.phrase is None:
+        raise Conflict("nothing in this plan can be cancelled", hint="Nothing was sent; choose other items.")
+    return ask(f"type {plan.phrase!r} to confirm: ")
+
+
+def ask(question: str) -> str:
+    """A line that is typed on the terminal, without its end.
+
+    Raises:
+        KeyboardInterrupt: ctrl+c, or the input ended.
+    """
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    # The event loop's own handler would only take note while the line is being read.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        line = sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if not line:
+        raise KeyboardInterrupt
+    return line.rstrip("\r\n")

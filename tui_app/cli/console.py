@@ -1,0 +1,42 @@
+"""``quash`` without a verb: the console on a profile."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from tui_app import bootstrap
+from tui_app.cli.confirming import on_terminal
+from tui_app.domain.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from tui_app.cli.dispatch import Call
+    from tui_app.config.setup import Setup
+
+
+def open_console(call: Call) -> int:
+    """The full screen, until it is left."""
+    return show(call.setup)
+
+
+def show(setup: Setup) -> int:
+    """Open the console on a profile; returns how it was left.
+
+    Raises:
+        UsageProblem: there is no terminal, or the configuration names a theme or a key that is not there.
+    """
+    if not on_terminal():
+        raise UsageProblem("the console needs a terminal", hint="For scripts: quash list, plan, apply, runs, ledger.")
+    setup.profile.check_served()
+    from tui_app.tui.app import QuashApp
+    from tui_app.tui.themes import THEMES
+
+    names = [theme.name for theme in THEMES]
+    theme = setup.config.theme or names[0]
+    if theme not in names:
+        close = difflib.get_close_matches(theme, names, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Themes: {', '.join(names)}."
+        raise UsageProblem(f"there is no theme {theme!r}", hint=hint)
+    folder = None if setup.profile.remote else setup.rooms.open().folder
+    app = QuashApp(lambda: bootstrap.client(setup), keymap=setup.config.keys, theme=theme, reports=folder)
+    return app.run() or app.return_code or 0

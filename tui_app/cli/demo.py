@@ -1,0 +1,110 @@
+"""``demo``: made-up data in a state folder of its own, and the console on it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tui_app import bootstrap
+from tui_app.cli.console import show
+from tui_app.cli.exits import Exit
+from tui_app.cli.grammar import DEMO_ROWS
+from tui_app.cli.session import again
+from tui_app.config import places
+from tui_app.config.setup import Flags, Setup, find
+from tui_app.domain.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from tui_app.cli.dispatch import Call
+
+FOLDER = "demo"
+NOTE = "demo.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a demo's folder holds: how many rows of each system, and whether they were all made."""
+
+    rows: int
+    complete: bool
+
+    @classmethod
+    def read(cls, folder: Path) -> Note | None:
+        """The note of a folder; none where it is no demo's."""
+        try:
+            said = json.loads((folder / NOTE).read_text(encoding="ascii"))
+            return cls(int(said["rows"]), bool(said["complete"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UsageProblem(f"{folder / NOTE} cannot be read", hint="Use another folder with --data.") from error
+
+    def write(self, folder: Path) -> None:
+        """Leave it, whole or not at all."""
+        draft = folder / f".{NOTE}"
+        draft.write_text(json.dumps({"rows": self.rows, "complete": self.complete}), encoding="ascii")
+        draft.replace(folder / NOTE)
+
+
+def demo(call: Call) -> int:
+    """Seed what is not there yet; then open the console, unless told not to."""
+    asked = call.arguments
+    setup = _setup(call)
+    note, new = _seeded(setup, asked.rows, reset=asked.reset)
+    if asked.rows is not None and asked.rows != note.rows:
+        told = f"this demo has {note.rows:,} rows of each system, and keeps them"
+        call.talk.say(f"{told}; --reset throws it away and makes {asked.rows:,}")
+    if not asked.no_open:
+        return show(setup)
+    asked.profile, asked.data, asked.no_config = setup.profile.name, str(setup.state), True
+    facts: dict[str, Any] = {
+        "data": str(setup.state),
+        "profile": setup.profile.name,
+        "systems": dict.fromkeys(setup.profile.systems, note.rows),
+        "new": new,
+    }
+    call.output.one("quash.demo.v1", {"demo": facts}, lambda: _told(call, note, new))
+    return Exit.DONE
+
+
+def _told(call: Call, note: Note, new: bool) -> Iterator[str]:
+    yield f"{note.rows:,} items of each system {'were made' if new else 'are there'}"
+    yield f"  look at them with: {again(call, 'list', 'commands')}"
+
+
+def _setup(call: Call) -> Setup:
+    """The profile ``local`` without a file, in the folder of the demo."""
+    said = call.flags
+    state = Path(said.data) if said.data else places.state_folder(None, os.environ) / FOLDER
+    variables = {name: value for name, value in os.environ.items() if name != places.PROFILE_VARIABLE}
+    return find(Flags(operator=said.operator, data=str(state), no_config=True), variables)
+
+
+def _seeded(setup: Setup, rows: int | None, *, reset: bool) -> tuple[Note, bool]:
+    """What the demo holds now, and whether anything was made.
+
+    Raises:
+        UsageProblem: the folder holds state that is no demo's.
+    """
+    folder = setup.rooms.folder
+    note = Note.read(folder)
+    if note is None and folder.exists() and any(folder.iterdir()):
+        raise UsageProblem(
+            f"{folder} holds state that no demo made", hint="Give the demo a folder of its own with --data DIR."
+        )
+    if note is not None and reset:
+        bootstrap.throw_away(setup)
+        rows, note = note.rows if rows is None else rows, None
+    if note is not None and note.complete:
+        return note, False
+    wanted = note.rows if note is not None else DEMO_ROWS if rows is None else rows
+    folder = setup.rooms.open().folder
+    Note(wanted, complete=False).write(folder)
+    bootstrap.seed(setup, wanted)
+    done = Note(wanted, complete=True)
+    done.write(folder)
+    return done, True

@@ -1,0 +1,105 @@
+"""``list`` and ``show``: what is there, and what cancelling it would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tui_app.cli.exits import Exit
+from tui_app.cli.output import Column, Record
+from tui_app.cli.session import connected, describe
+from tui_app.domain.items import MAX_ID
+
+if TYPE_CHECKING:
+    from tui_app.cli.dispatch import Call
+    from tui_app.contract.models import ItemModel, PreviewModel, SystemModel, TrailModel, VerdictModel
+
+
+async def list_items(call: Call) -> Exit:
+    """A page of items."""
+    asked = call.arguments
+    async with connected(call) as client:
+        about, system = await describe(client, asked.system)
+        page = await client.items.page(
+            asked.system,
+            filter=asked.filter,
+            sort=asked.sort,
+            limit=asked.limit,
+            after=asked.after,
+            count=True,
+        )
+    rows = [item.model_dump(mode="json") for item in page.items]
+    around = {
+        "system": page.system,
+        "total": page.total if page.exact else None,
+        "at_least": page.total,
+        "as_of": page.as_of,
+        "next": page.next,
+    }
+    call.output.rows("quash.items.v1", "items", rows, _columns(system), around=around, flat=_flat)
+    _tell_page(call, len(rows), page.total, exact=page.exact, more=page.next)
+    if not rows and not asked.filter and about.profile == "local":
+        call.talk.say("there is nothing here; `quash demo` makes data to try it on")
+    return Exit.DONE
+
+
+def _tell_page(call: Call, shown: int, total: int | None, *, exact: bool, more: str | None) -> None:
+    if call.output.form != "table":
+        return
+    of = "" if total is None else f" of {'' if exact else 'at least '}{total:,}"
+    call.talk.say(f"{shown:,}{of}" + (f"; go on with --after {more}" if more else ""))
+
+
+def _columns(system: SystemModel) -> list[Column]:
+    columns = [
+        Column(column.field, column.title, MAX_ID if column.kind == "id" else 40)
+        for column in sorted(system.columns, key=lambda column: column.kind != "id")
+    ]
+    return [*columns, Column("verdict", "Can be cancelled")]
+
+
+def _flat(item: Record) -> Record:
+    verdict = item["verdict"]
+    told = "yes" if verdict["cancellable"] else verdict["code"]
+    return {**item["fields"], "id": item["id"], "status": item["status"], "verdict": told}
+
+
+async def show_item(call: Call) -> Exit:
+    """One item with everything that is known of it."""
+    system, item_id = call.arguments.system, call.arguments.id
+    async with connected(call) as client:
+        await describe(client, system)
+        item = await client.items.get(system, item_id)
+        preview = await client.items.preview(system, item_id)
+        trail = await client.items.trail(system, item_id)
+    parts: dict[str, Any] = {
+        "item": item.model_dump(mode="json"),
+        "preview": preview.model_dump(mode="json"),
+        "trail": [entry.model_dump(mode="json") for entry in trail],
+    }
+    call.output.one("quash.item.v1", parts, lambda: _told(item, preview, trail))
+    return Exit.DONE
+
+
+def _told(item: ItemModel, preview: PreviewModel, trail: list[TrailModel]) -> Iterator[str]:
+    yield f"{item.system} {item.id}"
+    yield f"  {_verdict(preview.verdict)}"
+    for name, value in item.fields.items():
+        if name != "id" and value is not None:
+            yield f"  {name}: {value}"
+    for title, lines in (("what would happen", [line.text for line in preview.impact]), ("warnings", preview.warnings)):
+        if lines:
+            yield title
+            yield from (f"  {line}" for line in lines)
+    for section in preview.sections:
+        yield section.title
+        yield from (f"  {line}" for line in section.lines)
+    yield "trail"
+    for entry in trail:
+        yield f"  {entry.at}  {entry.event}" + (f"  by {entry.actor}" if entry.actor else "")
+    if not trail:
+        yield "  no entries"
+
+
+def _verdict(verdict: VerdictModel) -> str:
+    return "can be cancelled" if verdict.cancellable else f"cannot be cancelled: {verdict.reason} ({verdict.code})"

@@ -1,0 +1,110 @@
+"""``profile``: what the configuration says, and whether what it names answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tui_app import bootstrap
+from tui_app.cli.exits import Exit
+from tui_app.cli.output import Column
+from tui_app.config.profiles import SYSTEMS, Profile, settings_of
+from tui_app.config.setup import read_config
+from tui_app.domain.errors import QuashError
+
+if TYPE_CHECKING:
+    from tui_app.cli.dispatch import Call
+
+COLUMNS = [
+    Column("name", "Profile"),
+    Column("default", "Default"),
+    Column("environment", "Environment"),
+    Column("read_only", "Read-only"),
+    Column("where", "Where", 200),
+]
+
+
+def list_profiles(call: Call) -> Exit:
+    """Every profile of the file, also those that this version cannot open."""
+    config = read_config(call.flags, os.environ)
+    try:
+        default = config.pick().name
+    except QuashError:
+        default = ""
+    rows = [
+        {
+            "name": profile.name,
+            "default": profile.name == default,
+            "environment": profile.environment,
+            "read_only": profile.read_only,
+            "where": _where(profile),
+        }
+        for profile in config.profiles.values()
+    ]
+    call.output.rows("quash.profiles.v1", "profiles", rows, COLUMNS)
+    return Exit.DONE
+
+
+def _where(profile: Profile) -> str:
+    if profile.service is not None:
+        return str(profile.service)
+    return ", ".join(f"{name}: {settings.url}" for name, settings in profile.systems.items())
+
+
+def show_profile(call: Call) -> Exit:
+    """What holds for the profile in use."""
+    setup = call.setup
+    facts = _facts(setup.profile)
+    facts["systems"] = {name: _facts(settings) for name, settings in setup.profile.systems.items()}
+    facts = {"name": setup.profile.name, **facts, "operator": setup.operator, "state": str(setup.rooms.folder)}
+    call.output.one("quash.profile.v1", {"profile": facts}, lambda: _lines(facts))
+    return Exit.DONE
+
+
+def _facts(settings: Any) -> dict[str, Any]:
+    """Settings in print: passwords in addresses print as stars."""
+    return {
+        key.name: _plain(getattr(settings, key.name))
+        for key in dataclasses.fields(settings)
+        if key.name in settings_of(type(settings))
+    }
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return list(value) if isinstance(value, tuple) else str(value)
+
+
+def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{name}:"
+            yield from _lines(value, indent + "  ")
+        elif value is not None:
+            yield f"{indent}{name}: {' '.join(value) if isinstance(value, list) else value}"
+
+
+async def check_profile(call: Call) -> Exit:
+    """Reach everything that the profile in use names, once.
+
+    Raises:
+        QuashError: what cannot be reached.
+    """
+    client = bootstrap.client(call.setup)
+    try:
+        about = await client.about()
+        rows = []
+        for system in sorted(about.systems, key=lambda system: list(SYSTEMS).index(system.system)):
+            count = await client.items.count(system.system)
+            rows.append({"system": system.system, "items": count.value, "exact": count.exact})
+        check = await client.ledger.check()
+    finally:
+        await client.close()
+    columns = [Column("system", "System"), Column("items", "Items"), Column("exact", "Exact")]
+    around = {"profile": about.profile, "operator": about.operator, "ledger_holds": check.holds}
+    call.output.rows("quash.profile-check.v1", "systems", rows, columns, around=around)
+    call.talk.say(f"profile {about.profile} answers; you are {about.operator}")
+    return Exit.DONE if check.holds else Exit.LEDGER

@@ -1,0 +1,107 @@
+"""``runs``: list, show and steer them, and write their reports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui_app.cli.confirming import check_guards, confirm
+from tui_app.cli.exits import Exit, of_run
+from tui_app.cli.output import Column, Record
+from tui_app.cli.plans import draw
+from tui_app.cli.session import connected
+from tui_app.cli.waiting import conclude, print_run
+from tui_app.client.export import export_run, place, run_pieces
+from tui_app.domain.report import Format
+
+if TYPE_CHECKING:
+    from tui_app.cli.dispatch import Call
+
+COLUMNS = [
+    Column("id", "Run"),
+    Column("state", "State"),
+    *(
+        Column(name, name.replace("_", " ").capitalize())
+        for name in ("cancelled", "already_cancelled", "refused", "skipped", "unknown", "pending")
+    ),
+    Column("operator", "Operator"),
+    Column("created_at", "Confirmed"),
+    Column("reason", "Reason"),
+]
+_FORMS = {"table": Format.MARKDOWN, "json": Format.JSONL, "jsonl": Format.JSONL, "csv": Format.CSV}
+
+
+async def list_runs(call: Call) -> Exit:
+    """The runs, newest first."""
+    async with connected(call) as client:
+        rows = [run.model_dump(mode="json") for run in await client.runs.list()]
+    call.output.rows("quash.runs.v1", "runs", rows, COLUMNS, flat=_flat)
+    return Exit.DONE
+
+
+def _flat(run: Record) -> Record:
+    return {**run, **run["counts"]}
+
+
+async def show_run(call: Call) -> Exit:
+    """One run; what became of it is data, not our exit code."""
+    async with connected(call, about_run=call.arguments.run) as client:
+        print_run(call, await client.runs.get(call.arguments.run))
+    return Exit.DONE
+
+
+async def pause_run(call: Call) -> Exit:
+    """Ask a run to pause."""
+    async with connected(call, about_run=call.arguments.run) as client:
+        print_run(call, await client.runs.pause(call.arguments.run))
+    return Exit.DONE
+
+
+async def stop_run(call: Call) -> Exit:
+    """Ask a run to stop."""
+    async with connected(call, about_run=call.arguments.run) as client:
+        print_run(call, await client.runs.stop(call.arguments.run))
+    return Exit.DONE
+
+
+async def resume_run(call: Call) -> Exit:
+    """Go on with a run, and wait for it."""
+    asked = call.arguments
+    async with connected(call, about_run=asked.run) as client:
+        run = await client.runs.get(asked.run)
+        if run.over:
+            call.talk.say(f"run {run.id} is {run.state}: there is nothing to go on with")
+            print_run(call, run)
+            return Exit.DONE
+        run = await client.runs.resume(asked.run, take_over=asked.take_over, accept_target=asked.accept_target)
+        return await conclude(call, client, run)
+
+
+async def retry_run(call: Call) -> Exit:
+    """A new plan over what was refused, with new keys; confirmed and waited for like any other."""
+    asked = call.arguments
+    check_guards(asked)
+    async with connected(call, about_run=asked.run) as client:
+        plan = await client.plans.finished(await client.runs.retry(asked.run), lambda seen: draw(call, seen))
+        run = await confirm(call, client, plan)
+        return await conclude(call, client, run)
+
+
+async def verify_run(call: Call) -> Exit:
+    """Hold what was cancelled against the systems once more."""
+    async with connected(call, about_run=call.arguments.run) as client:
+        run = await client.runs.verify(call.arguments.run)
+        print_run(call, run)
+    return Exit.UNKNOWN if of_run(run) is Exit.UNKNOWN else Exit.DONE
+
+
+async def report_run(call: Call) -> Exit:
+    """The report of a run, into a new file or on stdout."""
+    asked = call.arguments
+    async with connected(call, about_run=asked.run) as client:
+        if asked.out:
+            path = await export_run(client, asked.run, place(asked.out))
+            call.talk.say(f"written to {path}")
+        else:
+            async for piece in run_pieces(client, asked.run, _FORMS[call.output.form]):
+                call.output.text(piece)
+    return Exit.DONE

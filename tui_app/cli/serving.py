@@ -1,0 +1,80 @@
+"""``serve``, ``token`` and ``runner``: what runs on the host that does the work."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tui_app import bootstrap
+from tui_app.cli.exits import Exit
+from tui_app.config.values import LOOPBACK
+from tui_app.domain.errors import CannotConnect
+
+if TYPE_CHECKING:
+    from tui_app.cli.dispatch import Call
+
+LOG = "runner.log"
+
+
+def serve(call: Call) -> Exit:
+    """The service on a socket until it is interrupted."""
+    import uvicorn
+
+    asked = call.arguments
+    app, token = bootstrap.service(call.setup)
+    config = uvicorn.Config(
+        app, host=asked.host, port=asked.port, log_level="warning", access_log=False, server_header=False
+    )
+    try:
+        listening = config.bind_socket()
+    except SystemExit as end:
+        raise CannotConnect(
+            f"{asked.host}:{asked.port} cannot be listened on", hint="Is another service there? See --port."
+        ) from end
+    host, port = listening.getsockname()[:2]
+    where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    call.talk.say(f"profile {call.setup.profile.name} is served at {where}/v1")
+    call.talk.say(f"every route wants a token; one for you is in {token}")
+    if asked.host not in LOOPBACK:
+        call.talk.say("this address is reached from elsewhere in plain text: put TLS in front of it")
+    uvicorn.Server(config).run(sockets=[listening])
+    return Exit.DONE
+
+
+def token(call: Call) -> Exit:
+    """A token, alone on stdout so that a script can take it."""
+    asked = call.arguments
+    text = bootstrap.issue(
+        call.setup,
+        asked.user,
+        tuple(asked.permission),
+        service_account=asked.service_account,
+        ttl=timedelta(seconds=asked.ttl),
+    )
+    call.output.text(text + "\n")
+    return Exit.DONE
+
+
+async def runner(call: Call) -> Exit:
+    """Work until nothing is left. Nobody watches a runner, so that what it has to say goes to its log."""
+    setup = call.setup
+    handler = _log_file(setup.rooms.open().folder / LOG)
+    logger = logging.getLogger("quash.runner")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        driven = await bootstrap.run_runner(setup)
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+    call.talk.say("another runner is at work" if driven < 0 else f"{driven:,} runs were brought to an end or a pause")
+    return Exit.DONE
+
+
+def _log_file(path: os.PathLike[str]) -> logging.Handler:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handler = logging.StreamHandler(os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler

@@ -1,0 +1,67 @@
+"""A client for the time of one command, and what is told at every start."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from tui_app import bootstrap
+from tui_app.domain.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from tui_app.cli.dispatch import Call
+    from tui_app.client.backend import BackendClient
+    from tui_app.contract.models import About, SystemModel
+
+
+@asynccontextmanager
+async def connected(call: Call, *, about_run: str | None = None) -> AsyncIterator[BackendClient]:
+    """The client of the profile in use, closed at the end.
+
+    Runs that nobody works on are told first, except the one that the command is about.
+
+    Raises:
+        QuashError: the profile cannot be opened, or its service does not answer.
+    """
+    client = bootstrap.client(call.setup)
+    try:
+        await _tell_interrupted(call, client, about_run)
+        yield client
+    finally:
+        await client.close()
+
+
+async def _tell_interrupted(call: Call, client: BackendClient, about_run: str | None) -> None:
+    for run in await client.runs.list():
+        if run.interrupted and run.id != about_run:
+            why = f"is paused ({run.pause.cause})" if run.pause else "was left without a runner"
+            left = run.counts["pending"]
+            call.talk.tell(f"run {run.id} {why}, {left:,} items to go; {again(call, 'runs', 'resume', run.id)}")
+
+
+def again(call: Call, *words: str) -> str:
+    """A command line that does something to the same profile and state, to be copied."""
+    said = vars(call.arguments)
+    options: list[str] = []
+    for name in ("profile", "operator", "data", "config"):
+        if said.get(name):
+            options += [f"--{name}", str(said[name])]
+    if said.get("no_config"):
+        options.append("--no-config")
+    return shlex.join(["quash", *options, *words])
+
+
+async def describe(client: BackendClient, system: str) -> tuple[About, SystemModel]:
+    """Who we are, and how a system describes itself.
+
+    Raises:
+        UsageProblem: the profile does not have it.
+    """
+    about = await client.about()
+    for each in about.systems:
+        if each.system == system:
+            return about, each
+    here = ", ".join(each.system for each in about.systems)
+    raise UsageProblem(f"profile {about.profile} has no system {system!r}", hint=f"Systems here: {here}.")

@@ -1,0 +1,125 @@
+"""Waiting for a run: until it is over, paused, or the time is up. The run does not depend on anybody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tui_app.cli.exits import Exit, of_run
+from tui_app.cli.session import again
+from tui_app.domain import moments
+from tui_app.domain.errors import QuashError
+from tui_app.domain.plan import short
+
+if TYPE_CHECKING:
+    from tui_app.cli.dispatch import Call
+    from tui_app.client.backend import BackendClient
+    from tui_app.contract.work import RunModel
+
+FIRST_POLL, LONGEST_POLL = 0.05, 1.0
+"""Seconds between two looks: short runs end soon, and long ones are not worth asking often."""
+
+ALONE_SECONDS = 10.0
+"""How long a run may be without a runner: one that was just started takes a moment to come."""
+
+
+async def conclude(call: Call, client: BackendClient, run: RunModel) -> Exit:
+    """Wait for a run unless told not to, print it, and end by it."""
+    if call.arguments.detach:
+        call.talk.tell(f"run {run.id} goes on; watch it with: {again(call, 'runs', run.id)}")
+        code = Exit.DONE
+    else:
+        run, code = await _watched(call, client, run)
+    print_run(call, run)
+    return code
+
+
+async def _watched(call: Call, client: BackendClient, run: RunModel) -> tuple[RunModel, Exit]:
+    seen = run
+    try:
+        async for seen in _looks(call, client, run):
+            call.talk.progress(_numbers(seen))
+    except (asyncio.CancelledError, QuashError):
+        call.talk.tell(f"run {run.id} goes on; watch it with: {again(call, 'runs', run.id)}")
+        raise
+    except TimeoutError:
+        call.talk.tell(f"run {run.id} goes on; watch it with: {again(call, 'runs', run.id)}")
+        return seen, Exit.TIMEOUT
+    if seen.over or seen.pause is not None:
+        if not seen.over:
+            call.talk.tell(_why_paused(call, seen))
+        return seen, of_run(seen)
+    call.talk.tell(f"nobody works on run {run.id}; go on with: {again(call, 'runs', 'resume', run.id)}")
+    return seen, Exit.INTERRUPTED
+
+
+async def _looks(call: Call, client: BackendClient, run: RunModel) -> AsyncIterator[RunModel]:
+    """A run as it goes on, until there is nothing to wait for.
+
+    Raises:
+        TimeoutError: the time is up.
+    """
+    limit: int | None = call.arguments.timeout
+    begun = alone = time.monotonic()
+    pause, before = FIRST_POLL, None
+    while True:
+        yield run
+        now = time.monotonic()
+        if run.over or (run.pause is not None and not _passes(run, limit, now - begun)):
+            return
+        if limit is not None and now - begun >= limit:
+            raise TimeoutError
+        if run.attended or run.counts != before or run.pause is not None:
+            alone, before = now, run.counts
+        elif now - alone >= ALONE_SECONDS:
+            return
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.2, LONGEST_POLL)
+        run = await client.runs.get(run.id)
+
+
+def _passes(run: RunModel, limit: int | None, waited: float) -> bool:
+    """Whether a pause ends by itself before the time is up."""
+    if run.pause is None or run.pause.cause != "gate":
+        return False
+    if limit is None or run.pause.until is None:
+        return True
+    left = (moments.read(run.pause.until) - datetime.now(UTC)).total_seconds()
+    return waited + left <= limit
+
+
+def _why_paused(call: Call, run: RunModel) -> str:
+    cause = run.pause.cause if run.pause else ""
+    message = run.pause.message if run.pause and run.pause.message else f"by {cause}"
+    return f"run {run.id} is paused: {message}; go on with: {again(call, 'runs', 'resume', run.id)}"
+
+
+def print_run(call: Call, run: RunModel) -> None:
+    """A run as data."""
+    call.output.one("quash.run.v1", {"run": run.model_dump(mode="json")}, lambda: told(run))
+
+
+def _numbers(run: RunModel) -> str:
+    return " · ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in run.counts.items())
+
+
+def told(run: RunModel) -> Iterator[str]:
+    """A run in lines; the head of the ledger last, to be kept elsewhere."""
+    yield f"run {run.id} of plan {run.plan} ({short(run.plan_hash)}): {run.state}"
+    yield f"  {_numbers(run)}"
+    verified = run.verified
+    yield (
+        f"  verified: {verified.yes:,} yes · {verified.contradicted:,} contradicted · "
+        f"{verified.not_known:,} not known · {verified.pending:,} not yet"
+    )
+    for line in run.outcomes:
+        if line.code is not None:
+            yield f"  {line.state.replace('_', ' ')}: {line.count:,} {line.code}"
+    if run.pause is not None:
+        yield f"  paused by {run.pause.cause}: {run.pause.message or ''}".rstrip(": ")
+    yield f"  by {run.operator}: {run.reason}"
+    if run.head is not None:
+        yield f"  ledger head {run.head}"
