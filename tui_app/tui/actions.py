@@ -15,7 +15,10 @@ FIXED = ("commands", "cases", "schedules", "runs", "ledger")
 
 SYSTEM_PLACES = FIXED[:3]
 
-EVERYWHERE = "everywhere"
+EVERYWHERE, SCREENS = "everywhere", "screens"
+"""On every screen and dialog; on every screen."""
+
+DIALOGS = frozenset({"ask", "choose", "copy", "command_line"})
 ITEMS, DETAIL, REVIEW, RUNS, RUN, LEDGER, HELP = "items", "detail", "review", "runs", "run", "ledger", "help"
 TABLES = (ITEMS, RUNS, RUN, LEDGER)
 
@@ -150,7 +153,7 @@ def _go(number: int, place: str) -> Action:
     why = _place(place) if place in SYSTEM_PLACES else _always
     sentence = f"Go to {place.capitalize()}."
     return Action(
-        f"go_{place}", (str(number),), place.capitalize(), sentence, (EVERYWHERE,), why, handler="go", argument=place
+        f"go_{place}", (str(number),), place.capitalize(), sentence, (SCREENS,), why, handler="go", argument=place
     )
 
 
@@ -232,19 +235,26 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "entry", ("enter",), "whole entry", "Show everything that this line holds.", (LEDGER,), _item, 2, opens=True
     ),
+    # Questions
+    Action("yes", ("y",), "yes", "Yes, and lose it.", ("ask",)),
+    Action("no", ("n",), "no", "No, and stay.", ("ask",)),
     # Everywhere
     Action("refresh", ("r",), "refresh", "Read again; the cursor stays on its item.", (*TABLES, DETAIL), footer=11),
     Action("auto", (".",), "auto", "Automatic refresh on and off.", TABLES),
-    Action("command_line", (":",), "command", "Command line: :commands, :runs, :ledger, :ids, :q.", (EVERYWHERE,)),
-    Action("help", ("?", "f1"), "help", "Help of this screen, searchable.", (EVERYWHERE,), footer=90, opens=True),
-    Action("palette", ("ctrl+p", "f2"), "palette", "Every action by name.", (EVERYWHERE,), urgent=True, opens=True),
+    Action(
+        "command_line", (":",), "command", "Command line: :commands, :runs, :ledger, :ids, :q.", (SCREENS,), opens=True
+    ),
+    Action("help", ("?", "f1"), "help", "Help of this screen, searchable.", (SCREENS,), footer=90, opens=True),
+    Action("palette", ("ctrl+p", "f2"), "palette", "Every action by name.", (SCREENS,), urgent=True, opens=True),
     Action("back", ("escape",), "back", "One level back: end a filter, drop a range, close a screen.", (EVERYWHERE,)),
     Action("level_up", ("q",), "back", "One level back; at the top level quit.", (EVERYWHERE,)),
-    Action("quit", ("Q", "ctrl+q"), "quit", "Quit. What runs goes on.", (EVERYWHERE,), footer=91, urgent=True),
+    Action(
+        "quit", ("Q", "ctrl+q"), "quit", "Quit. What runs goes on.", (EVERYWHERE,), footer=91, urgent=True, opens=True
+    ),
     Action("next_field", ("tab",), "next field", "Go to the next field or list.", (EVERYWHERE,)),
     Action("previous_field", ("shift+tab",), "previous field", "Go to the field or list before.", (EVERYWHERE,)),
     Action("leave", ("ctrl+c",), "leave", "Leave a dialog or a run; the run goes on.", (EVERYWHERE,), urgent=True),
-    Action("suspend", ("ctrl+z",), "suspend", "Back to the shell; fg returns.", (EVERYWHERE,), urgent=True),
+    Action("suspend", ("ctrl+z",), "suspend", "Back to the shell; fg returns.", (SCREENS,), urgent=True),
 )
 
 BY_ID = {action.id: action for action in ACTIONS}

@@ -19,7 +19,7 @@ from textual.screen import Screen
 
 from tui_app.domain.errors import Fault, QuashError
 from tui_app.resources import styles_dir
-from tui_app.tui.actions import BY_ID, FIXED, SYSTEM_PLACES, Action
+from tui_app.tui.actions import BY_ID, FIXED, SYSTEM_PLACES, Action, State
 from tui_app.tui.connection import Connection
 from tui_app.tui.everywhere import Everywhere
 from tui_app.tui.glyphs import Glyphs, speaks_utf8
@@ -74,6 +74,7 @@ class QuashApp(App[int], inherit_bindings=False):
         self.glyphs = Glyphs(speaks_utf8() if utf8 is None else utf8)
         self.animation_level = "none"
         self.crash: Path | None = None
+        self.help_state: State | None = None
         self.everywhere = Everywhere(self)
         self.link = Connection(self, client_factory)
         self._reports = reports
@@ -187,6 +188,11 @@ class QuashApp(App[int], inherit_bindings=False):
         """A message that fades."""
         severity = "information" if tone == "info" else tone
         self.notify(message.plain, severity=cast("Any", severity), markup=False)
+
+    def to_terminal(self, sequence: str) -> None:
+        """Write a control sequence of ours past the screen."""
+        if self._driver is not None:
+            self._driver.write(sequence)
 
     def _report(self, error: BaseException) -> Path:
         self.crash = write_report(error, self._reports)

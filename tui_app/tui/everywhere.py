@@ -15,6 +15,7 @@ class Everywhere:
 
     def __init__(self, app: QuashApp) -> None:
         self._app = app
+        self._history: list[str] = []
 
     def act_go(self, place: str) -> None:
         app = self._app
@@ -25,7 +26,9 @@ class Everywhere:
     def act_help(self) -> None:
         from tui_app.tui.screens.help import HelpScreen
 
-        self._app.push_screen(HelpScreen(self._app.top.PLACE))
+        app = self._app
+        app.help_state = app.top.state()
+        app.push_screen(HelpScreen(app.top.PLACE))
 
     def act_palette(self) -> None:
         self._app.action_command_palette()
@@ -33,7 +36,17 @@ class Everywhere:
     def act_command_line(self) -> None:
         from tui_app.tui.screens.command_line import CommandLine
 
-        self._app.push_screen(CommandLine())
+        self._app.push_screen(CommandLine(self._history), self._entered)
+
+    def _entered(self, text: str | None) -> None:
+        if text:
+            self._history.append(text)
+            self._app.start(self._run(text))
+
+    async def _run(self, text: str) -> None:
+        from tui_app.tui.commands import run
+
+        run(self._app, text)
 
     def act_back(self) -> None:
         app = self._app
@@ -59,15 +72,17 @@ class Everywhere:
                 app.say(phrase("{} quits; what runs goes on.", app.key_of("quit")))
 
     def act_quit(self) -> None:
-        self._app.start(self._quit())
-
-    async def _quit(self) -> None:
         from tui_app.tui.screens.ask import Ask
 
-        app = self._app
-        stakes = app.stakes()
-        if not stakes or await app.push_screen_wait(Ask(stakes)):
-            app.exit(0)
+        stakes = self._app.stakes()
+        if stakes:
+            self._app.push_screen(Ask(stakes), self._answered)
+        else:
+            self._app.exit(0)
+
+    def _answered(self, leave: bool | None) -> None:
+        if leave:
+            self._app.exit(0)
 
     def act_suspend(self) -> None:
         self._app.action_suspend_process()

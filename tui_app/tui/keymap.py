@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from textual.binding import Binding
 
 from tui_app.domain.errors import UsageProblem
-from tui_app.tui.actions import ACTIONS, BY_ID, EVERYWHERE, Action
+from tui_app.tui.actions import ACTIONS, BY_ID, DIALOGS, EVERYWHERE, SCREENS, Action
 
 # What terminals and multiplexers take for themselves, or cannot tell from another key.
 EATEN = re.compile(
@@ -47,7 +47,8 @@ class Keymap:
     def at(self, place: str) -> Iterator[Action]:
         """The actions of a place, its own first."""
         yield from (action for action in ACTIONS if place in action.places)
-        yield from (action for action in ACTIONS if EVERYWHERE in action.places)
+        shared = {EVERYWHERE} if place in DIALOGS else {EVERYWHERE, SCREENS}
+        yield from (action for action in ACTIONS if shared.intersection(action.places))
 
     def bindings(self, place: str) -> Iterator[Binding]:
         """What Textual is to bind on the screen of a place."""

@@ -1,0 +1,75 @@
+"""The words of the command line: what they do, and how they are completed."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from tui_app.domain.errors import UsageProblem
+from tui_app.domain.items import check_id
+from tui_app.tui.actions import FIXED
+from tui_app.tui.text import phrase
+from tui_app.tui.themes import NAMES
+
+if TYPE_CHECKING:
+    from tui_app.tui.app import QuashApp
+    from tui_app.tui.screens.items import ItemsScreen
+
+WORDS = (*FIXED, "ids", "filter", "theme", "help", "refresh", "q")
+
+
+def completions() -> list[str]:
+    """Everything that can be completed."""
+    return [*WORDS, *(f"theme {name}" for name in NAMES)]
+
+
+def run(app: QuashApp, text: str) -> None:
+    """Do what a command line says.
+
+    Raises:
+        UsageProblem: there is no such command, or it lacks what it needs.
+        MalformedId: an id that cannot be one.
+    """
+    word, _, rest = text.strip().removeprefix(":").partition(" ")
+    rest = rest.strip()
+    if word in FIXED:
+        app.everywhere.act_go(word)
+    elif word in ("q", "quit"):
+        app.everywhere.act_quit()
+    elif word == "help":
+        app.everywhere.act_help()
+    elif word == "refresh":
+        app.retry()
+    elif word == "theme":
+        _theme(app, rest)
+    elif word == "ids":
+        _ids(app, rest)
+    elif word == "filter":
+        _items(app, word).filter_by(rest)
+    elif word:
+        near = difflib.get_close_matches(word, WORDS, n=1)
+        hint = f"Did you mean :{near[0]}?" if near else f"There are {', '.join(WORDS)}."
+        raise UsageProblem(f"there is no command {word!r}", hint=hint)
+
+
+def _theme(app: QuashApp, name: str) -> None:
+    if name not in NAMES:
+        raise UsageProblem(f"there is no theme {name!r}", hint=f"There are {', '.join(NAMES)}.")
+    app.theme = name
+
+
+def _ids(app: QuashApp, text: str) -> None:
+    ids = [check_id(each) for each in text.replace(",", " ").split()]
+    if not ids:
+        raise UsageProblem("ids wants at least one id", hint="Write :ids ID ID …, separated by spaces.")
+    screen = _items(app, "ids")
+    screen.marking.mark_ids(ids)
+    app.say(phrase("{} marked; {} reviews them.", screen.table.marks.count, app.key_of("review")))
+
+
+def _items(app: QuashApp, word: str) -> ItemsScreen:
+    from tui_app.tui.screens.items import ItemsScreen
+
+    if not isinstance(app.top, ItemsScreen) or app.top.system is None:
+        raise UsageProblem(f"{word} is for a table of items", hint="Go to one first, as with :commands.")
+    return app.top

@@ -1,0 +1,77 @@
+"""The actions that move through a table of items, order it, and open what is under the cursor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui_app.tui.text import phrase
+
+if TYPE_CHECKING:
+    from tui_app.tui.screens.items import ItemsScreen
+
+
+class Moving:
+    """Cursor, column, order, detail, review."""
+
+    def __init__(self, screen: ItemsScreen) -> None:
+        self._screen = screen
+
+    def act_move(self, where: str) -> None:
+        screen, table = self._screen, self._screen.table
+        window = table.window
+        if where in ("left", "right"):
+            table.move_column(-1 if where == "left" else 1)
+        elif window is None:
+            return
+        elif where == "first" and window.more_before:
+            self._far(screen.show_first)
+        elif where == "last" and window.more_after:
+            self._far(screen.show_last)
+        else:
+            table.move(where)
+
+    def _far(self, go: object) -> None:
+        screen = self._screen
+        if screen.table.range_from is not None:
+            key = screen.quash.key_of("mark_all")
+            screen.quash.say(phrase("A range ends at the rows that were read; {} marks all.", key), "warning")
+        elif callable(go):
+            go()
+
+    def act_sort(self) -> None:
+        column, window = self._screen.table.described, self._screen.table.window
+        if column is not None and window is not None and window.view.sort.removeprefix("-") != column.field:
+            # A time is looked at from its newest end.
+            self._screen.sort_by(f"-{column.field}" if column.kind == "time" else column.field)
+
+    def act_sort_reverse(self) -> None:
+        window = self._screen.table.window
+        if window is not None:
+            sort = window.view.sort
+            self._screen.sort_by(sort.removeprefix("-") if sort.startswith("-") else f"-{sort}")
+
+    def act_refresh(self) -> None:
+        self._screen.quash.retry()
+
+    def act_detail(self) -> None:
+        from tui_app.tui.screens.detail import DetailScreen
+
+        screen = self._screen
+        if screen.table.item is not None and screen.system is not None:
+            screen.quash.push_screen(DetailScreen(screen.table.item, screen.system))
+
+    def act_review(self) -> None:
+        from tui_app.contract.work import PlanRequest, SelectionModel
+        from tui_app.tui.path import open_review
+
+        screen = self._screen
+        item = screen.table.item
+        chosen = screen.table.marks.selections(screen.system_name)
+        if not chosen and item is not None:
+            chosen = [{"system": item.system, "ids": [item.id]}]
+        if chosen:
+            selections = [SelectionModel(**selection) for selection in chosen]
+            open_review(screen.quash, PlanRequest(selections=selections))
+
+    def act_preview_marked(self) -> None:
+        self.act_review()

@@ -1,0 +1,75 @@
+"""Everything that is known of one item: its fields, its preview, its trail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui_app.tui.actions import DETAIL, State
+from tui_app.tui.preview_text import field_lines
+from tui_app.tui.screens.base import QuashScreen
+from tui_app.tui.text import lines, phrase
+from tui_app.tui.widgets.preview_panel import told
+
+if TYPE_CHECKING:
+    from tui_app.contract.models import ItemModel, SystemModel
+
+
+class DetailScreen(QuashScreen[None], inherit_bindings=False):
+    """One item, read anew."""
+
+    PLACE = DETAIL
+
+    def __init__(self, item: ItemModel, system: SystemModel) -> None:
+        super().__init__()
+        self._item, self._system = item, system
+
+    def body(self) -> Iterator[Widget]:
+        yield VerticalScroll(
+            Static(self._fields(), id="detail-fields", markup=False),
+            Static(phrase("reading"), id="detail-preview", markup=False),
+            id="detail",
+        )
+
+    def state(self) -> State:
+        return replace(super().state(), item=True, rows=1)
+
+    def connected(self) -> None:
+        self.start(self._read(), group="detail")
+
+    async def _read(self) -> None:
+        preview = await told(self.client, self._item, self.quash, whole=True)
+        self.query_one("#detail-preview", Static).update(preview)
+        self._item = await self.client.items.get(self._item.system, self._item.id)
+        self.query_one("#detail-fields", Static).update(self._fields())
+
+    def _fields(self) -> Content:
+        return lines(*field_lines(self._item, self._system, 20_000), phrase(""))
+
+    def act_move(self, where: str) -> None:
+        scroll = self.query_one("#detail", VerticalScroll)
+        half = scroll.size.height // 2
+        steps = {
+            "down": 1,
+            "up": -1,
+            "page_down": half * 2,
+            "page_up": -half * 2,
+            "half_down": half,
+            "half_up": -half,
+            "first": -scroll.max_scroll_y,
+            "last": scroll.max_scroll_y,
+        }
+        scroll.scroll_relative(y=steps.get(where, 0), animate=False)
+
+    def act_review(self) -> None:
+        from tui_app.contract.work import PlanRequest, SelectionModel
+        from tui_app.tui.path import open_review
+
+        of = SelectionModel(system=self._item.system, ids=[self._item.id])
+        open_review(self.quash, PlanRequest(selections=[of]))

@@ -1,0 +1,63 @@
+"""The help of a screen: its actions and their keys, searchable, from the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from tui_app.tui.actions import HELP, Action
+from tui_app.tui.keymap import shown_key
+from tui_app.tui.screens.base import QuashScreen
+from tui_app.tui.text import lines, phrase, safe
+
+KEYS = 22
+"""Cells for the keys of an action."""
+
+
+class HelpScreen(QuashScreen[None], inherit_bindings=False):
+    """What can be done on one screen. Typing searches, and so its own moves are those of keys that type nothing."""
+
+    PLACE = HELP
+
+    def __init__(self, of: str) -> None:
+        super().__init__()
+        self._of = of
+
+    def body(self) -> Iterator[Widget]:
+        yield Input(id="help-search", placeholder="type to search; esc goes back", compact=True)
+        yield VerticalScroll(Static(self._text(""), id="help-text", markup=False), id="help-scroll", can_focus=False)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#help-search", Input).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.query_one("#help-text", Static).update(self._text(event.value))
+
+    def act_move(self, where: str) -> None:
+        scroll = self.query_one("#help-scroll", VerticalScroll)
+        page = max(scroll.size.height - 1, 1)
+        steps = {"down": 1, "up": -1, "page_down": page, "page_up": -page}
+        scroll.scroll_relative(y=steps.get(where, 0), animate=False)
+
+    def _text(self, search: str) -> Content:
+        wanted = search.casefold().split()
+        state = self.quash.help_state
+        rows: list[Content] = []
+        for action in self.quash.keymap.at(self._of):
+            keys = " ".join(shown_key(key) for key in self.quash.keymap.keys(action))
+            text = f"{keys} {action.label} {action.help}".casefold()
+            if all(word in text for word in wanted):
+                rows.append(self._row(action, keys))
+                why = action.why_disabled(state) if state is not None else None
+                if why:
+                    rows.append(phrase("{}  not now: {}", " " * KEYS, why).stylize("dim"))
+        return lines(*rows) if rows else phrase("No action matches {}.", search)
+
+    def _row(self, action: Action, keys: str) -> Content:
+        return phrase("{}  {}", safe(keys.ljust(KEYS)).stylize("bold"), action.help)

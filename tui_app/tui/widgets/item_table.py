@@ -1,0 +1,244 @@
+"""The windowed table: it draws the lines that are seen, from a window of rows around the eye."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui_app.tui.widgets.layout import layout
+from tui_app.tui.widgets.marks import Marks
+from tui_app.tui.widgets.row_painter import RowPainter
+
+if TYPE_CHECKING:
+    from rich.style import Style
+
+    from tui_app.contract.models import ColumnModel, ItemModel, SystemModel
+    from tui_app.tui.app import QuashApp
+    from tui_app.tui.screens.base import QuashScreen
+    from tui_app.tui.widgets.window import Window
+
+AHEAD = 60
+"""Rows left beyond the last line on either side when more are read."""
+
+PREFIX = "item-table--"
+
+
+class ItemTable(Widget, can_focus=True):
+    """Rows of one system with a cursor and marks. It reads more rows by itself, and changes nothing else."""
+
+    COMPONENT_CLASSES: ClassVar = {f"{PREFIX}{look}" for look in RowPainter.LOOKS}
+    app: QuashApp
+
+    class Moved(Message):
+        """The cursor is on another item, or other rows are seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.window: Window | None = None
+        self.system: SystemModel | None = None
+        self.column = 0
+        self.marks = Marks()
+        self.members: set[str] = set()
+        self.range_from: str | None = None
+        self.message = ""
+        self.jump = False
+        self._cursor = 0
+        self._top = 0
+        self._reading = False
+        self._drawn: tuple[object, RowPainter] | None = None
+
+    # What is under the cursor, and what is seen
+
+    @property
+    def item(self) -> ItemModel | None:
+        """The item of the cursor."""
+        rows = self.rows
+        return rows[self._cursor] if 0 <= self._cursor < len(rows) else None
+
+    @property
+    def rows(self) -> list[ItemModel]:
+        """The rows of the window."""
+        return self.window.rows if self.window else []
+
+    @property
+    def described(self) -> ColumnModel | None:
+        """The column of the column cursor."""
+        return self.system.columns[self.column] if self.system else None
+
+    @property
+    def lines(self) -> int:
+        """How many rows there is room for."""
+        return max(self.size.height - 1, 1)
+
+    @property
+    def seen(self) -> tuple[int, int] | None:
+        """The numbers of the first and the last row that are seen, where they are known."""
+        window = self.window
+        if window is None or window.position is None or not window.rows:
+            return None
+        last = min(self._top + self.lines, len(window.rows))
+        return window.position + self._top, window.position + last - 1
+
+    def in_range(self) -> list[ItemModel]:
+        """The items of the range that is being taken, in order; none where none is."""
+        start = self.window.index_of(self.range_from) if self.window else None
+        if start is None:
+            return []
+        first, last = sorted((start, self._cursor))
+        return self.rows[first : last + 1]
+
+    # Rows
+
+    def show(self, window: Window, *, last: bool = False) -> None:
+        """Draw another window. The cursor stays on its item and line, else on what was nearest to it and is left."""
+        line = self._cursor - self._top
+        found = self._nearest(window)
+        end = max(len(window.rows) - 1, 0)
+        self.window = window
+        self._cursor = end if last else 0 if found is None else found
+        self._top = self._cursor - line
+        self._clamp()
+        self.refresh()
+        self._moved()
+        self._read_ahead()
+
+    def start_over(self) -> None:
+        """Forget the cursor: the next window is shown from its first row."""
+        self.window, self._cursor, self._top = None, 0, 0
+
+    def _nearest(self, window: Window) -> int | None:
+        places = {row.id: index for index, row in enumerate(window.rows)}
+        below, above = self.rows[self._cursor :], self.rows[: self._cursor]
+        return next((places[row.id] for row in (*below, *reversed(above)) if row.id in places), None)
+
+    def move(self, where: str) -> None:
+        """Move the cursor: one of the registry's moves."""
+        page = self.lines
+        steps = {
+            "down": 1,
+            "up": -1,
+            "page_down": page,
+            "page_up": -page,
+            "half_down": page // 2,
+            "half_up": -(page // 2),
+            "first": -len(self.rows),
+            "last": len(self.rows),
+        }
+        self._to(self._cursor + steps[where], page=abs(steps[where]) > 1)
+
+    def move_column(self, step: int) -> None:
+        """Move the column cursor."""
+        if self.system is not None:
+            self.column = min(max(self.column + step, 0), len(self.system.columns) - 1)
+            self.refresh()
+            self._moved()
+
+    def _to(self, wanted: int, *, page: bool = False) -> None:
+        before, top = self._cursor, self._top
+        self._cursor = min(max(wanted, 0), max(len(self.rows) - 1, 0))
+        if page and self._cursor != before:
+            self._top += self._cursor - before
+        self._clamp()
+        if self._top != top or self.range_from is not None:
+            self.refresh()
+        else:
+            self._refresh_rows(before, self._cursor)
+        if self._cursor != before or self._top != top:
+            self._moved()
+        self._read_ahead()
+
+    def _clamp(self) -> None:
+        slack = max(self.lines // 2, 1) if self.jump else 0
+        if self._cursor < self._top:
+            self._top = self._cursor - slack
+        elif self._cursor >= self._top + self.lines:
+            self._top = self._cursor - self.lines + 1 + slack
+        self._top = max(min(self._top, len(self.rows) - self.lines), 0)
+
+    def _read_ahead(self) -> None:
+        window = self.window
+        if window is None or self._reading:
+            return
+        below = window.more_after and self._top + self.lines + AHEAD > len(window.rows)
+        above = window.more_before and self._top < AHEAD
+        if below or above:
+            self._reading = True
+            cast("QuashScreen[object]", self.screen).start(self._extend(window, below=below), group="pages")
+
+    async def _extend(self, window: Window, *, below: bool) -> None:
+        try:
+            shift = -await window.extend_after() if below else await window.extend_before()
+        finally:
+            self._reading = False
+        if window is self.window:
+            self._cursor += shift
+            self._top += shift
+            self.refresh()
+            self._moved()
+            self._read_ahead()
+
+    def _moved(self) -> None:
+        self.post_message(self.Moved())
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        if self.system is None:
+            return Strip.blank(self.size.width, self.rich_style)
+        painter = self._painter(self.system)
+        if y == 0:
+            return painter.header(self.window.view.sort if self.window else "", self.column)
+        index = self._top + y - 1
+        if not self.rows and self.message:
+            lines = textwrap.wrap(self.message, max(self.size.width - 4, 20))
+            return painter.message(lines[y - 2]) if 2 <= y < len(lines) + 2 else painter.blank()
+        if index >= len(self.rows):
+            return painter.blank()
+        item = self.rows[index]
+        return painter.row(
+            item,
+            marked=self.marks.holds(item.id, member=item.id in self.members),
+            ranged=self._ranged(index),
+            column=self.column if index == self._cursor and self.has_focus else None,
+        )
+
+    def _ranged(self, index: int) -> bool:
+        start = self.window.index_of(self.range_from) if self.window and self.range_from else None
+        return start is not None and min(start, self._cursor) <= index <= max(start, self._cursor)
+
+    def _painter(self, system: SystemModel) -> RowPainter:
+        key = (system, self.size.width, self.column)
+        if self._drawn is None or self._drawn[0] != key:
+            slots = layout(system.columns, self.size.width, self.column)
+            self._drawn = (key, RowPainter(system, slots, self.size.width, self.app.glyphs, self._look))
+        return self._drawn[1]
+
+    def _look(self, name: str) -> Style:
+        return self.get_component_rich_style(f"{PREFIX}{name}")
+
+    def _refresh_rows(self, *indexes: int) -> None:
+        width = self.size.width
+        self.refresh(*(Region(0, index - self._top + 1, width, 1) for index in set(indexes)))
+
+    # The mouse is never needed, and does no harm
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y > 0:
+            self._to(self._top + event.y - 1)
+
+    def on_mouse_scroll_down(self) -> None:
+        self.move("down")
+
+    def on_mouse_scroll_up(self) -> None:
+        self.move("up")
+
+    def on_resize(self) -> None:
+        self._clamp()
+        self._moved()
+        self._read_ahead()

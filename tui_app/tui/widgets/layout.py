@@ -1,0 +1,67 @@
+"""Which columns a width has room for, and how wide each is: pure arithmetic over what a system says of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tui_app.contract.models import ColumnModel
+
+GAP = 1
+"""Cells between two columns."""
+
+SIGNS = 4
+"""Cells before the first column: the mark, the verdict, and a blank after each."""
+
+GLYPH = 2
+"""Cells that a status takes beside its word."""
+
+LEAST = 6
+"""No flexible column is squeezed below this to make room for the one under the cursor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One column as it is drawn: its number among all columns, where it begins, and its width in cells."""
+
+    number: int
+    start: int
+    width: int
+
+
+def layout(columns: Sequence[ColumnModel], width: int, wanted: int = 0) -> tuple[Slot, ...]:
+    """The columns that fit, in their order; the ``wanted`` one is always among them.
+
+    Columns go by priority, the least important first. What is left over is shared by the flexible ones.
+    """
+    room = width - SIGNS
+    chosen = {wanted} if columns else set()
+    used = _width(columns[wanted]) if columns else 0
+    for number in sorted(range(len(columns)), key=lambda number: columns[number].priority):
+        needed = _width(columns[number]) + GAP
+        if number not in chosen and used + needed <= room:
+            chosen.add(number)
+            used += needed
+    return _placed(columns, sorted(chosen), room)
+
+
+def _width(column: ColumnModel) -> int:
+    return column.width + (GLYPH if column.kind == "status" else 0)
+
+
+def _placed(columns: Sequence[ColumnModel], chosen: Sequence[int], room: int) -> tuple[Slot, ...]:
+    widths = {number: _width(columns[number]) for number in chosen}
+    spare = room - sum(widths.values()) - GAP * max(len(chosen) - 1, 0)
+    flexible = [number for number in chosen if columns[number].flexible]
+    for place, number in enumerate(flexible):
+        share = spare // (len(flexible) - place)
+        widths[number] = max(widths[number] + share, LEAST)
+        spare -= share
+    slots, start = [], SIGNS
+    for number in chosen:
+        fitting = min(widths[number], max(room + SIGNS - start, 0))
+        slots.append(Slot(number, start, fitting))
+        start += fitting + GAP
+    return tuple(slots)

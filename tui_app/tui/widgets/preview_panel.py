@@ -1,0 +1,68 @@
+"""The panel that follows the cursor: what cancelling this item would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui_app.domain.errors import QuashError
+from tui_app.tui.preview_text import preview_lines, trail_lines, unknown_line
+from tui_app.tui.text import lines, phrase, safe
+
+if TYPE_CHECKING:
+    from tui_app.client.backend import BackendClient
+    from tui_app.contract.models import ItemModel
+    from tui_app.tui.app import QuashApp
+
+TRAIL = 5
+"""Trail entries that are shown here; the detail screen shows all."""
+
+
+class PreviewPanel(VerticalScroll, can_focus=False):
+    """One item's preview; it is empty while none can be shown, and never that of another item."""
+
+    app: QuashApp
+
+    def compose(self) -> Iterator[Widget]:
+        yield Static("", id="preview-text", markup=False)
+
+    def empty(self, why: Content) -> None:
+        """Show no item."""
+        self._show(why)
+
+    def reading(self, item: ItemModel) -> None:
+        """Another item is under the cursor: what stands here is no longer about it."""
+        self._show(lines(safe(item.id, 200).stylize("bold"), phrase("reading")))
+
+    async def read(self, client: BackendClient, item: ItemModel) -> None:
+        """Fetch and show one item; each part that cannot be read says so, and why."""
+        self._show(await told(client, item, self.app))
+
+    def _show(self, content: Content) -> None:
+        self.query_one("#preview-text", Static).update(content)
+        self.scroll_home(animate=False)
+
+
+async def told(client: BackendClient, item: ItemModel, app: QuashApp, *, whole: bool = False) -> Content:
+    """Everything that can be read of an item, in words."""
+    parts = [safe(item.id, 200).stylize("bold"), Content("")]
+    glyphs = app.glyphs
+    limit = 20_000 if whole else 400
+    try:
+        preview = await client.items.preview(item.system, item.id)
+    except QuashError as error:
+        parts.append(unknown_line(phrase("preview"), error.message, glyphs))
+    else:
+        parts.extend(preview_lines(preview, glyphs, limit))
+    try:
+        trail = await client.items.trail(item.system, item.id)
+    except QuashError as error:
+        parts.append(unknown_line(phrase("trail"), error.message, glyphs))
+    else:
+        parts.extend(trail_lines(trail, glyphs, None if whole else TRAIL))
+    return lines(*parts)
