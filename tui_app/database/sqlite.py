@@ -41,9 +41,7 @@ def translate(error: sqlite3.Error, path: Path) -> QuashError:
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"{path} is held by another process")
     if primary in _UNUSABLE:
-        return CannotConnect(
-            f"{path} cannot be used: {error}", hint="Check the file, its owner and its folder."
-        )
+        return CannotConnect(f"{path} cannot be used: {error}", hint="Check the file, its owner and its folder.")
     return Fault(f"SQLite said {error} on {path}")
 
 
@@ -56,9 +54,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(
-            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -108,13 +104,16 @@ class SqliteFile:
             await self.write(lambda _: None)
         return await self._run(self._reader, self._read_now, work)
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` in one transaction on the writing connection; durable when this returns.
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+        """Run ``work`` in one transaction on the writing connection; on disk when this returns.
+
+        A transaction that is not ``durable`` outlives this process, and is on disk with the next one that is: only a
+        power cut between the two can undo it. That is for what is found out again when it is lost.
 
         Raises:
             Unavailable: the file is locked, full or cannot be used; nothing was written.
         """
-        return await self._run(self._writer, self._write_now, work)
+        return await self._run(self._writer, self._write_now if durable else self._write_soon, work)
 
     async def _run(
         self,
@@ -149,6 +148,16 @@ class SqliteFile:
                 return work(connection)
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
+
+    def _write_soon(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connections.get("write")
+        if connection is None:
+            return self._write_now(work)
+        connection.execute("PRAGMA synchronous=NORMAL")
+        try:
+            return self._write_now(work)
+        finally:
+            connection.execute("PRAGMA synchronous=FULL")
 
     async def close(self) -> None:
         """Close both connections, each in its own thread, and end the threads."""

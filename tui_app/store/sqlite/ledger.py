@@ -21,7 +21,7 @@ SELECT seq, -1 AS position, hash, body, NULL AS record, NULL AS reason FROM ledg
 WHERE {entry_where}
 UNION ALL
 SELECT o.seq, o.position, o.hash, l.body, o.record, json_extract(run.confirmed, '$.reason') FROM outcome AS o
-JOIN ledger AS l ON l.seq = o.seq JOIN run ON run.number = o.run
+JOIN ledger AS l ON l.seq = o.seq JOIN run ON run.id = l.chain
 WHERE {item_where}
 ORDER BY 1 {way}, 2 {way} LIMIT :limit
 """

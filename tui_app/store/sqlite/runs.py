@@ -88,8 +88,8 @@ SELECT i.position, i.system, i.item, i.status, i.version, i.code, i.reason,
        r.state AS run_state, r.key, r.sent_at, {_OUTCOME}
 FROM plan_item i
 LEFT JOIN run_item r ON r.run = :run AND r.position = i.position
-LEFT JOIN outcome o ON o.run = r.run AND o.position = r.position AND o.revision = r.revision
-LEFT JOIN verification v ON v.run = r.run AND v.position = r.position AND v.revision = r.checked
+LEFT JOIN outcome o ON o.seq = r.outcome AND o.position = r.position
+LEFT JOIN verification v ON v.seq = r.verification AND v.position = r.position
 WHERE i.plan = :plan AND i.position > :after AND i.position <= :until
 """
 

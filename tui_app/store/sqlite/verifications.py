@@ -38,43 +38,39 @@ def write_verifications(
     if not found:
         return
     run = run_number(connection, run_id)
-    last = _last(connection, run, found)
-    changes: Counter[tuple[str, str]] = Counter()
-    records = []
-    for position, one in sorted(found.items()):
-        revision, before = last.get(position, (-1, None))
-        if before is not None:
-            changes[before, ""] -= 1
-        changes[one.verified.value, ""] += 1
-        record = {"position": position, "verified": one.verified.value, "note": one.note, "at": at}
-        records.append((position, revision + 1, canonical(record)))
-    hashed = entries.hashed(record for _, _, record in records)
+    ordered = sorted(found.items())
+    last = _last(connection, run, ordered[0][0], ordered[-1][0])
+    changes: Counter[str] = Counter(one.verified.value for one in found.values())
+    changes.subtract(last[position] for position in found if position in last)
+    hashed = entries.hashed(
+        canonical({"position": position, "verified": one.verified.value, "note": one.note, "at": at})
+        for position, one in ordered
+    )
     told = {
         **facts,
         "at": at,
-        "items": len(records),
+        "items": len(ordered),
         "found": dict(Counter(one.verified.value for one in found.values())),
         "digest": rows_digest(one for one, _ in hashed),
     }
-    entry = entries.append(connection, Event.VERIFIED, told, chain=run_id)
+    seq = entries.append(connection, Event.VERIFIED, told, chain=run_id).seq
     connection.executemany(
-        "INSERT INTO verification (run, position, revision, seq, hash, record) VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            (run, position, revision, entry.seq, *stored)
-            for (position, revision, _), stored in zip(records, hashed, strict=True)
-        ),
+        "INSERT INTO verification (seq, position, hash, record) VALUES (?, ?, ?, ?)",
+        ((seq, position, *stored) for (position, _), stored in zip(ordered, hashed, strict=True)),
     )
     connection.executemany(
-        "UPDATE run_item SET checked = ? WHERE run = ? AND position = ?",
-        ((revision, run, position) for position, revision, _ in records),
+        "UPDATE run_item SET verification = ? WHERE run = ? AND position = ?",
+        ((seq, run, position) for position, _ in ordered),
     )
-    add_to_tally(connection, run, "verified", changes)
+    add_to_tally(connection, run, "verified", {(state, ""): change for state, change in changes.items()})
 
 
-def _last(connection: sqlite3.Connection, run: int, found: Mapping[int, Verification]) -> dict[int, tuple[int, str]]:
+def _last(connection: sqlite3.Connection, run: int, first: int, until: int) -> dict[int, str]:
+    """What was found of each item the last time."""
     rows = connection.execute(
-        "SELECT position, revision, json_extract(record, '$.verified') AS verified FROM verification"
-        " WHERE run = ? AND position BETWEEN ? AND ? ORDER BY position, revision",
-        (run, min(found), max(found)),
+        "SELECT r.position, json_extract(v.record, '$.verified') AS verified FROM run_item r"
+        " JOIN verification v ON v.seq = r.verification AND v.position = r.position"
+        " WHERE r.run = ? AND r.position BETWEEN ? AND ?",
+        (run, first, until),
     )
-    return {row["position"]: (row["revision"], row["verified"]) for row in rows}
+    return {row["position"]: row["verified"] for row in rows}

@@ -59,7 +59,8 @@ class SqliteWork:
             items = run_items(connection, run_id, after=first - 1, until=last, limit=last - first + 1)
             return Claim(run_id, chunk["number"], chunk["generation"] + 1, chunk["system"], tuple(items))
 
-        return await self._file.write(work)
+        # A claim that a power cut undoes has written no intent, and is made again.
+        return await self._file.write(work, durable=False)
 
     async def next_due(self, run_id: str) -> str | None:
         return await self._file.read(lambda connection: connection.execute(_SQL["next_due"], (run_id,)).fetchone()[0])
@@ -132,7 +133,8 @@ class SqliteWork:
             told = {**facts, "chunk": claim.chunk, "generation": claim.generation}
             write_verifications(connection, claim.run_id, found, told, at)
 
-        await self._file.write(work)
+        # A verification that a power cut undoes is made again, since its chunk is not complete then either.
+        await self._file.write(work, durable=False)
 
     async def complete(self, claim: Claim) -> None:
         await self._set(claim, "done")
@@ -148,63 +150,51 @@ class SqliteWork:
                 (state, claim.run_id, claim.chunk, claim.generation),
             )
 
-        await self._file.write(work)
+        await self._file.write(work, durable=False)
 
 
 def _record(
-    connection: sqlite3.Connection,
-    claim: Claim,
-    outcomes: Sequence[Outcome],
-    facts: Mapping[str, Any],
-    at: str,
+    connection: sqlite3.Connection, claim: Claim, outcomes: Sequence[Outcome], facts: Mapping[str, Any], at: str
 ) -> None:
     run = run_number(connection, claim.run_id)
-    before = _before(connection, run, outcomes)
+    ordered = sorted(outcomes, key=lambda one: one.position)
+    before = _before(connection, run, ordered)
     changes: Counter[tuple[str, str]] = Counter()
-    rows = []
-    for one in sorted(outcomes, key=lambda outcome: outcome.position):
-        state, code, revision = before.get(one.position, (ItemState.PLANNED, "", -1))
+    for one in ordered:
+        state, code = before.get(one.position, (ItemState.PLANNED, ""))
         if one.answer.state not in ITEM_MOVES[state]:
             raise Conflict(f"an item that is {state} cannot become {one.answer.state}", item=one.id)
         if state is not ItemState.PLANNED:
             changes[state.value, code] -= 1
         changes[one.answer.state.value, one.answer.code or ""] += 1
-        rows.append((one, revision + 1, canonical({**one.record(), "at": at})))
-    hashed = entries.hashed(record for _, _, record in rows)
+    hashed = entries.hashed(canonical({**one.record(), "at": at}) for one in ordered)
     told = {
         **facts,
         "at": at,
         "system": claim.system,
         "chunk": claim.chunk,
         "generation": claim.generation,
-        "items": len(rows),
-        "outcomes": dict(Counter(one.answer.state.value for one in outcomes)),
+        "items": len(ordered),
+        "outcomes": dict(Counter(one.answer.state.value for one in ordered)),
         "digest": rows_digest(one for one, _ in hashed),
     }
-    entry = entries.append(connection, Event.CHUNK, told, chain=claim.run_id)
+    seq = entries.append(connection, Event.CHUNK, told, chain=claim.run_id).seq
+    connection.executemany(
+        _SQL["outcome"], ((seq, one.position, *stored) for one, stored in zip(ordered, hashed, strict=True))
+    )
     connection.executemany(
         _SQL["settle"],
         (
-            (run, one.position, claim.chunk, one.system, one.id, one.answer.state, one.answer.code, revision)
-            for one, revision, _ in rows
-        ),
-    )
-    connection.executemany(
-        _SQL["outcome"],
-        (
-            (run, one.position, revision, entry.seq, *stored)
-            for (one, revision, _), stored in zip(rows, hashed, strict=True)
+            (run, one.position, claim.chunk, one.system, one.id, one.answer.state, one.answer.code, seq)
+            for one in ordered
         ),
     )
     add_to_tally(connection, run, "item", changes)
 
 
-def _before(
-    connection: sqlite3.Connection, run: int, outcomes: Sequence[Outcome]
-) -> dict[int, tuple[ItemState, str, int]]:
-    positions = [one.position for one in outcomes]
+def _before(connection: sqlite3.Connection, run: int, ordered: Sequence[Outcome]) -> dict[int, tuple[ItemState, str]]:
     rows = connection.execute(
-        "SELECT position, state, code, revision FROM run_item WHERE run = ? AND position BETWEEN ? AND ?",
-        (run, min(positions), max(positions)),
+        "SELECT position, state, code FROM run_item WHERE run = ? AND position BETWEEN ? AND ?",
+        (run, ordered[0].position, ordered[-1].position),
     )
-    return {row["position"]: (ItemState(row["state"]), row["code"] or "", row["revision"]) for row in rows}
+    return {row["position"]: (ItemState(row["state"]), row["code"] or "") for row in rows}

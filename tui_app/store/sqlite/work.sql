@@ -16,10 +16,10 @@ INSERT OR IGNORE INTO run_item (run, position, chunk, system, item, state, key, 
 VALUES (?, ?, ?, ?, ?, 'sending', ?, ?);
 
 -- name: settle
-INSERT INTO run_item (run, position, chunk, system, item, state, code, revision)
+INSERT INTO run_item (run, position, chunk, system, item, state, code, outcome)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run, position) DO UPDATE
-SET state = excluded.state, code = excluded.code, revision = excluded.revision;
+SET state = excluded.state, code = excluded.code, outcome = excluded.outcome;
 
 -- name: outcome
-INSERT INTO outcome (run, position, revision, seq, hash, record) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO outcome (seq, position, hash, record) VALUES (?, ?, ?, ?);

@@ -66,17 +66,17 @@ CREATE INDEX chunk_open ON chunk (run, number) WHERE state <> 'done';
 
 -- A row exists from the intent on, or from the decision not to send; before that an item is planned.
 CREATE TABLE run_item (
-    run      INTEGER NOT NULL REFERENCES run (number),
-    position INTEGER NOT NULL,
-    chunk    INTEGER NOT NULL,
-    system   TEXT NOT NULL,
-    item     TEXT NOT NULL,
-    state    TEXT NOT NULL,
-    code     TEXT,
-    key      TEXT,
-    sent_at  TEXT,
-    revision INTEGER NOT NULL DEFAULT -1,
-    checked  INTEGER NOT NULL DEFAULT -1,
+    run          INTEGER NOT NULL REFERENCES run (number),
+    position     INTEGER NOT NULL,
+    chunk        INTEGER NOT NULL,
+    system       TEXT NOT NULL,
+    item         TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    code         TEXT,
+    key          TEXT,
+    sent_at      TEXT,
+    outcome      INTEGER REFERENCES ledger (seq),
+    verification INTEGER REFERENCES ledger (seq),
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID;
 
@@ -105,29 +105,23 @@ CREATE TABLE ledger (
 
 CREATE INDEX ledger_chain ON ledger (chain, seq);
 
+-- Outcomes and verifications stand under the entry they were recorded with; a later one of the same item does not
+-- replace an earlier one, run_item names the last.
 CREATE TABLE outcome (
-    run      INTEGER NOT NULL REFERENCES run (number),
-    position INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
     seq      INTEGER NOT NULL REFERENCES ledger (seq),
+    position INTEGER NOT NULL,
     hash     BLOB NOT NULL,
     record   TEXT NOT NULL,
-    PRIMARY KEY (run, position, revision)
+    PRIMARY KEY (seq, position)
 ) WITHOUT ROWID;
-
-CREATE INDEX outcome_seq ON outcome (seq, position);
 
 CREATE TABLE verification (
-    run      INTEGER NOT NULL REFERENCES run (number),
-    position INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
     seq      INTEGER NOT NULL REFERENCES ledger (seq),
+    position INTEGER NOT NULL,
     hash     BLOB NOT NULL,
     record   TEXT NOT NULL,
-    PRIMARY KEY (run, position, revision)
+    PRIMARY KEY (seq, position)
 ) WITHOUT ROWID;
-
-CREATE INDEX verification_seq ON verification (seq, position);
 
 CREATE TRIGGER ledger_fixed BEFORE UPDATE ON ledger BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER ledger_kept BEFORE DELETE ON ledger BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
