@@ -28,7 +28,7 @@ def verdict_line(verdict: VerdictModel, glyphs: Glyphs) -> Content:
 
 
 def preview_lines(preview: PreviewModel, glyphs: Glyphs, limit: int = LINE) -> Iterator[Content]:
-    """The verdict first, then the impact, what cannot be undone, and the sections as the system wrote them."""
+    """The verdict first, then what would happen, then what cannot be undone."""
     yield verdict_line(preview.verdict, glyphs)
     happens = [line for line in preview.impact if not line.irreversible]
     final = [line for line in preview.impact if line.irreversible]
@@ -46,6 +46,10 @@ def preview_lines(preview: PreviewModel, glyphs: Glyphs, limit: int = LINE) -> I
         yield phrase("{} {}", glyphs["warning"], safe(line.text, limit)).stylize("bold")
     if preview.irreversible and not final:
         yield phrase("{} none of this can be undone", glyphs["warning"]).stylize("bold")
+
+
+def section_lines(preview: PreviewModel, limit: int = LINE) -> Iterator[Content]:
+    """The sections as the system wrote them: among them the very reply that a sender will read."""
     for section in preview.sections:
         yield from _titled(section.title)
         yield from (safe(line, limit) for line in section.lines)

@@ -64,7 +64,7 @@ def _rows(table: ItemTable, glyphs: Glyphs) -> Content:
     if window is None or window.total is None:
         return safe("rows not counted")
     total = phrase("{}" if window.exact else "about {}", window.total)
-    return phrase("{} of {}", _span(seen, glyphs), total) if seen else total
+    return phrase("{} of {}", _span(seen, glyphs), total) if seen else phrase("no rows")
 
 
 def _span(seen: tuple[int, int], glyphs: Glyphs) -> Content:

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui_app.domain.errors import QuashError
-from tui_app.tui.preview_text import preview_lines, trail_lines, unknown_line
+from tui_app.tui.preview_text import preview_lines, section_lines, trail_lines, unknown_line
 from tui_app.tui.text import lines, phrase, safe
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tui_app.contract.models import ItemModel
     from tui_app.tui.app import QuashApp
 
-TRAIL = 5
+TRAIL = 4
 """Trail entries that are shown here; the detail screen shows all."""
 
 
@@ -50,19 +50,21 @@ class PreviewPanel(VerticalScroll, can_focus=False):
 
 async def told(client: BackendClient, item: ItemModel, app: QuashApp, *, whole: bool = False) -> Content:
     """Everything that can be read of an item, in words."""
-    parts = [safe(item.id, 200).stylize("bold"), Content("")]
+    parts = [] if whole else [safe(item.id, 200).stylize("bold"), Content("")]
     glyphs = app.glyphs
     limit = 20_000 if whole else 400
+    sections: list[Content] = []
     try:
         preview = await client.items.preview(item.system, item.id)
     except QuashError as error:
         parts.append(unknown_line(phrase("preview"), error.message, glyphs))
     else:
         parts.extend(preview_lines(preview, glyphs, limit))
+        sections.extend(section_lines(preview, limit))
     try:
         trail = await client.items.trail(item.system, item.id)
     except QuashError as error:
         parts.append(unknown_line(phrase("trail"), error.message, glyphs))
     else:
         parts.extend(trail_lines(trail, glyphs, None if whole else TRAIL))
-    return lines(*parts)
+    return lines(*parts, *sections)
