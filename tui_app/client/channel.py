@@ -123,10 +123,8 @@ class Channel:
         request = self._http.build_request("GET", path)
         answer = await self._open(request)
         try:
-            async for piece in answer.aiter_raw():
+            async for piece in self._pieces(answer, request):
                 yield piece
-        except httpx.TransportError as error:
-            raise self._silent(request, error) from error
         finally:
             await answer.aclose()
 
@@ -146,16 +144,20 @@ class Channel:
 
     async def _read(self, answer: httpx.Response, request: httpx.Request) -> bytes:
         body = bytearray()
+        async for piece in self._pieces(answer, request):
+            body += piece
+            if len(body) > MAX_BODY:
+                raise Fault(f"{self._origin} sent more than {MAX_BODY} bytes for {request.url.path}")
+        return bytes(body)
+
+    async def _pieces(self, answer: httpx.Response, request: httpx.Request) -> AsyncIterator[bytes]:
         if answer.headers.get("content-encoding", "identity") != "identity":
             raise Fault(f"{self._origin} compressed its answer, which it was not asked to do")
         try:
-            async for piece in answer.aiter_raw():
-                body += piece
-                if len(body) > MAX_BODY:
-                    raise Fault(f"{self._origin} sent more than {MAX_BODY} bytes for {request.url.path}")
+            async for piece in answer.aiter_bytes():
+                yield piece
         except httpx.TransportError as error:
             raise self._silent(request, error) from error
-        return bytes(body)
 
     def _silent(self, request: httpx.Request, error: Exception) -> QuashError:
         what = f"{self._origin} gave no answer to {request.method} {request.url.path}: {_words(error)}"
