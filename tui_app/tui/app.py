@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
@@ -30,6 +30,7 @@ from tui_app.tui.report import write_report
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import safe
 from tui_app.tui.themes import THEMES
+from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
@@ -155,9 +156,10 @@ class QuashApp(App[int], inherit_bindings=False):
 
     # What goes wrong
 
-    def start(self, work: Awaitable[object], *, group: str = "app") -> None:
+    def start(self, work: Coroutine[Any, Any, object], *, group: str = "app") -> None:
         """Work of the app's own in the background; a later one of the same group replaces it."""
-        self.run_worker(self.guarded(work, reads=True), group=group, exclusive=True, exit_on_error=False)
+        guarded = Deferred(self.guarded(Deferred(work), reads=True))
+        self.run_worker(guarded, group=group, exclusive=True, exit_on_error=False)
 
     async def guarded(self, work: Awaitable[T], *, reads: bool = False) -> T | None:
         """Await, and present what goes wrong. With ``reads`` a success ends the banner of an unreachable backend."""

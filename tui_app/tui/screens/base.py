@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from collections.abc import Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingsMap
@@ -15,6 +15,7 @@ from tui_app.tui.actions import State
 from tui_app.tui.widgets.banner import Banner, TooSmall
 from tui_app.tui.widgets.footer import Footer
 from tui_app.tui.widgets.header import Header
+from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
@@ -94,9 +95,10 @@ class QuashScreen(Screen[R], inherit_bindings=False):
         """What quitting now would lose; None for nothing."""
         return None
 
-    def start(self, work: Awaitable[object], *, group: str = "default", exclusive: bool = True) -> None:
+    def start(self, work: Coroutine[Any, Any, object], *, group: str = "default", exclusive: bool = True) -> None:
         """Work in the background; what goes wrong is presented, and a later one of the same group replaces it."""
-        self.run_worker(self.quash.guarded(work, reads=True), group=group, exclusive=exclusive, exit_on_error=False)
+        guarded = Deferred(self.quash.guarded(Deferred(work), reads=True))
+        self.run_worker(guarded, group=group, exclusive=exclusive, exit_on_error=False)
 
     def state_changed(self) -> None:
         """Draw the footer anew: something that decides about actions is different."""

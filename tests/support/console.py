@@ -1,0 +1,87 @@
+"""A console over a running service, driven by its keys and read as an operator reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from support.backend import Service
+from textual.pilot import Pilot
+
+from tui_app.contract.work import PlanRequest, SelectionModel
+from tui_app.tui.app import QuashApp
+
+PATIENCE = 20.0
+"""Seconds after which what is waited for is taken not to come."""
+
+
+class Console(QuashApp):
+    """Begins at Runs, and does not close a client that others go on using."""
+
+    DEFAULT_MODE = "runs"
+
+
+class Operator:
+    """Somebody at the keyboard."""
+
+    def __init__(self, app: QuashApp, pilot: Pilot[int], service: Service) -> None:
+        self.app, self.pilot, self.service = app, pilot, service
+
+    @property
+    def text(self) -> str:
+        """Everything that stands on the screen."""
+        return "\n".join(strip.text for strip in self.app.screen._compositor.render_strips())
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def type(self, text: str) -> None:
+        await self.pilot.press(*(_NAMES.get(one, one) for one in text))
+
+    async def until(self, condition: Callable[[], object], what: str = "") -> None:
+        """Wait for a condition; the screen is shown when it does not come."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, f"{what or 'it'} did not come:\n{self.text}"
+            await self.pilot.pause()
+
+    async def sees(self, *texts: str) -> None:
+        """Wait until all of these stand on the screen."""
+        for text in texts:
+            await self.until(lambda text=text: _flat(text) in _flat(self.text), repr(text))
+
+    async def on(self, screen: type[object]) -> None:
+        """Wait until a screen stands and may be typed at."""
+        await self.until(lambda: isinstance(self.app.screen, screen) and self.app.screen.is_mounted, screen.__name__)
+        await self.pilot.pause()
+
+    async def meanwhile(self, work: Awaitable[object]) -> None:
+        """Something that happens elsewhere while the console stands."""
+        await asyncio.ensure_future(work)
+        await self.pilot.pause()
+
+
+_NAMES = {" ": "space", "-": "minus", ".": "full_stop", ",": "comma", "/": "slash", ":": "colon"}
+
+
+def _flat(text: str) -> str:
+    """Lines and columns that were wrapped read as one."""
+    return " ".join(text.replace("│", " ").split())
+
+
+@asynccontextmanager
+async def open_console(service: Service, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Operator]:
+    """The console, connected."""
+    app = Console(lambda: service.client_of("jane@example.com", "operate"), utf8=True)
+    async with app.run_test(size=size) as pilot:
+        operator = Operator(app, pilot, service)
+        await operator.until(lambda: app.about is not None, "an answer")
+        yield operator
+
+
+def request(ids: Iterable[str] | None = None, filter: str | None = None, reason: str | None = None) -> PlanRequest:
+    """Commands to plan, by their ids or by a filter."""
+    chosen = SelectionModel(system="commands", ids=None if ids is None else list(ids), filter=filter)
+    return PlanRequest(selections=[chosen], reason=reason)

@@ -1,0 +1,302 @@
+"""The review over a real service: what it shows, what it refuses, and that enter twice is one run."""
+
+import pytest
+from support.backend import Service
+from support.console import Operator, open_console, request
+from support.world import TROUBLED, fill
+from textual import events
+
+from tui_app.tui.path import open_review
+from tui_app.tui.screens.review import ReviewScreen, draft_of
+from tui_app.tui.screens.run import RunScreen
+from tui_app.tui.screens.runs import RunsScreen
+
+ALL = f"status:{TROUBLED}"
+REASON = "Bad deploy of payments"
+
+
+@pytest.fixture
+async def operator(backend: Service):
+    async with open_console(backend) as opened:
+        yield opened
+
+
+async def reviewing(operator: Operator, *ids: str, filter: str | None = None) -> ReviewScreen:
+    open_review(operator.app, request(ids or None, filter))
+    await operator.on(ReviewScreen)
+    await operator.sees("in the plan")
+    return operator.app.screen
+
+
+def ids(number: int) -> list[str]:
+    return [f"payments/c{one:06}" for one in range(number)]
+
+
+async def runs(operator: Operator) -> list:
+    return await operator.service.client.runs.list()
+
+
+async def test_a_review_shows_the_numbers_the_groups_the_impact_and_the_command_line(operator):
+    fill(operator.service.world.folder / "commands.db", 1, reply_queue="payments__gone")
+    await reviewing(operator, *ids(3), "payments/c000030", "payments/none")
+    await operator.sees(
+        "5 in the plan, 3 will be cancelled, 2 blocked",
+        "✗ 1 blocked: NOT_FOUND",
+        "✗ 1 blocked: REPLY_QUEUE_MISSING",
+        "✓ 3 will be cancelled",
+        "payments/c000002",
+        "Cannot be undone",
+        "type yes to cancel 3",
+        "the same: quash cancel commands payments/c000000",
+    )
+
+
+async def test_the_expected_words_become_one_run(operator):
+    await reviewing(operator, *ids(3))
+    await operator.type(REASON)
+    await operator.press("enter")
+    await operator.type("yes")
+    await operator.press("enter")
+    await operator.on(RunScreen)
+    [run] = await runs(operator)
+    assert (run.reason, run.items, run.operator) == (REASON, 3, "jane@example.com")
+
+
+async def test_enter_pressed_twice_is_one_run(operator):
+    screen = await reviewing(operator, *ids(2))
+    await operator.type(REASON)
+    await operator.press("tab")
+    await operator.type("yes")
+    await operator.press("enter", "enter", "enter")
+    await operator.on(RunScreen)
+    assert len(await runs(operator)) == 1
+    assert not screen.is_attached
+
+
+async def test_enter_in_the_reason_never_confirms(operator):
+    screen = await reviewing(operator, *ids(2))
+    screen.form.confirmation.value = "yes"
+    await operator.type(REASON)
+    await operator.press("enter")
+    assert screen.form.confirmation.has_focus
+    assert await runs(operator) == []
+
+
+async def test_the_options_are_reached_from_the_reason_backwards(operator):
+    screen = await reviewing(operator, *ids(2))
+    await operator.press("shift+tab", "space", "tab")
+    await operator.type(REASON)
+    await operator.sees("--no-notify")
+    await operator.press("tab")
+    await operator.type("yes")
+    await operator.press("enter")
+    await operator.on(RunScreen)
+    [run] = await runs(operator)
+    assert run.options.notify_stakeholders is False
+    assert draft_of(operator.app).notify is False
+    assert not screen.is_attached
+
+
+@pytest.mark.parametrize("typed", ["y", "no", "YES", "2", ""])
+async def test_anything_else_says_what_is_expected_and_keeps_everything(operator, typed):
+    screen = await reviewing(operator, *ids(2))
+    await operator.type(REASON)
+    await operator.press("enter")
+    await operator.type(typed)
+    await operator.press("enter")
+    await operator.sees("Type exactly: yes")
+    assert (screen.form.reason.value, screen.form.confirmation.value) == (REASON, typed)
+    assert await runs(operator) == []
+
+
+async def test_above_twenty_the_number_is_typed(operator):
+    await reviewing(operator, filter=ALL)
+    await operator.sees("type 30 to cancel 30")
+    await operator.type(REASON)
+    await operator.press("enter")
+    await operator.type("yes")
+    await operator.press("enter")
+    await operator.sees("Type exactly: 30")
+    await operator.press("ctrl+u")
+    await operator.type("30")
+    await operator.press("enter")
+    await operator.on(RunScreen)
+
+
+async def test_a_paste_confirms_nothing(operator):
+    screen = await reviewing(operator, *ids(2))
+    await operator.type(REASON)
+    await operator.press("enter")
+    operator.app.post_message(events.Paste("yes"))
+    await operator.sees("A paste confirms nothing")
+    assert screen.form.confirmation.value == ""
+    await operator.press("enter")
+    await operator.sees("Type exactly: yes")
+    assert await runs(operator) == []
+
+
+async def test_a_pasted_reason_becomes_one_line(operator):
+    screen = await reviewing(operator, *ids(2))
+    operator.app.post_message(events.Paste("two\nlines\tof it"))
+    await operator.until(lambda: screen.form.reason.value == "two lines of it")
+
+
+@pytest.mark.parametrize(("reason", "says"), [("ab", "at least 3"), ("", "A reason is required")])
+async def test_an_invalid_reason_says_why_and_keeps_the_text(operator, reason, says):
+    screen = await reviewing(operator, *ids(2))
+    await operator.type(reason)
+    await operator.press("enter")
+    await operator.type("yes")
+    await operator.press("enter")
+    await operator.sees(says)
+    assert screen.form.reason.value == reason
+    assert screen.form.reason.has_focus
+    assert await runs(operator) == []
+
+
+@pytest.mark.parametrize("hostile", ["[@click=app.quit]x[/]", "a[/]b", "back‮wards", "esc\x1b]52;c;eA==\x07"])
+async def test_a_hostile_reason_is_shown_and_inert(operator, hostile):
+    screen = await reviewing(operator, *ids(2))
+    screen.form.write(hostile)
+    await operator.press("enter")
+    await operator.type("yes")
+    await operator.pilot.pause()
+    assert "\x1b" not in operator.text
+    assert "‮" not in operator.text
+    await operator.press("enter")
+    if "\x1b" in hostile:
+        await operator.sees("control characters")
+        return
+    await operator.on(RunScreen)
+    [run] = await runs(operator)
+    assert run.reason == hostile
+    assert "‮" not in operator.text
+    await operator.sees(hostile.replace("‮", "\\u202e"))
+
+
+async def test_nothing_to_cancel_cannot_be_confirmed(operator):
+    await reviewing(operator, "payments/none")
+    await operator.sees("Nothing in this plan can be cancelled")
+    await operator.type(REASON)
+    await operator.press("enter")
+    await operator.type("yes")
+    await operator.press("enter")
+    await operator.sees("Leave the review and choose other items")
+    assert await runs(operator) == []
+
+
+async def test_escape_keeps_the_reason_for_the_next_opening_and_the_plan_under_runs(operator):
+    await reviewing(operator, *ids(2))
+    await operator.type(REASON)
+    await operator.press("escape")
+    await operator.on(RunsScreen)
+    await operator.sees("not applied", "2 in the plan, 2 will be cancelled")
+    again = await reviewing(operator, *ids(1))
+    assert again.form.reason.value == REASON
+    assert await runs(operator) == []
+
+
+async def test_a_used_reason_is_offered_and_no_longer_filled_in(operator):
+    await reviewing(operator, *ids(1))
+    await operator.type(REASON)
+    await operator.press("enter")
+    await operator.type("yes")
+    await operator.press("enter")
+    await operator.on(RunScreen)
+    again = await reviewing(operator, "payments/c000005")
+    assert again.form.reason.value == ""
+    await operator.press("f3")
+    await operator.sees("The last reasons, and templates", REASON)
+    await operator.press("enter")
+    await operator.until(lambda: again.form.reason.value == REASON)
+    assert again.form.reason.has_focus
+
+
+async def test_an_expired_plan_offers_a_new_one_and_keeps_the_reason(operator):
+    screen = await reviewing(operator, *ids(2))
+    await operator.type(REASON)
+    await operator.press("enter")
+    await operator.type("yes")
+    operator.service.world.clock.forward(3600)
+    await operator.press("enter")
+    await operator.sees("expired", "F5 makes a new one; the reason stays")
+    first = screen._review.plan.id
+    await operator.press("f5")
+    await operator.until(lambda: screen._review.plan.id != first and screen._review.plan.state == "ready")
+    await operator.sees("type yes to cancel 2")
+    assert screen.form.reason.value == REASON
+    await operator.type("yes")
+    await operator.press("enter")
+    await operator.on(RunScreen)
+
+
+async def test_what_moved_since_is_told_when_a_plan_is_opened_again(operator):
+    await reviewing(operator, *ids(3))
+    await operator.press("escape")
+    await operator.on(RunsScreen)
+    await operator.sees("not applied")
+    theirs = await operator.service.client.plan(request(ids(1)))
+    await operator.service.client.run(theirs.id, _confirmed(theirs), "their-key")
+    [run] = await runs(operator)
+    await operator.meanwhile(operator.service.work(run.id))
+    await operator.press("r")
+    await operator.until(lambda: operator.app.screen._shown[-1].plan is not None)
+    await operator.press("G", "enter")
+    await operator.on(ReviewScreen)
+    await operator.sees("1 changed since seen, cannot be cancelled any more", "payments/c000000")
+
+
+def _confirmed(plan):
+    from tui_app.contract.work import RunRequest
+
+    return RunRequest(hash=plan.hash, reason=REASON, expect_count=plan.counts.items)
+
+
+async def test_what_arrived_since_is_told(operator):
+    screen = await reviewing(operator, filter=ALL)
+    await operator.until(lambda: screen._review.plan.arrived is not None)
+    fill(operator.service.world.folder / "commands.db", 4, created_at="2026-01-03T00:00:00.000000Z")
+    assert (await operator.service.client.plans.get(screen._review.plan.id, arrived=True)).arrived is not None
+    assert "30 in the plan" in operator.text
+
+
+async def test_a_group_is_opened_and_folded_again(operator):
+    await reviewing(operator, *ids(2), *(f"payments/none{n}" for n in range(9)))
+    await operator.sees("9 blocked: NOT_FOUND", "6 more; enter shows them")
+    await operator.press("f6", "enter")
+    await operator.sees("payments/none8")
+    await operator.press("enter")
+    await operator.sees("6 more; enter shows them")
+
+
+async def test_a_profile_that_is_read_only_says_so(operator):
+    operator.app.about = operator.app.about.model_copy(update={"read_only": True})
+    await reviewing(operator, *ids(2))
+    await operator.sees("This profile is read-only")
+
+
+async def test_above_the_cap_is_refused_with_both_numbers(operator):
+    operator.app.about = operator.app.about.model_copy(update={"cap": 5})
+    await reviewing(operator, filter=ALL)
+    await operator.sees("30 items are above the cap of 5")
+    await operator.type(REASON)
+    await operator.press("enter")
+    await operator.type("30")
+    await operator.press("enter")
+    await operator.sees("Split the work")
+    assert await runs(operator) == []
+
+
+async def test_the_editor_writes_the_reason(operator, monkeypatch):
+    screen = await reviewing(operator, *ids(1))
+    monkeypatch.setattr("tui_app.tui.reasons.edit", lambda text: f"{text} and more")
+    monkeypatch.setattr(type(operator.app), "suspend", _not_suspended)
+    await operator.type("Why")
+    await operator.press("f4")
+    await operator.until(lambda: screen.form.reason.value == "Why and more")
+
+
+def _not_suspended(self):
+    from contextlib import nullcontext
+
+    return nullcontext()
