@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 SERVICE_KEY = "service.key"
 SERVICE_TOKEN = "service.token"  # noqa: S105 - a file's name
 FAULT_LOG = "faults.log"
+SERVED = "--served"
+"""The runner's option under which it works for a service."""
 LOCAL_TOKEN_DAYS = 30
 
 
@@ -84,7 +86,8 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
     profile, named = setup.profile, systems(setup)
     rooms = setup.rooms.open()
     clock, store = SystemClock(), open_store(rooms.journal)
-    launcher = LocalLauncher(rooms.folder, runner_command(*setup.options))
+    command = runner_command(*setup.options)
+    launcher = LocalLauncher(rooms.folder, command if authenticator is None else [*command, SERVED])
     steering = Steering(
         store,
         named,
@@ -204,8 +207,10 @@ def _only_here(setup: Setup) -> None:
         )
 
 
-async def run_runner(setup: Setup) -> int:
+async def run_runner(setup: Setup, *, served: bool) -> int:
     """Work on the runs of this profile until nothing is left.
+
+    Where it is ``served``, for whoever confirmed each run at the service; else for the operator alone.
 
     Returns:
         How many runs were driven; -1 where another runner was at work.
@@ -213,8 +218,8 @@ async def run_runner(setup: Setup) -> int:
     Raises:
         QuashError: what ended it; the run stays, and is found by the next start.
     """
-    from tui_app.engine import local
     from tui_app.clock import SystemClock
+    from tui_app.engine import local
     from tui_app.engine.worker import Worker
     from tui_app.store.sqlite import open_store
 
@@ -225,7 +230,7 @@ async def run_runner(setup: Setup) -> int:
 
     async def worker() -> Worker:
         name = f"{socket.gethostname()}:{os.getpid()}"
-        return Worker(name, store, at_hand, SystemClock(), setup.who(setup.operator))
+        return Worker(name, store, at_hand, SystemClock(), setup.who(setup.operator), serves=served)
 
     try:
         return await local.work(rooms.folder, store, worker)

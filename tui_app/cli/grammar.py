@@ -177,7 +177,9 @@ def _add_serving(verbs: Any) -> None:
     serve = _verb(verbs, "serve", "serving:serve", "the service on a socket, under /v1; every route wants a token")
     serve.add_argument("--host", default="127.0.0.1", metavar="H", help="the address; default 127.0.0.1")
     serve.add_argument("--port", type=_port, default=8765, metavar="P", help="the port; default 8765")
-    _verb(verbs, "runner", "serving:runner", "the runner: works until nothing is left; confirming a run starts it")
+    runner = _verb(verbs, "runner", "serving:runner", "works until no run is left; confirming a run starts it")
+    served = "act for whoever confirmed a run at the service, not for one operator alone"
+    runner.add_argument("--served", action="store_true", help=served)
     token = _verb(verbs, "token", "serving:token", "print a token for the service of this profile on this host")
     token.add_argument("--user", required=True, metavar="U", help="whom it is for")
     told = "what it may do, such as operate: confirm and steer runs; can be given several times"

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 from tui_app.config.values import LOOPBACK
-from tui_app.domain.errors import CannotConnect
+from tui_app.domain.errors import CannotConnect, QuashError
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
-
-LOG = "runner.log"
 
 
 def serve(call: Call) -> Exit:
@@ -60,12 +58,15 @@ def token(call: Call) -> Exit:
 async def runner(call: Call) -> Exit:
     """Work until nothing is left. Nobody watches a runner, so that what it has to say goes to its log."""
     setup = call.setup
-    handler = _log_file(setup.rooms.open().folder / LOG)
+    handler = _log_file(setup.rooms.open().runner_log)
     logger = logging.getLogger("quash.runner")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        driven = await bootstrap.run_runner(setup)
+        driven = await bootstrap.run_runner(setup, served=call.arguments.served)
+    except QuashError as error:
+        logger.error("%s (%s) %s", error.message, error.code, error.hint)
+        raise
     finally:
         logger.removeHandler(handler)
         handler.close()

@@ -52,7 +52,8 @@ async def _watched(call: Call, client: BackendClient, run: RunModel) -> tuple[Ru
         if not seen.over:
             call.talk.tell(_why_paused(call, seen))
         return seen, of_run(seen)
-    call.talk.tell(f"nobody works on run {run.id}; go on with: {again(call, 'runs', 'resume', run.id)}")
+    log = "" if call.setup.profile.remote else f" (its log: {call.setup.rooms.runner_log})"
+    call.talk.tell(f"nobody works on run {run.id}{log}; go on with: {again(call, 'runs', 'resume', run.id)}")
     return seen, Exit.INTERRUPTED
 
 

@@ -52,6 +52,11 @@ class Rooms:
         """Journal and ledger."""
         return self.folder / "journal.db"
 
+    @property
+    def runner_log(self) -> Path:
+        """What the detached runner had to say."""
+        return self.folder / "runner.log"
+
     def system(self, name: str) -> Path:
         """The file of one embedded system, as separate from the journal as the real one is."""
         return self.folder / f"{name}.db"

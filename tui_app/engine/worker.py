@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tui_app.domain.errors import (
@@ -37,7 +37,10 @@ Wait = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker: its name, what it may use, and on whose behalf it acts."""
+    """One worker: its name, what it may use, and on whose behalf it acts.
+
+    One that ``serves`` works for a service, which has checked who confirmed each run: it acts for that principal.
+    """
 
     name: str
     store: Store
@@ -45,6 +48,7 @@ class Worker:
     clock: Clock
     who: Who
     wait: Wait = asyncio.sleep
+    serves: bool = False
 
     async def drive(self, run_id: str) -> RunRecord:
         """Work on a run until it is over or paused.
@@ -76,7 +80,7 @@ class Worker:
     async def _start(self, run: RunRecord) -> RunRecord:
         if run.state in OVER or run.state is RunState.PAUSED:
             return run
-        if run.principal != self.who.operator:
+        if run.principal != self._acting(run).operator:
             message = f"the run belongs to {run.principal}, and this runner acts for {self.who.operator}"
             return await self._pause(run, PauseCause.PRINCIPAL, message)
         for name, planned in run.targets.items():
@@ -125,9 +129,12 @@ class Worker:
         pause = Pause(cause, message)
         return await self.store.runs.move(run.id, RunState.PAUSED, Event.PAUSED, facts, pause=pause)
 
+    def _acting(self, run: RunRecord) -> Who:
+        return replace(self.who, operator=run.principal) if self.serves else self.who
+
     def _facts(self, run: RunRecord) -> dict[str, Any]:
         return {
-            **asdict(self.who),
+            **asdict(self._acting(run)),
             "at": stamp(self.clock.now()),
             "plan_hash": run.confirmed.plan_hash,
             "worker": self.name,
