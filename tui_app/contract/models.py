@@ -8,9 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Wire(BaseModel):
-    """Base of every model: built from domain values by attribute, immutable, tolerant of additions."""
+    """Base of every model: built from domain values by attribute, immutable, tolerant of additions.
 
-    model_config = ConfigDict(from_attributes=True, frozen=True, extra="ignore", use_enum_values=True)
+    A model's validator is built when it is first used: a start-up builds a handful of forty.
+    """
+
+    model_config = ConfigDict(from_attributes=True, frozen=True, extra="ignore", use_enum_values=True, defer_build=True)
 
 
 class ColumnModel(Wire):

@@ -8,7 +8,6 @@ from typing import Any
 from tui_app import __version__
 from tui_app.contract import paths
 from tui_app.contract.models import About
-from tui_app.service.openapi import document
 from tui_app.service.table import JSON, Call, NoQuery, Route
 from tui_app.service.words import system_model
 
@@ -33,6 +32,8 @@ def routes(others: tuple[Route, ...]) -> tuple[Route, ...]:
     """The routes of this module; the document describes them and all the others."""
 
     async def openapi(_: Call[NoQuery, None]) -> Mapping[str, Any]:
+        from tui_app.service.openapi import document  # a console never asks for it
+
         return document(table)
 
     own = (

@@ -25,7 +25,7 @@ FILE = 64 * 1024 * 1024
 class Query(BaseModel):
     """Base of every query string: a name that is not known is refused, since it was meant to narrow something."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class NoQuery(Query):
