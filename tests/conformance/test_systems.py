@@ -432,8 +432,19 @@ HOSTILE = (
     "支払い — naïve 🚚",
     "line\r\nline\ttab",
     "\\ \" ' % _ {0} {where} $1 %s ?",
-    "x" * 10_000,
+    "x" * 4_000,
 )
+
+
+async def test_an_endless_text_does_not_fill_a_page(bench, system):
+    text = "payment gateway refused the request; " * 3_000
+    [item_id] = await bench.add([Given(text=text)])
+    [item] = (await system.page(PageQuery(EVERYTHING, Sort("id")))).items
+    shown = item.fields[bench.text_field]
+    assert text.startswith(shown)
+    assert 500 <= len(shown) <= 10_000
+    preview = await system.preview(item_id)
+    assert any("cut" in line for section in preview.sections for line in section.lines)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

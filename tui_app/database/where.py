@@ -64,9 +64,7 @@ def both(*clauses: Clause) -> Clause:
     kept = [clause for clause in clauses if clause.sql]
     if not kept:
         return Clause("TRUE")
-    return Clause(
-        " AND ".join(clause.sql for clause in kept), tuple(v for clause in kept for v in clause.values)
-    )
+    return Clause(" AND ".join(clause.sql for clause in kept), tuple(v for clause in kept for v in clause.values))
 
 
 def where(wanted: Filter, fields: Mapping[str, Field], searched: Sequence[str], dialect: Dialect) -> Clause:

@@ -55,9 +55,7 @@ def passed_over(order: Order, found: Found | None) -> Answer:
         return Answer(ItemState.ALREADY_CANCELLED, ours=ours, by=by, before=CANCELED, after=CANCELED)
     if found.status == IN_TROUBLESHOOTING and found.version != order.seen.version:
         changed = "it changed since it was planned, and is in troubleshooting again"
-        return Answer(
-            ItemState.SKIPPED, SkipCode.DRIFTED.value, changed, before=found.status, after=found.status
-        )
+        return Answer(ItemState.SKIPPED, SkipCode.DRIFTED.value, changed, before=found.status, after=found.status)
     now = verdict(found.status, found.reply_queue, found.queue_exists)
     code = VerdictCode.NOT_KNOWN if now.code is None else now.code
     reason = now.reason or "it was left alone, and nothing tells why"

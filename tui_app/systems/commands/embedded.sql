@@ -1,7 +1,7 @@
 -- name: page
 -- The filter, the place and the order are composed from a fixed table of expressions; every value is bound.
 SELECT c.id, c.domain, c.command_id, c.type, c.queue, c.status, c.attempts, c.max_attempts, c.error_type,
-       c.error_code, c.error, c.created_at, c.updated_at, c.reply_queue, c.correlation_id, c.batch_id, c.revision,
+       c.error_code, substr(c.error, 1, {longest}) AS error, c.created_at, c.updated_at, c.reply_queue, c.correlation_id, c.batch_id, c.revision,
        EXISTS (SELECT 1 FROM queue AS q WHERE q.name = c.reply_queue) AS queue_exists
 FROM command AS c
 WHERE {where}

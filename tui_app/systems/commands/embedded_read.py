@@ -20,6 +20,7 @@ from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.answers import Cancel, Found
 from tui_app.systems.commands.schema import WAITING
+from tui_app.systems.commands.words import LONGEST_ERROR
 
 SQL = load("tui_app.systems.commands", "embedded.sql")
 
@@ -71,7 +72,7 @@ def page(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, as_of
     start = Clause("") if query.cursor is None else beyond_place(query.sort, query.cursor, backward=query.backward)
     clause = both(wanted, start)
     order = ordering(FIELDS[query.sort.field].sql, _IDS, query.sort, backward=query.backward)
-    sql = SQL["page"].format(where=clause.sql, order=order)
+    sql = SQL["page"].format(longest=LONGEST_ERROR, where=clause.sql, order=order)
     rows = connection.execute(sql, (*clause.values, limit + 1)).fetchall()
     items = [item_of(row) for row in rows[:limit]]
     ahead = len(rows) > limit
@@ -119,7 +120,7 @@ def row_of(connection: sqlite3.Connection, item_id: str) -> sqlite3.Row:
     Raises:
         NotFound: there is none.
     """
-    sql = SQL["page"].format(where="c.id = (SELECT value FROM json_each(?))", order="c.id")
+    sql = SQL["page"].format(longest=LONGEST_ERROR, where="c.id = (SELECT value FROM json_each(?))", order="c.id")
     row: sqlite3.Row | None = connection.execute(sql, (ascii_json([item_id]), 1)).fetchone()
     if row is None:
         raise NotFound(f"there is no command {item_id!r}", hint="Copy the id from the table.")

@@ -14,11 +14,9 @@ from tui_app.domain.describe import Kind
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Cursor, Sort
 from tui_app.systems.commands import rules
+from tui_app.systems.commands.words import LONGEST_ERROR
 
 Connection = AsyncConnection[Any]
-
-LONGEST_ERROR = 4_096
-"""Characters of an error message in a row: a page of five hundred has to stay a page."""
 
 
 def _moment(column: str) -> str:

@@ -28,6 +28,7 @@ from tui_app.systems.commands.words import (
     IN_TROUBLESHOOTING,
     IRREVERSIBLE,
     KINDS,
+    LONGEST_ERROR,
     NO_REPLY,
     PENDING,
     REPLY,
@@ -259,8 +260,10 @@ def preview_sections(command: Command, around: Surroundings) -> tuple[Section, .
         numbers = ("not known",) if around.batch is None else _counted(around.batch)
         sections.append(Section(f"Batch {command.batch_id}", numbers))
     if command.error is not None or command.error_code is not None:
-        lines = tuple((command.error or "no message").splitlines())
-        sections.append(Section(f"Last error {command.error_code or ''}".rstrip(), lines))
+        lines = [*(command.error or "no message").splitlines()]
+        if len(command.error or "") >= LONGEST_ERROR:
+            lines.append(f"(cut after {LONGEST_ERROR:,} characters)")
+        sections.append(Section(f"Last error {command.error_code or ''}".rstrip(), tuple(lines)))
     known = around.payload is not None
     payload = _pretty(around.payload) if known else ("not known: the archive does not hold it",)
     sections.append(Section("Payload", payload))

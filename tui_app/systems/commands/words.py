@@ -77,6 +77,9 @@ EXTRA_KINDS = MappingProxyType(
 KINDS = MappingProxyType({column.field: column.kind for column in COLUMNS} | EXTRA_KINDS)
 """What every field of a command holds."""
 
+LONGEST_ERROR = 4_096
+"""Characters of an error message in a row: a page of five hundred has to stay a page."""
+
 SEARCHED = ("id", "type", "error_code", "error")
 """The fields that free text looks into."""
 
