@@ -10,34 +10,26 @@ from typing import TYPE_CHECKING
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 from tui_app.config.values import LOOPBACK
-from tui_app.domain.errors import CannotConnect, QuashError
+from tui_app.domain.errors import QuashError
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
 
 
-def serve(call: Call) -> Exit:
-    """The service on a socket until it is interrupted."""
-    import uvicorn
+async def serve(call: Call) -> Exit:
+    """The service on a socket until it is interrupted; it says where once it answers there."""
+    from tui_app.service.listen import listen
 
     asked = call.arguments
     app, token = bootstrap.service(call.setup)
-    config = uvicorn.Config(
-        app, host=asked.host, port=asked.port, log_level="warning", access_log=False, server_header=False
-    )
-    try:
-        listening = config.bind_socket()
-    except SystemExit as end:
-        raise CannotConnect(
-            f"{asked.host}:{asked.port} cannot be listened on", hint="Is another service there? See --port."
-        ) from end
-    host, port = listening.getsockname()[:2]
-    where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    call.talk.say(f"profile {call.setup.profile.name} is served at {where}/v1")
-    call.talk.say(f"every route wants a token; one for you is in {token}")
-    if asked.host not in LOOPBACK:
-        call.talk.say("this address is reached from elsewhere in plain text: put TLS in front of it")
-    uvicorn.Server(config).run(sockets=[listening])
+
+    def ready(where: str) -> None:
+        call.talk.say(f"profile {call.setup.profile.name} is served at {where}/v1")
+        call.talk.say(f"every route wants a token; one for you is in {token}")
+        if asked.host not in LOOPBACK:
+            call.talk.say("this address is reached from elsewhere in plain text: put TLS in front of it")
+
+    await listen(app, asked.host, asked.port, ready)
     return Exit.DONE
 
 
