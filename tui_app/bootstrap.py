@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tui_app.config.profiles import CommandsSettings
@@ -136,13 +136,13 @@ def client(setup: Setup) -> BackendClient:
         token = credentials.token(profile.token_command, profile.token_file, credentials.SERVICE_TOKEN, os.environ)
         transport = tcp_transport(address.reveal())
         return BackendClient(address.reveal(), transport, token=token.reveal(), origin=str(address))
-    from tui_app.client.transport import EmbeddedTransport
+    from tui_app.client.transport import BASE_URL, EmbeddedTransport
     from tui_app.contract.principal import Principal
     from tui_app.service.app import create_app
 
     principal = Principal(setup.operator, unlimited=True)
     here = EmbeddedTransport(create_app(backend(setup)), principal=principal)
-    return BackendClient("http://embedded", here, origin=f"profile {setup.profile.name}")
+    return BackendClient(BASE_URL, here, origin=f"profile {setup.profile.name}")
 
 
 def service(setup: Setup) -> tuple[ASGIApp, Path]:
@@ -162,6 +162,17 @@ def service(setup: Setup) -> tuple[ASGIApp, Path]:
     token = issue(setup, setup.operator, (OPERATE,), ttl=timedelta(days=LOCAL_TOKEN_DAYS))
     place = keep_token(folder / SERVICE_TOKEN, token)
     return create_app(backend(setup, Authenticator({"": _key(setup)}))), place
+
+
+async def listen(app: ASGIApp, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until a signal ends it; ``ready`` gets the address once it answers.
+
+    Raises:
+        CannotConnect: the address cannot be had.
+    """
+    from tui_app.service import listen
+
+    await listen.listen(app, host, port, ready)
 
 
 def issue(
