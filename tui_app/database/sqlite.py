@@ -55,9 +55,13 @@ def connect(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+        except sqlite3.Error:
+            connection.close()
+            raise
     except sqlite3.Error as error:
         raise translate(error, path) from error
     except OSError as error:
@@ -142,7 +146,11 @@ class SqliteFile:
             connection = self._connections.get("write")
             if connection is None:
                 connection = connect(self.path)
-                self._prepare(connection)
+                try:
+                    self._prepare(connection)
+                except BaseException:
+                    connection.close()
+                    raise
                 self._connections["write"] = connection
             with transaction(connection):
                 return work(connection)
