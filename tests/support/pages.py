@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -46,16 +47,21 @@ class Page:
     def name(self) -> str:
         return self.path.relative_to(ROOT).as_posix()
 
+    def paragraphs(self) -> Iterator[str]:
+        """Its prose without the ends of lines, which may stand within a link or between backticks."""
+        for _, lines in groupby(self.prose, bool):
+            yield " ".join(line.strip() for line in lines)
+
     def spans(self) -> Iterator[str]:
         """What stands between backticks."""
-        for line in self.prose:
-            for found in _SPAN.finditer(line):
+        for text in self.paragraphs():
+            for found in _SPAN.finditer(text):
                 yield found[2].strip()
 
     def links(self) -> Iterator[str]:
         """Targets of links and pictures; what stands between backticks is no link."""
-        for line in self.prose:
-            yield from _LINK.findall(_SPAN.sub(lambda span: "x" * len(span[0]), line))
+        for text in self.paragraphs():
+            yield from _LINK.findall(_SPAN.sub(lambda span: "x" * len(span[0]), text))
 
     def anchors(self) -> set[str]:
         """The names that a link can jump to."""
