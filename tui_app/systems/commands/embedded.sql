@@ -3,13 +3,13 @@
 SELECT c.id, c.domain, c.command_id, c.type, c.queue, c.status, c.attempts, c.max_attempts, c.error_type,
        c.error_code, substr(c.error, 1, {longest}) AS error, c.created_at, c.updated_at, c.reply_queue, c.correlation_id, c.batch_id, c.revision,
        EXISTS (SELECT 1 FROM queue AS q WHERE q.name = c.reply_queue) AS queue_exists
-FROM command AS c
+FROM command AS c {hint}
 WHERE {where}
 ORDER BY {order}
 LIMIT ?
 
 -- name: any
-SELECT EXISTS (SELECT 1 FROM command AS c WHERE {where})
+SELECT EXISTS (SELECT 1 FROM command AS c {hint} WHERE {where})
 
 -- name: count
 -- Bounded: past the limit the number is said to be a lower bound.

@@ -19,7 +19,7 @@ from tui_app.domain.items import PAGE_LIMIT, Cursor, Item, Page, PageQuery, Scal
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.answers import Cancel, Found
-from tui_app.systems.commands.schema import WAITING
+from tui_app.systems.commands.schema import WAITING, WAITING_INDEXES
 from tui_app.systems.commands.words import LONGEST_ERROR
 
 SQL = load("tui_app.systems.commands", "embedded.sql")
@@ -66,13 +66,21 @@ def beyond_place(sort: Sort, cursor: Cursor, *, backward: bool) -> Clause:
     return beyond(field.sql, _IDS, sort, place, backward=backward, mark=("?", "?"))
 
 
+def hint(query: PageQuery) -> str:
+    """The index that has the rows in their order; left alone, SQLite takes that of the status, and sorts them all."""
+    if _WAITING not in query.filter.terms:
+        return ""
+    indexes = {**WAITING_INDEXES, "id": "sqlite_autoindex_command_1"}
+    return f"INDEXED BY {indexes[query.sort.field]}" if query.sort.field in indexes else ""
+
+
 def page(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, as_of: str) -> Page:
     """One page; a row more is read to know whether there are more."""
     limit = min(query.limit, PAGE_LIMIT)
     start = Clause("") if query.cursor is None else beyond_place(query.sort, query.cursor, backward=query.backward)
     clause = both(wanted, start)
     order = ordering(FIELDS[query.sort.field].sql, _IDS, query.sort, backward=query.backward)
-    sql = SQL["page"].format(longest=LONGEST_ERROR, where=clause.sql, order=order)
+    sql = SQL["page"].format(longest=LONGEST_ERROR, hint=hint(query), where=clause.sql, order=order)
     rows = connection.execute(sql, (*clause.values, limit + 1)).fetchall()
     items = [item_of(row) for row in rows[:limit]]
     ahead = len(rows) > limit
@@ -88,7 +96,7 @@ def _any_behind(connection: sqlite3.Connection, query: PageQuery, wanted: Clause
     if items:
         first = Cursor(items[0].fields[query.sort.field], items[0].id)
         clause = both(wanted, beyond_place(query.sort, first, backward=not query.backward))
-    return bool(connection.execute(SQL["any"].format(where=clause.sql), clause.values).fetchone()[0])
+    return bool(connection.execute(SQL["any"].format(hint=hint(query), where=clause.sql), clause.values).fetchone()[0])
 
 
 def item_of(row: sqlite3.Row) -> Item:
@@ -120,7 +128,9 @@ def row_of(connection: sqlite3.Connection, item_id: str) -> sqlite3.Row:
     Raises:
         NotFound: there is none.
     """
-    sql = SQL["page"].format(longest=LONGEST_ERROR, where="c.id = (SELECT value FROM json_each(?))", order="c.id")
+    sql = SQL["page"].format(
+        longest=LONGEST_ERROR, hint="", where="c.id = (SELECT value FROM json_each(?))", order="c.id"
+    )
     row: sqlite3.Row | None = connection.execute(sql, (ascii_json([item_id]), 1)).fetchone()
     if row is None:
         raise NotFound(f"there is no command {item_id!r}", hint="Copy the id from the table.")

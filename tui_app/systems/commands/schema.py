@@ -59,7 +59,7 @@ WAITING = "status = 'IN_TROUBLESHOOTING_QUEUE'"
 
 # Cancelling takes a row out of each of these, and every one more slows a run of a hundred thousand by a tenth. The id
 # is served by the primary key; attempts and reply queue are sorted when they are asked for.
-_SORTED = ("type", "error_code")
+WAITING_INDEXES = {"type": "waiting_by_type", "error_code": "waiting_by_error_code"}
 
 # A count of ten million rows takes a second; kept up to date row by row it costs a microsecond each.
 _TALLY = """
@@ -139,8 +139,8 @@ def _make_commands(database: Database) -> None:
     )
     command.create_index(["updated_at", "id"])
     command.create_index(["status", "updated_at", "id"])
-    for column in _SORTED:
-        database.execute(f"CREATE INDEX waiting_by_{column} ON command ({column}, id) WHERE {WAITING}")
+    for column, name in WAITING_INDEXES.items():
+        database.execute(f"CREATE INDEX {name} ON command ({column}, id) WHERE {WAITING}")
     database.execute("CREATE INDEX command_batch ON command (domain, batch_id) WHERE batch_id IS NOT NULL")
     tally = database.table("tally").create({"status": str, "n": int}, pk="status", strict=True)
     tally.insert_all({"status": status, "n": 0} for status in STATUSES)
