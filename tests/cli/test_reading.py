@@ -4,10 +4,9 @@ import csv
 import io
 
 import pytest
+from support.command_line import TROUBLED
 
 from tui_app.cli.exits import Exit
-
-TROUBLED = "IN_TROUBLESHOOTING_QUEUE"
 
 
 def test_a_list_has_its_shape(quash, bus):

@@ -1,0 +1,151 @@
+"""`plan`: what is frozen, how it is selected, and the file that can be reviewed."""
+
+import io
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from support.command_line import TROUBLED
+
+from tui_app.cli.exits import Exit
+
+
+def plans(quash) -> list[str]:
+    return [line["event"] for line in quash("ledger", "--event", "planned", "--output", "jsonl").lines]
+
+
+def test_a_plan_has_its_shape(quash, bus):
+    before = bus.effects()
+    ids = bus.in_status(TROUBLED)[:3]
+    found = quash("plan", "commands", *ids, "--output", "json")
+    assert (found.code, found.json["schema"]) == (Exit.DONE, "quash.plan.v1")
+    plan = found.json["plan"]
+    assert plan["counts"] == {"items": 3, "cancellable": 3, "blocked": 0}
+    assert len(plan["hash"]) == 64
+    assert bus.effects() == before
+    assert "3 in the plan, 3 will be cancelled, 0 blocked" in quash("plan", "commands", *ids).out
+
+
+def test_items_plus_blocked_are_the_plan(quash, bus):
+    plan = quash("plan", "commands", "--filter", "domain:payments", "--output", "json").json["plan"]
+    counts = plan["counts"]
+    assert counts["items"] == counts["cancellable"] + counts["blocked"]
+    assert sum(line["count"] for line in plan["blocked"]) == counts["blocked"] > 0
+
+
+def test_ids_stand_on_both_sides_of_an_option_and_count_once(quash, bus):
+    one, two = bus.in_status(TROUBLED)[:2]
+    plan = quash("plan", "commands", one, "--ttl", "60", two, one, "--output", "json").json["plan"]
+    assert plan["counts"]["items"] == 2
+
+
+def test_ids_come_from_a_file_and_from_the_input(quash, bus, tmp_path, monkeypatch):
+    ids = bus.in_status(TROUBLED)[:3]
+    file = tmp_path / "ids"
+    file.write_text("\ufeff" + "\r\n".join([*ids, "", ids[0]]) + "\n", encoding="utf-8")
+    assert quash("plan", "commands", "--ids", file, "--output", "json").json["plan"]["counts"]["items"] == 3
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(ids[:2])))
+    assert quash("plan", "commands", "--ids", "-", "--output", "json").json["plan"]["counts"]["items"] == 2
+
+
+def test_all_takes_lines_of_system_and_id(quash, bus, tmp_path):
+    file = tmp_path / "ids"
+    file.write_text("".join(f"commands\t{one}\n" for one in bus.in_status(TROUBLED)[:2]), encoding="utf-8")
+    assert quash("plan", "all", "--ids", file, "--output", "json").json["plan"]["counts"]["items"] == 2
+    file.write_text("cases\tC-1\n", encoding="utf-8")
+    assert "no system 'cases'" in quash("plan", "all", "--ids", file, "--output", "json").error["message"]
+
+
+def test_an_unknown_id_is_blocked_and_the_rest_goes_on(quash, bus):
+    found = quash("plan", "commands", bus.in_status(TROUBLED)[0], "payments/nobody", "--output", "json")
+    assert found.code == Exit.PARTLY
+    assert found.json["plan"]["counts"] == {"items": 2, "cancellable": 1, "blocked": 1}
+    assert found.json["plan"]["blocked"] == [{"code": "NOT_FOUND", "count": 1}]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plan", "commands", "GOOD", "no-slash"], "not a command's id"),
+        (["plan", "commands", "payments/a\x1b[2J"], "control characters"),
+        (["plan", "commands"], "nothing is selected"),
+        (["plan", "commands", "GOOD", "--filter", "status:PENDING"], "two ways"),
+        (["plan", "commands", "--filter", " "], "would select everything"),
+        (["plan", "commands", "--ids", "/no/such/file"], "cannot be read"),
+        (["plan", "commands", "--ids", "/dev/null"], "holds no ids"),
+        (["plan", "all", "GOOD"], "needs --ids"),
+        (["plan", "all", "--ids", "EMPTY"], "is not system<TAB>id"),
+        (["plan", "commands", "GOOD", "--ttl", "0"], "at least one second"),
+        (["plan", "commands", "GOOD", "--reason", "x"], "at least 3"),
+        (["plan", "commands", "GOOD", "--rate", "5/minute"], "unrecognized arguments"),
+    ],
+)
+def test_what_is_malformed_plans_nothing(quash, bus, tmp_path, words, message):
+    (tmp_path / "file").write_text("a line without a tab\n", encoding="utf-8")
+    given = {"GOOD": bus.in_status(TROUBLED)[0], "EMPTY": tmp_path / "file"}
+    found = quash(*(given.get(word, word) for word in words), "--output", "json")
+    assert (found.code, found.out) == (Exit.USAGE, "")
+    assert message in found.error["message"]
+    assert plans(quash) == []
+
+
+def test_a_plan_file_is_its_owners_and_says_what_it_holds(quash, bus, tmp_path):
+    file = tmp_path / "plan.jsonl"
+    found = quash(
+        "plan", "commands", *bus.in_status(TROUBLED)[:2], "-o", file, "--reason", "duplicate", "--output", "json"
+    )
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    head, *items, foot = [json.loads(line) for line in file.read_text(encoding="ascii").splitlines()]
+    assert head["schema"] == "quash.planfile.v1"
+    assert len(items) == 2
+    assert (foot["hash"], foot["reason"]) == (found.json["plan"]["hash"], "duplicate")
+
+
+def days(plan) -> float:
+    from tui_app.domain import moments
+
+    return (moments.read(plan["expires_at"]) - moments.read(plan["created_at"])).total_seconds() / 86_400
+
+
+def test_a_plan_lives_half_an_hour_and_a_file_a_week(quash, bus, tmp_path):
+    item = bus.in_status(TROUBLED)[0]
+    assert days(quash("plan", "commands", item, "--output", "json").json["plan"]) == 1800 / 86_400
+    assert days(quash("plan", "commands", item, "-o", tmp_path / "a.jsonl", "--output", "json").json["plan"]) == 7
+    short = quash("plan", "commands", item, "-o", tmp_path / "b.jsonl", "--ttl", 86_400, "--output", "json")
+    assert days(short.json["plan"]) == 1
+
+
+def test_no_file_is_written_over_and_no_link_followed(quash, bus, tmp_path):
+    item = bus.in_status(TROUBLED)[0]
+    there, victim, link = tmp_path / "there.jsonl", tmp_path / "victim", tmp_path / "link.jsonl"
+    there.write_text("mine", encoding="utf-8")
+    link.symlink_to(victim)
+    for path in (there, link, tmp_path / "no" / "folder.jsonl"):
+        found = quash("plan", "commands", item, "-o", path, "--output", "json")
+        assert (found.code, found.error["code"]) == (Exit.USAGE, "USAGE")
+    assert there.read_text(encoding="utf-8") == "mine"
+    assert not victim.exists()
+
+
+def test_a_system_that_does_not_answer_changes_nothing(quash, config):
+    config("[profiles.far.commands]\nurl = 'postgresql://jane:s3cret@127.0.0.1:1/bus'\n")
+    found = quash("plan", "commands", "payments/6f1f0f4e-8f0a-4c55-9b2e-0d6f3a1c7e21", "--output", "json")
+    assert (found.code, found.out, found.error["code"]) == (Exit.NO_ACCESS, "", "CANNOT_CONNECT")
+    assert "s3cret" not in found.err
+    assert plans(quash) == []
+
+
+def test_a_config_that_makes_no_sense_is_told_before_anything(quash, bus, config):
+    config("[profiles.local]\nenviroment = 'x'\n")
+    found = quash("plan", "commands", bus.in_status(TROUBLED)[0], "--output", "json")
+    assert (found.code, found.error["hint"]) == (Exit.USAGE, "Did you mean 'environment'?")
+    Path(found.error["message"].split(":")[0]).chmod(0o602)
+    assert "everybody may write" in quash("list", "commands", "--output", "json").error["message"]
+
+
+def test_a_profile_with_a_system_of_another_version_is_a_configuration_error(quash, config):
+    config("[profiles.day.commands]\n[profiles.day.cases]\n")
+    found = quash("list", "commands", "--output", "json")
+    assert (found.code, found.error["code"]) == (Exit.USAGE, "USAGE")
+    assert "names cases" in found.error["message"]
