@@ -323,7 +323,7 @@ class Bus:
         )
         return [row["details_json"] for row in rows]
 
-    async def set(self, command_id: UUID, **columns: Any) -> None:
+    async def set(self, command_id: UUID, /, **columns: Any) -> None:
         """Change columns of one command behind the library's back."""
         names = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in columns)
         statement = sql.SQL("UPDATE commandbus.command SET {} WHERE command_id = %s").format(names)
