@@ -55,17 +55,13 @@ class DetailScreen(QuashScreen[None], inherit_bindings=False):
     def act_move(self, where: str) -> None:
         scroll = self.query_one("#detail", VerticalScroll)
         half = scroll.size.height // 2
-        steps = {
-            "down": 1,
-            "up": -1,
-            "page_down": half * 2,
-            "page_up": -half * 2,
-            "half_down": half,
-            "half_up": -half,
-            "first": -scroll.max_scroll_y,
-            "last": scroll.max_scroll_y,
-        }
-        scroll.scroll_relative(y=steps.get(where, 0), animate=False)
+        steps = {"down": 1, "up": -1, "half_down": half, "half_up": -half}
+        pages = {"page_down": 1, "page_up": -1}
+        if where in ("first", "last"):
+            scroll.scroll_to(y=0 if where == "first" else scroll.max_scroll_y, animate=False)
+        else:
+            by = pages.get(where, 0) * max(scroll.size.height - 1, 1) + steps.get(where, 0)
+            scroll.scroll_relative(y=by, animate=False)
 
     def act_review(self) -> None:
         from tui_app.contract.work import PlanRequest, SelectionModel

@@ -52,6 +52,7 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
         self._copying = Copying(self)
         self._filter = ""
         self._sort = ""
+        self._edited_at: str | None = None
         self._panel_wanted: bool | None = None
         self._resting: Timer | None = None
         self._auto: Timer | None = None
@@ -116,7 +117,8 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
 
     def step_back(self) -> bool:
         if self.bar.editing:
-            self._apply(self.bar.restore())
+            self._apply(self.bar.before)
+            self.bar.restore()
             self.table.focus()
             return True
         return self.marking.step_back()
@@ -139,14 +141,14 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
     def read(self) -> None:
         """Read the rows of the view; the cursor stays on its item."""
         item = self.table.item
-        window = Window(self.client.items, self.view)
-        self.start(self._read(window, item.id if item else None), group="rows")
+        around = self._edited_at if self.bar.editing else item.id if item else None
+        self.start(self._read(Window(self.client.items, self.view), around), group="rows")
 
     async def _read(self, window: Window, around: str | None) -> None:
         await window.load(around)
         if not window.rows:
             self.table.message = await self._why_empty(window.view)
-        self.table.show(window)
+        self.table.show(window, around)
         self.marking.rows_changed()
 
     async def _why_empty(self, view: View) -> str:
@@ -187,6 +189,11 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
     def act_filter(self) -> None:
         self.bar.edit()
 
+    def on_filter_bar_edited(self, event: FilterBar.Edited) -> None:
+        event.stop()
+        # What is half typed may not match the item; once it does again the cursor is back on it.
+        self._edited_at = self.table.item.id if self.table.item else None
+
     def filter_by(self, text: str) -> None:
         """Put a filter in force that was not typed into the bar."""
         if self._apply(text):
@@ -199,7 +206,7 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
     def on_filter_bar_applied(self, event: FilterBar.Applied) -> None:
         event.stop()
         if self._apply(event.text):
-            self.bar.done()
+            self.bar.done(self._filter)
             self.table.focus()
 
     def _apply(self, text: str) -> bool:

@@ -27,6 +27,9 @@ class FilterBar(Widget):
 
     app: QuashApp
 
+    class Edited(Message):
+        """Typing begins."""
+
     class Typed(Message):
         """Typing rests; ``text`` is what stands there."""
 
@@ -59,22 +62,28 @@ class FilterBar(Widget):
 
     def edit(self) -> None:
         """Begin to type; the present filter is selected, so that typing replaces it."""
-        if self._before is None:
-            self._before = self._field.value
+        self._begin()
         self._field.focus()
         self._field.action_select_all()
 
-    def done(self) -> None:
-        """What stands there is the filter in force."""
+    def done(self, text: str) -> None:
+        """This is the filter in force."""
         self._before = None
-        self.problem(None)
+        self.show(text)
 
-    def restore(self) -> str:
-        """Give up what was typed; the filter that was in force before."""
-        before = self._before or ""
-        self._before = None
-        self.show(before)
-        return before
+    @property
+    def before(self) -> str:
+        """The filter that was in force before it was edited."""
+        return self._before or ""
+
+    def restore(self) -> None:
+        """Give up what was typed."""
+        self.done(self.before)
+
+    def _begin(self) -> None:
+        if self._before is None:
+            self._before = self._field.value
+            self.post_message(self.Edited())
 
     def problem(self, what: Content | None) -> None:
         """Say what is wrong with the filter, or that nothing is."""
@@ -101,5 +110,4 @@ class FilterBar(Widget):
 
     def on_descendant_focus(self) -> None:
         # By tab or mouse, without the key: it is edited all the same.
-        if self._before is None:
-            self._before = self._field.value
+        self._begin()

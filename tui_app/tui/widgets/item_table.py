@@ -95,10 +95,11 @@ class ItemTable(Widget, can_focus=True):
 
     # Rows
 
-    def show(self, window: Window, *, last: bool = False) -> None:
-        """Draw another window. The cursor stays on its item and line, else on what was nearest to it and is left."""
+    def show(self, window: Window, wanted: str | None = None, *, last: bool = False) -> None:
+        """Draw another window. The cursor goes to the ``wanted`` item, else stays on what is left nearest to it."""
         line = self._cursor - self._top
-        found = self._nearest(window)
+        found = window.index_of(wanted)
+        found = self._nearest(window) if found is None else found
         end = max(len(window.rows) - 1, 0)
         self.window = window
         self._cursor = end if last else 0 if found is None else found

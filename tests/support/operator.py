@@ -1,0 +1,222 @@
+"""A console driven and read in the operator's words.
+
+```python
+await desk.on("commands").mark(3).cancel("duplicate request").expects(cancelled=3)
+```
+
+Each word waits for what it leads to, never for a time. The keys are those of the registry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from support.backend import Service, Way, serving
+from support.console import Operator
+from textual.widgets import Input
+
+from tui_app.contract.work import RunModel
+from tui_app.systems.commands.demo import NEWEST, seed
+from tui_app.tui.app import QuashApp
+from tui_app.tui.screens.items import ItemsScreen
+from tui_app.tui.screens.review import ReviewScreen
+from tui_app.tui.screens.run import RunScreen
+from tui_app.tui.widgets.item_table import ItemTable
+from tui_app.tui.widgets.numbers import Numbers
+from tui_app.tui.widgets.preview_panel import PreviewPanel
+
+SMALL, LARGE = (80, 24), (120, 40)
+ROWS = 300
+"""Demo commands of a service: enough for several pages, and every status and verdict among them."""
+
+_LASTING = {"review", "run", "runs"}
+"""Groups of workers that go on as long as their screen does."""
+
+Step = Callable[[], Awaitable[None]]
+
+
+class Desk(Operator):
+    """The console of one operator. Words are collected and done in order when the last one is awaited."""
+
+    def __init__(self, app: QuashApp, pilot: Any, service: Service) -> None:
+        super().__init__(app, pilot, service)
+        self._steps: list[Step] = []
+        self._expected = 0
+
+    def __await__(self) -> Generator[Any, None, Desk]:
+        return self._do().__await__()
+
+    async def _do(self) -> Desk:
+        steps, self._steps = self._steps, []
+        for step in steps:
+            await step()
+        return self
+
+    def _then(self, step: Step) -> Desk:
+        self._steps.append(step)
+        return self
+
+    # What is on the screen
+
+    @property
+    def items(self) -> ItemsScreen:
+        assert isinstance(self.app.screen, ItemsScreen), type(self.app.screen)
+        return self.app.screen
+
+    @property
+    def table(self) -> ItemTable:
+        return self.items.table
+
+    @property
+    def here(self) -> str | None:
+        """The id of the cursor's item."""
+        return self.table.item.id if self.table.item else None
+
+    @property
+    def numbers(self) -> str:
+        """The line under the table, without the time."""
+        said = str(self.items.query_one(Numbers).render())
+        return re.sub(r"( · )?as of [\d:]+", "", said)
+
+    @property
+    def said(self) -> list[str]:
+        """The messages that have not faded yet."""
+        return [notification.message for notification in self.app._notifications]
+
+    @property
+    def panel(self) -> str:
+        return "\n".join(str(part.render()) for part in self.items.query_one(PreviewPanel).children)
+
+    async def settled(self) -> None:
+        """Nothing is being read, and what was read is drawn."""
+        await self.pilot.pause()
+        await self.until(lambda: all(one.is_finished or one.group in _LASTING for one in self.app.workers), "rest")
+        await self.pilot.pause()
+
+    # Words
+
+    def on(self, place: str) -> Desk:  # type: ignore[override]
+        """Go to a place, by its number."""
+
+        async def step() -> None:
+            await self.press(self.app.keymap.keys(_action(f"go_{place}"))[0])
+            await self.until(lambda: self.app.current_mode == place and self.app.screen.is_mounted, place)
+            await self.settled()
+
+        return self._then(step)
+
+    def does(self, *actions: str) -> Desk:
+        """Press the key of each action, and let its effect settle."""
+
+        async def step() -> None:
+            for action in actions:
+                await self.press(_textual(self.app.keymap.keys(_action(action))[0]))
+                await self.settled()
+
+        return self._then(step)
+
+    def mark(self, number: int) -> Desk:
+        """Mark so many from the cursor downwards."""
+        return self.does(*["mark"] * number)
+
+    def filters(self, text: str, *, enter: bool = True) -> Desk:
+        """Type a filter; enter applies it."""
+
+        async def step() -> None:
+            await self.press("slash")
+            await self.type(text)
+            if enter:
+                await self.press("enter")
+                await self.until(lambda: self.table.has_focus, "the table")
+            else:
+                await self.until(lambda: self.items.query_one("#filter-text", Input).value == text, text)
+            await self.settled()
+
+        return self._then(step)
+
+    def cancel(self, reason: str) -> Desk:
+        """Review what is marked, give the reason, type what is asked for; the runner then works it off."""
+
+        async def step() -> None:
+            await self.press("x")
+            await self.until(lambda: isinstance(self.app.screen, ReviewScreen), "the review")
+            await self.settled_review()
+            await self.type(reason)
+            await self.press("enter")
+            plan = (await self.service.client.plans.list())[0]
+            assert plan.phrase is not None
+            self._expected = plan.counts.items
+            await self.type(plan.phrase)
+            await self.press("enter")
+            await self.until(lambda: isinstance(self.app.screen, RunScreen), "the run")
+            await self.meanwhile(self.service.work((await self.last_run()).id))
+
+        return self._then(step)
+
+    def expects(self, **counts: int) -> Desk:
+        """What became of the last run: these counts, zero for the others."""
+
+        async def step() -> None:
+            run = await self.last_run()
+            assert run.counts == {**dict.fromkeys(run.counts, 0), **counts}
+            assert sum(run.counts.values()) == self._expected
+            await self.sees(*(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items()))
+
+        return self._then(step)
+
+    async def last_run(self) -> RunModel:
+        return (await self.service.client.runs.list())[0]
+
+    async def settled_review(self) -> None:
+        """The plan of the review is made."""
+
+        def made() -> bool:
+            return isinstance(self.app.screen, ReviewScreen) and "will be cancelled" in self.text
+
+        await self.until(made, "the plan")
+        await self.settled_keys()
+
+    async def settled_keys(self) -> None:
+        """Keys are heard."""
+        await self.until(lambda: not self.app._dropping, "the screen that was opened")
+
+
+def _action(name: str) -> Any:
+    from tui_app.tui.actions import BY_ID
+
+    return BY_ID[name]
+
+
+_KEYS = {",": "comma", "/": "slash", ":": "colon", ".": "full_stop", "*": "asterisk", "\\": "backslash",
+         "?": "question_mark"}  # fmt: skip
+
+
+def _textual(key: str) -> str:
+    return _KEYS.get(key, key)
+
+
+@asynccontextmanager
+async def desk_over(service: Service, size: tuple[int, int] = SMALL, **options: Any) -> AsyncIterator[Desk]:
+    """A console over a service, connected, with its first rows."""
+    client = options.pop("client", None) or (lambda: service.client_of("jane@example.com", "operate"))
+    app = QuashApp(client, utf8=True, **options)
+    async with app.run_test(size=size) as pilot:
+        desk = Desk(app, pilot, service)
+        await desk.until(lambda: app.about is not None, "an answer")
+        await desk.settled()
+        yield desk
+
+
+@asynccontextmanager
+async def demo_service(way: Way, folder: Path, rows: int = ROWS) -> AsyncIterator[Service]:
+    """A service over demo commands."""
+    if rows:
+        seed(folder / "commands.db", rows)
+    async with serving(way, folder) as service:
+        service.world.clock.moment = NEWEST + timedelta(hours=1)
+        yield service
