@@ -1,0 +1,69 @@
+"""Requests that nobody thought of, made from the service's own description: none breaks it or its description."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from support.backend import KEY, listening, make_backend, token
+from support.world import fill, make_world
+
+from tui_app.service.app import ROUTES, create_app
+from tui_app.service.auth import Authenticator
+from tui_app.service.openapi import document
+
+CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
+PATIENCE = 60
+
+schema = schemathesis.openapi.from_dict(document(ROUTES))
+
+
+@schemathesis.serializer("application/jsonl")
+def as_lines(_: object, value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service in a thread of its own, since schemathesis asks from outside any event loop."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    fill(folder / "commands.db", 20)
+    world = make_world(folder)
+    ready, over = threading.Event(), asyncio.Event()
+    told: list[str] = []
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with listening(create_app(make_backend(world, Authenticator({"": KEY})))) as address:
+            told.append(address)
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert ready.wait(PATIENCE)
+    yield told[0]
+    loop.call_soon_threadsafe(over.set)
+    thread.join(PATIENCE)
+    loop.close()
+    assert not (folder / "faults.log").exists(), (folder / "faults.log").read_text()
+
+
+@schema.parametrize()
+@settings(
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+def test_no_request_breaks_the_service(case: schemathesis.Case, url: str) -> None:
+    headers = {"Authorization": f"Bearer {token()}"}
+    case.call_and_validate(base_url=url, headers=headers, checks=CHECKS)
