@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui_app import bootstrap
@@ -50,24 +53,26 @@ def token(call: Call) -> Exit:
 async def runner(call: Call) -> Exit:
     """Work until nothing is left. Nobody watches a runner, so that what it has to say goes to its log."""
     setup = call.setup
-    handler = _log_file(setup.rooms.open().runner_log)
-    logger = logging.getLogger("quash.runner")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        driven = await bootstrap.run_runner(setup, served=call.arguments.served)
-    except QuashError as error:
-        logger.error("%s (%s) %s", error.message, error.code, error.hint)
-        raise
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
+    with _logging(setup.rooms.open().runner_log) as log:
+        try:
+            driven = await bootstrap.run_runner(setup, served=call.arguments.served)
+        except QuashError as error:
+            log.error("%s (%s) %s", error.message, error.code, error.hint)
+            raise
     call.talk.say("another runner is at work" if driven < 0 else f"{driven:,} runs were brought to an end or a pause")
     return Exit.DONE
 
 
-def _log_file(path: os.PathLike[str]) -> logging.Handler:
+@contextmanager
+def _logging(path: Path) -> Iterator[logging.Logger]:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    handler = logging.StreamHandler(os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace"))
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    return handler
+    log = logging.getLogger("quash.runner")
+    log.setLevel(logging.INFO)
+    with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as stream:
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
+        try:
+            yield log
+        finally:
+            log.removeHandler(handler)

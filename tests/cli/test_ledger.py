@@ -1,0 +1,91 @@
+"""`ledger`: its lines, its verification and its export."""
+
+import json
+import sqlite3
+import stat
+from contextlib import closing
+
+import pytest
+from support.command_line import TROUBLED
+
+from tui_app.cli.exits import Exit
+
+FIELDS = {"seq", "hash", "at", "operator", "event", "run", "system", "item", "code", "reason"}
+
+
+@pytest.fixture
+def run(quash, bus):
+    words = ("--reason", "duplicate request", "--yes", "--expect-count", 3, "--output", "json")
+    return quash("cancel", "commands", *bus.in_status(TROUBLED)[:2], "payments/nobody", *words).json["run"]
+
+
+def tamper(bus, statement: str) -> None:
+    with closing(sqlite3.connect(bus.folder / "journal.db")) as connection, connection:
+        # Whoever may write the file may drop what keeps them from it, too.
+        connection.executescript("DROP TRIGGER ledger_fixed; DROP TRIGGER ledger_kept")
+        assert connection.execute(statement).rowcount > 0
+
+
+def test_every_line_has_its_fields_and_every_outcome_its_line(quash, bus, run):
+    lines = quash("ledger", "--output", "jsonl").lines
+    assert all(line.keys() >= FIELDS for line in lines)
+    assert [line["event"] for line in lines][:3] == ["planned", "confirmed", "started"]
+    outcomes = [line for line in lines if line["item"]]
+    assert {line["item"] for line in outcomes} == {*bus.in_status("CANCELED")[:2], "payments/nobody"}
+    chunks = {line["seq"] for line in lines if line["event"] == "chunk" and not line["item"]}
+    assert {line["seq"] for line in outcomes} <= chunks
+    assert {line["reason"] for line in outcomes} == {"duplicate request"}
+
+
+def test_lines_are_chosen_by_exact_values(quash, bus, run):
+    everything = quash("ledger", "--output", "jsonl").lines
+    for option, field in (("--event", "event"), ("--run", "run"), ("--by", "operator"), ("--item", "item")):
+        value = next(line[field] for line in reversed(everything) if line[field])
+        found = quash("ledger", option, value, "--output", "jsonl").lines
+        assert found == [line for line in everything if line[field] == value]
+    assert quash("ledger", "--event", "none", "--output", "jsonl").out == ""
+    assert quash("ledger", "--output", "json").json["lines"] == everything
+    assert len(quash("ledger", "--output", "csv").out.splitlines()) == len(everything) + 1
+
+
+def test_a_ledger_that_holds(quash, bus, run):
+    found = quash("ledger", "verify", "--output", "json")
+    assert (found.code, found.json["schema"]) == (Exit.DONE, "quash.check.v1")
+    assert found.json["ledger"]["holds"] is True
+    assert found.json["ledger"]["head"] == run["head"]
+    assert "the ledger holds" in quash("ledger", "verify", "--anchor", run["head"]).out
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET body = replace(CAST(body AS TEXT), 'duplicate', 'something') WHERE seq = 2",
+        "DELETE FROM ledger WHERE seq = 3",
+    ],
+)
+def test_a_ledger_that_was_changed(quash, bus, run, statement):
+    tamper(bus, statement)
+    found = quash("ledger", "verify", "--output", "json")
+    assert found.code == Exit.LEDGER
+    assert found.json["ledger"]["holds"] is False
+    assert found.json["ledger"]["problem"]
+    assert "DOES NOT HOLD" in quash("ledger", "verify").out
+
+
+def test_a_ledger_that_was_cut_is_found_by_its_anchor(quash, bus, run):
+    seq, _, digest = run["head"].partition(":")
+    assert quash("ledger", "verify", "--anchor", f"{int(seq) + 1}:{digest}").code == Exit.LEDGER
+    assert quash("ledger", "verify", "--anchor", f"{seq}:{'0' * 64}").code == Exit.LEDGER
+    assert quash("ledger", "verify", "--anchor", "nonsense").code == Exit.USAGE
+
+
+def test_an_export_ends_with_the_head(quash, bus, run, tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    assert quash("ledger", "export", "-o", path).code == Exit.DONE
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    head, *lines, foot = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+    assert head["schema"] == "quash.ledger.v1"
+    assert lines == quash("ledger", "--output", "jsonl").lines
+    assert foot["head"] == run["head"]
+    assert quash("ledger", "export", "-o", path).code == Exit.USAGE
+    assert quash("ledger", "export", "--run", run["id"]).lines[-1]["head"] == run["head"]
