@@ -57,16 +57,20 @@ class LocalLauncher:
     command: Sequence[str]
 
     def start(self) -> None:
-        """Start a runner. One that finds another at work leaves by itself."""
-        subprocess.Popen(  # noqa: S603
-            list(self.command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            close_fds=True,
-            cwd="/",
-        )
+        """Start a runner. One that finds another at work leaves by itself; one that cannot start says why in its log."""
+        log = os.open(self.state / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            subprocess.Popen(  # noqa: S603
+                list(self.command),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+                close_fds=True,
+                cwd="/",
+            )
+        finally:
+            os.close(log)
 
     def at_work(self) -> bool:
         """Whether a runner holds the lock."""
