@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
-from tui_app.domain.errors import LedgerBroken
+from tui_app.domain.errors import LedgerBroken, PlanChanged
 from tui_app.domain.ledger import GLOBAL, Entry, Event, check_chains, rows_digest
 from tui_app.domain.plan import PlanHasher
 from tui_app.domain.records import LedgerQuery, LedgerReport, LedgerRow
@@ -92,7 +92,10 @@ def _check(connection: sqlite3.Connection, anchor: tuple[int, str] | None) -> Le
     try:
         for entry in check_chains(_entries(connection)):
             counted, last = counted + 1, entry
-            items += _check_content(connection, entry)
+            try:
+                items += _check_content(connection, entry)
+            except (ValueError, TypeError, KeyError, AttributeError, PlanChanged) as error:
+                raise LedgerBroken(f"entry {entry.seq}: what it speaks of cannot be read", seq=entry.seq) from error
             anchored = anchored or (entry.seq, entry.hash.hex()) == anchor
         _check_strays(connection, items)
         if not anchored and anchor is not None:
