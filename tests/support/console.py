@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from support.backend import Service
+from support.canned import Canned
 from textual.pilot import Pilot
 
 from tui_app.contract.work import PlanRequest, SelectionModel
@@ -18,7 +19,7 @@ PATIENCE = 20.0
 
 
 class Console(QuashApp):
-    """Begins at Runs, and does not close a client that others go on using."""
+    """Begins at Runs."""
 
     DEFAULT_MODE = "runs"
 
@@ -26,8 +27,14 @@ class Console(QuashApp):
 class Operator:
     """Somebody at the keyboard."""
 
-    def __init__(self, app: QuashApp, pilot: Pilot[int], service: Service) -> None:
-        self.app, self.pilot, self.service = app, pilot, service
+    def __init__(self, app: QuashApp, pilot: Pilot[int], service: Service | None = None) -> None:
+        self.app, self.pilot, self._service = app, pilot, service
+
+    @property
+    def service(self) -> Service:
+        """What is behind the console, where that is a real one."""
+        assert self._service is not None
+        return self._service
 
     @property
     def text(self) -> str:
@@ -48,9 +55,9 @@ class Operator:
             await self.pilot.pause()
 
     async def sees(self, *texts: str) -> None:
-        """Wait until all of these stand on the screen."""
+        """Wait until all of these stand on the screen, wrapped or not, side by side or not."""
         for text in texts:
-            await self.until(lambda text=text: _flat(text) in _flat(self.text), repr(text))
+            await self.until(lambda text=text: any(_flat(text) in one for one in _columns(self.text)), repr(text))
 
     async def on(self, screen: type[object]) -> None:
         """Wait until a screen stands and may be typed at."""
@@ -67,16 +74,32 @@ _NAMES = {" ": "space", "-": "minus", ".": "full_stop", ",": "comma", "/": "slas
 
 
 def _flat(text: str) -> str:
-    """Lines and columns that were wrapped read as one."""
-    return " ".join(text.replace("│", " ").split())
+    return " ".join(text.split())
+
+
+def _columns(text: str) -> list[str]:
+    """The screen as a whole, then what stands left and what stands right of the line between two panes."""
+    parts = [line.split("│") for line in text.splitlines()]
+    sides = ("\n".join(part[side] for part in parts if len(part) > side) for side in (0, 1))
+    return [_flat(text), *(_flat(side) for side in sides)]
 
 
 @asynccontextmanager
 async def open_console(service: Service, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Operator]:
     """The console, connected."""
     app = Console(lambda: service.client_of("jane@example.com", "operate"), utf8=True)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         operator = Operator(app, pilot, service)
+        await operator.until(lambda: app.about is not None, "an answer")
+        yield operator
+
+
+@asynccontextmanager
+async def open_canned(canned: Canned, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Operator]:
+    """The console over given answers."""
+    app = Console(canned.client, utf8=True)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        operator = Operator(app, pilot)
         await operator.until(lambda: app.about is not None, "an answer")
         yield operator
 

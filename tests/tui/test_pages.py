@@ -70,7 +70,9 @@ async def test_what_may_have_changed_is_read_again_and_nothing_else():
     source.asked.clear()
     await pages.load(12, 18)
     assert source.asked == []
-    await pages.load(12, 18, again=True)
+    pages.age()
+    assert pages.row(12) == 12
+    await pages.load(12, 18)
     assert source.asked == [9]
 
 

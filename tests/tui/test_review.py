@@ -12,7 +12,7 @@ from tui_app.tui.screens.run import RunScreen
 from tui_app.tui.screens.runs import RunsScreen
 
 ALL = f"status:{TROUBLED}"
-REASON = "Bad deploy of payments"
+REASON = "Bad deploy"
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ class Pages(Generic[T, A]):
         self._ends: list[int] = []
         self._complete = False
         self._held: OrderedDict[int, list[T]] = OrderedDict()
+        self._stale: set[int] = set()
 
     @property
     def count(self) -> int:
@@ -70,15 +71,14 @@ class Pages(Generic[T, A]):
         last = min(last, self.count - 1)
         return all(self.row(index) is not None for index in (first, last)) if first <= last else True
 
-    async def load(self, first: int, last: int, *, again: bool = False) -> None:
-        """Read what is missing between two rows; with ``again`` also what is there and may have changed."""
-        renewed: set[int] = set()
-        while True:
-            page = self._wanted(first, last, renewed if again else None)
-            if page is None:
-                return
+    def age(self) -> None:
+        """What is held may have changed: it is shown until it is read again."""
+        self._stale.update(self._held)
+
+    async def load(self, first: int, last: int) -> None:
+        """Read what is missing or may have changed between two rows."""
+        while (page := self._wanted(first, last)) is not None:
             await self._read(page)
-            renewed.add(page)
 
     def resize(self, total: int) -> None:
         """The list has another length now; what was its end has to be read again."""
@@ -98,13 +98,13 @@ class Pages(Generic[T, A]):
         page = bisect_right(self._ends, index)
         return page, self._ends[page - 1] if page else 0
 
-    def _wanted(self, first: int, last: int, renewed: set[int] | None) -> int | None:
+    def _wanted(self, first: int, last: int) -> int | None:
         last = max(first, min(last, self.count - 1))
         index = first
         while index <= last:
             page, start = self._place(index)
-            stale = page not in self._held if renewed is None else page not in renewed
-            if stale and not self._beyond(page):
+            unread = page not in self._held or page in self._stale
+            if unread and not self._beyond(page):
                 return page
             length = len(self._held[page]) if page in self._held else 0
             if length == 0:
@@ -118,6 +118,7 @@ class Pages(Generic[T, A]):
     async def _read(self, page: int) -> None:
         after = self._start(page)
         rows, following = await self._fetch(after, self._size)
+        self._stale.discard(page)
         self._held[page] = rows
         self._held.move_to_end(page)
         while len(self._held) > HELD:

@@ -14,10 +14,11 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui_app.domain.errors import QuashError
+from tui_app.domain.errors import QuashError, Unavailable
 from tui_app.domain.moments import read
 from tui_app.domain.plan import short
 from tui_app.tui.actions import RUN, State
+from tui_app.tui.notices import RETRY_SECONDS
 from tui_app.tui.outcomes import done, run_look
 from tui_app.tui.pace import Pace
 from tui_app.tui.screens.base import QuashScreen
@@ -64,7 +65,7 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
         self._steering = Steering(self, lambda: self._run, self._tell)
 
     def body(self) -> Iterator[Widget]:
-        yield Static(phrase("Run {}", self._run_id[:8]), id="run-head", markup=False)
+        yield Static(phrase("Run {}", self._run_id), id="run-head", markup=False)
         yield Progress(id="run-progress")
         yield Horizontal(RunItems(self._run_id), RunDetail(id="run-detail"), id="run-body")
 
@@ -90,7 +91,13 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
 
     async def _watch(self) -> None:
         while True:
-            run = await self.client.runs.get(self._run_id)
+            try:
+                run = await self.client.runs.get(self._run_id)
+            except Unavailable as error:
+                # Watching goes on: the run does, too, and another read that succeeds would end the banner's own trying.
+                self.quash.present(error)
+                await asyncio.sleep(error.retry_after or RETRY_SECONDS)
+                continue
             self._tell(run)
             if run.over or not self._watching:
                 return
@@ -166,7 +173,7 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
 
 def _head(run: RunModel) -> Content:
     parts = [
-        phrase("Run {}", run.id[:8]).stylize("bold"),
+        phrase("Run {}", run.id).stylize("bold"),
         phrase("plan {}", short(run.plan_hash)),
         phrase("{} items", run.items),
         phrase("by {}", run.operator),

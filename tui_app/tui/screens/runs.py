@@ -144,9 +144,8 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
         self.rows.show(len(self._shown))
         runs = sum(entry.run is not None for entry in self._shown)
         plans = len(self._shown) - runs
-        self.query_one("#runs-head", Static).update(
-            phrase("{} runs · {} plans without one · newest first", runs, plans)
-        )
+        told = phrase("{} · {} without one · newest first", _many(runs, "run"), _many(plans, "plan"))
+        self.query_one("#runs-head", Static).update(told)
         self.state_changed()
 
     def _empty(self, wanted: str) -> Content:
@@ -228,6 +227,10 @@ def _plan_line(plan: PlanModel | None, width: int, glyphs: Glyphs) -> Content:
     who = safe(plan.operator).truncate(16, ellipsis=True, pad=True)
     named = safe(name(plan)).truncate(8, pad=True)
     return phrase(" {} {} {} {} {} {}", _when(plan.created_at, width), state, named, told, who, reason)
+
+
+def _many(number: int, word: str) -> Content:
+    return phrase("{} {}", number, word if number == 1 else f"{word}s")
 
 
 def _when(moment: str, width: int) -> Content:

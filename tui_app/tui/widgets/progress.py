@@ -34,14 +34,23 @@ class Progress(Static):
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__("", id=id, markup=False)
+        self._told: tuple[RunModel, Pace, datetime] | None = None
 
     def tell(self, run: RunModel, pace: Pace, now: datetime) -> None:
         """Show a run as it stands."""
-        glyphs = self.app.glyphs
-        key = self.app.key_of("pause")
-        self.update(
-            lines(counted(run), bar(run, max(10, self.size.width), glyphs), standing(run, pace, now, key, glyphs))
-        )
+        self._told = (run, pace, now)
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._told is None:
+            return
+        run, pace, now = self._told
+        glyphs, key = self.app.glyphs, self.app.key_of("pause")
+        drawn = bar(run, max(10, self.content_size.width), glyphs)
+        self.update(lines(counted(run), drawn, standing(run, pace, now, key, glyphs)))
 
 
 def bar(run: RunModel, width: int, glyphs: Glyphs) -> Content:

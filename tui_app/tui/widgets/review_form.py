@@ -96,11 +96,8 @@ class ReviewForm(Vertical):
         self.query_one("#review-command", Static).update(shown)
 
     def hint(self, goes_to: str) -> None:
-        """Where a reason can be had from, and who will read it."""
-        keys = (self.app.key_of("templates"), self.app.key_of("editor"))
-        text = phrase("{} templates and last reasons · {} $EDITOR", *keys)
-        text = phrase("{} · goes to {}", text, safe(goes_to)) if goes_to else text
-        self.query_one("#review-hint", Static).update(text)
+        """Who will read the reason."""
+        self.query_one("#review-hint", Static).update(phrase("it goes to {}", goes_to) if goes_to else phrase(""))
 
     def say(self, text: Content, tone: str = "") -> None:
         """What is expected, or what is in the way; it stays until it is no longer so."""

@@ -78,7 +78,8 @@ class RunItems(Vertical):
         else:
             if self._state is not None:
                 self._pages.resize(self._number(run))
-            self._load(*self.items.sight(), again=True)
+            self._pages.age()
+            self._load(*self.items.sight())
 
     def chosen(self) -> RunItemModel | None:
         """The item under the cursor, as far as it has been read."""
@@ -108,13 +109,13 @@ class RunItems(Vertical):
 
         return fetch
 
-    def _load(self, first: int, last: int, *, again: bool = False) -> None:
+    def _load(self, first: int, last: int) -> None:
         if self._pages is not None:
-            work = self._loaded(self._pages, first, last, again)
-            cast("QuashScreen[object]", self.screen).start(work, group="items")
+            screen = cast("QuashScreen[object]", self.screen)
+            screen.start(self._loaded(self._pages, first, last), group="items")
 
-    async def _loaded(self, pages: Pages[RunItemModel, int], first: int, last: int, again: bool) -> None:
-        await pages.load(first, last, again=again)
+    async def _loaded(self, pages: Pages[RunItemModel, int], first: int, last: int) -> None:
+        await pages.load(first, last)
         if pages is self._pages:
             self.items.show(pages.count)
             self.post_message(self.Moved(self.chosen()))
