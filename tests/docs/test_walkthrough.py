@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.pages import Command, Fence, commands_of, page
 
 VOLATILE = (
@@ -51,6 +52,7 @@ def run(command: Command, folder: Path, environment: dict[str, str]) -> tuple[st
     return done.stdout.decode(), dict(entry.partition("=")[::2] for entry in after)
 
 
+@pytest.mark.slow
 def test_the_first_five_minutes_print_what_the_page_says(tmp_path: Path) -> None:
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     script = tmp_path / ".venv" / "bin" / "quash"
