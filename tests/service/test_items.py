@@ -8,7 +8,7 @@ from support.backend import serving
 from support.world import TROUBLED, fill
 
 from tui_app.domain.errors import MalformedFilter, MalformedId, NotFound, UsageProblem
-from tui_app.domain.items import PAGE_LIMIT
+from tui_app.domain.items import PAGE_LIMIT, Cursor
 
 
 def ids(page):
@@ -146,6 +146,15 @@ async def test_a_page_that_cannot_be_is_refused_with_what_is_wrong(backend, quer
     assert names in caught.value.message
     assert caught.value.hint
     assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("sort", ["updated", "attempts", "id"])
+@pytest.mark.parametrize("value", [None, True, -1, 1.5, "", "x", "2026-01-01", "\0"])
+async def test_a_cursor_of_another_column_breaks_nothing(backend, sort, value):
+    place = Cursor(value, "payments/c000003").encode()
+    for query in ({"after": place}, {"before": place}):
+        page = await backend.client.items.page("commands", sort=sort, limit=3, count=True, **query)
+        assert len(page.items) <= 3
 
 
 async def test_an_unknown_system_is_not_found(backend):

@@ -19,6 +19,9 @@ Scalar = str | int | float | bool | None
 PAGE_LIMIT = 500
 """Rows in one page at most."""
 
+MAX_CURSOR = 8 * 1024
+"""Bytes that a cursor holds at most: it travels in a URL."""
+
 MAX_ID = 512
 """Characters in one id at most, far above any real one: an id is shown, logged and sent."""
 
@@ -106,10 +109,14 @@ class Cursor:
         """
         try:
             value, item = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except (binascii.Error, ValueError, TypeError) as error:
+            fits = isinstance(item, str) and isinstance(value, str | int | float | bool | None)
+            # A database can bind neither half characters, which is why they are encoded, nor numbers beyond 64 bits.
+            if not fits or len(f"{value}{item}".encode()) > MAX_CURSOR:
+                raise ValueError(text)
+            if isinstance(value, int | float) and not abs(value) < 2**63:
+                raise ValueError(text)
+        except (binascii.Error, ValueError, TypeError, RecursionError) as error:
             raise UsageProblem("this cursor was not made by quash", hint="Take `next` from the page before.") from error
-        if not isinstance(item, str) or not isinstance(value, str | int | float | bool | None):
-            raise UsageProblem("this cursor was not made by quash", hint="Take `next` from the page before.")
         return cls(value, item)
 
 

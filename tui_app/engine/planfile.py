@@ -7,14 +7,16 @@ The hash covers head, items and totals exactly as they stand; the proposed reaso
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from tui_app.domain.canonical import canonical
 from tui_app.domain.errors import Conflict, PlanChanged
 from tui_app.domain.items import Seen
-from tui_app.domain.plan import PlanHasher, PlanItem, PlanState, head_from, head_record, totals_from
+from tui_app.domain.plan import PlanHasher, PlanHead, PlanItem, PlanState, PlanTotals, head_from, head_record
 from tui_app.domain.ports import System
+from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Who
 from tui_app.domain.stores import Store
 from tui_app.domain.verdict import YES, Verdict, VerdictCode
@@ -46,6 +48,9 @@ async def load(
     Raises:
         PlanChanged: the file was edited or cut, is not the plan that was reviewed, or was made by somebody else or
             elsewhere and no hash was given.
+        MalformedId: an id in it cannot be one.
+        InvalidReason: it proposes a reason that cannot be used.
+        Conflict: another plan of that name is here.
     """
     lines = document.splitlines()
     if len(lines) < 2:
@@ -53,23 +58,50 @@ async def load(
     top, foot = _object(lines[0], 1), _object(lines[-1], len(lines))
     if top.get("schema") != SCHEMA or not {"totals", "hash"} <= foot.keys():
         raise PlanChanged("this is not a whole plan file: its head or its foot is missing")
-    head = head_from(top.get("head") or {})
-    hasher = PlanHasher(head)
+    head = _head(top.get("head"))
     items = [_item(_object(line, number), number) for number, line in enumerate(lines[1:-1], start=2)]
-    totals = totals_from({})
+    totals = _checked(head, items, systems).record()
+    computed = _hash(head, items, foot["totals"])
+    if computed != foot["hash"] or not _as_counted(foot["totals"], totals):
+        raise PlanChanged("this plan file was changed after it was made: its hash does not match its content")
+    _check_origin(computed, expected_hash, head.operator == who.operator and head.host == who.host)
+    reason = foot.get("reason")
+    proposed = None if reason is None else check_reason(_text(reason))
+    plan = await store.plans.load(head, items, foot["totals"], computed, proposed, who)
+    if plan.hash != computed:
+        raise Conflict(f"there is another plan {head.id} here already", hint="Make the plan anew.")
+    return plan
+
+
+def _checked(head: PlanHead, items: Sequence[PlanItem], systems: Mapping[str, System]) -> PlanTotals:
+    """The totals of the items, each of which stands once, in its place, and under its one spelling."""
+    totals, seen = PlanTotals(), set()
     for position, item in enumerate(items):
         if item.position != position or item.system not in head.targets:
             raise PlanChanged(f"line {position + 2} does not belong where it stands")
-        hasher.add(item)
+        system = systems.get(item.system)
+        if system is not None and system.check_id(item.seen.id) != item.seen.id:
+            raise PlanChanged(f"line {position + 2} does not spell its id as {item.system} does")
+        seen.add((item.system, item.seen.id))
+        if len(seen) == position:
+            raise PlanChanged(f"line {position + 2} names an item that stands further up already")
         totals.add(item.system, item.seen)
-    computed = hasher.finish(foot["totals"])
-    if computed != foot["hash"] or totals.record()["counts"] != foot["totals"].get("counts"):
-        raise PlanChanged("this plan file was changed after it was made: its hash does not match its content")
-    _check_origin(computed, expected_hash, head.operator == who.operator and head.host == who.host)
+    return totals
+
+
+def _hash(head: PlanHead, items: Sequence[PlanItem], totals: Mapping[str, Any]) -> str:
+    hasher = PlanHasher(head)
     for item in items:
-        if item.system in systems:
-            systems[item.system].check_id(item.seen.id)
-    return await store.plans.load(head, items, foot["totals"], computed, foot.get("reason"), who)
+        hasher.add(item)
+    return hasher.finish(totals)
+
+
+def _as_counted(stored: Any, counted: Mapping[str, Any]) -> bool:
+    """Whether the totals of a file are those of its items. The items do not tell their impact, so only its form is."""
+    if not isinstance(stored, dict) or stored.keys() != counted.keys() or not isinstance(stored["impact"], list):
+        return False
+    well_formed = all(isinstance(row, list) and list(map(type, row)) == [str, str, int] for row in stored["impact"])
+    return well_formed and all(stored[name] == counted[name] for name in counted if name != "impact")
 
 
 def _check_origin(computed: str, expected: str | None, own: bool) -> None:
@@ -85,18 +117,40 @@ def _check_origin(computed: str, expected: str | None, own: bool) -> None:
 def _object(line: bytes, number: int) -> dict[str, Any]:
     try:
         read = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlanChanged(f"line {number} of this plan file is not JSON") from error
     if not isinstance(read, dict):
         raise PlanChanged(f"line {number} of this plan file is not an object")
     return read
 
 
+def _text(value: Any) -> str:
+    """A text that every store can hold.
+
+    Raises:
+        PlanChanged: it is none, or it has half characters.
+    """
+    if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
+        raise PlanChanged("this plan file holds something else where a text should be")
+    return value
+
+
+def _head(read: Any) -> PlanHead:
+    head = head_from(read if isinstance(read, dict) else {})
+    for name in ("id", "created_at", "expires_at", "operator", "host", "selection"):
+        _text(getattr(head, name))
+    for part in (*head.targets, *head.targets.values()):
+        _text(part)
+    if datetime.fromisoformat(head.expires_at).tzinfo is None:
+        raise PlanChanged("the plan file does not say in which time zone it expires")
+    return head
+
+
 def _item(read: Mapping[str, Any], number: int) -> PlanItem:
     try:
-        code = read["code"]
-        verdict = YES if code is None else Verdict.no(VerdictCode(code), read["reason"])
-        seen = Seen(str(read["id"]), str(read["status"]), str(read["version"]), verdict)
-        return PlanItem(int(read["position"]), str(read["system"]), seen)
+        code, reason = read["code"], read["reason"]
+        verdict = YES if code is None else Verdict.no(VerdictCode(code), _text(reason))
+        seen = Seen(_text(read["id"]), _text(read["status"]), _text(read["version"]), verdict)
+        return PlanItem(int(read["position"]), _text(read["system"]), seen)
     except (KeyError, ValueError, TypeError) as error:
         raise PlanChanged(f"line {number} of this plan file is not an item") from error
