@@ -72,6 +72,7 @@ async def test_what_may_have_changed_is_read_again_and_nothing_else():
     assert source.asked == []
     pages.age()
     assert pages.row(12) == 12
+    assert not pages.covers(12, 18)
     await pages.load(12, 18)
     assert source.asked == [9]
 
@@ -92,7 +93,7 @@ async def test_fewer_rows_than_promised_end_the_reading():
     await pages.load(0, 49)
     assert pages.row(11) == 11
     assert pages.row(12) is None
-    assert not pages.covers(0, 49)
+    assert pages.covers(0, 49)
 
 
 async def test_an_empty_list_is_read_once():

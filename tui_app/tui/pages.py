@@ -67,9 +67,8 @@ class Pages(Generic[T, A]):
         return held[index - first]
 
     def covers(self, first: int, last: int) -> bool:
-        """Whether the rows from ``first`` to ``last`` can be shown."""
-        last = min(last, self.count - 1)
-        return all(self.row(index) is not None for index in (first, last)) if first <= last else True
+        """Whether there is nothing to read between two rows."""
+        return self._wanted(first, last) is None
 
     def age(self) -> None:
         """What is held may have changed: it is shown until it is read again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -71,13 +71,21 @@ class Groups:
         group.opened = not group.opened
         return first
 
+    def covers(self, first: int, last: int) -> bool:
+        """Whether there is nothing to read between two lines."""
+        return all(group.pages.covers(top, bottom) for group, top, bottom in self._between(first, last))
+
     async def load(self, first: int, last: int) -> None:
         """Read the rows between two lines."""
+        for group, top, bottom in self._between(first, last):
+            await group.pages.load(top, bottom)
+
+    def _between(self, first: int, last: int) -> Iterator[tuple[Group, int, int]]:
         start = 0
         for group in self._groups:
             top, bottom = max(first - start - 1, 0), min(last - start - 1, group.shown - 1)
             if top <= bottom:
-                await group.pages.load(top, bottom)
+                yield group, top, bottom
             start += group.lines
 
     def draw(self, index: int, width: int) -> Content | None:

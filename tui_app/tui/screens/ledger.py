@@ -88,7 +88,7 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
         self.start(self._loaded(self._pages, 0, PAGE), group="lines")
 
     def on_row_list_needed(self, event: RowList.Needed) -> None:
-        if self._pages is not None:
+        if self._pages is not None and not self._pages.covers(event.first, event.last):
             self.start(self._loaded(self._pages, event.first, event.last), group="lines")
 
     async def _loaded(self, pages: Pages[LedgerLine, str], first: int, last: int) -> None:

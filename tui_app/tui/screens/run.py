@@ -139,6 +139,8 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
             detail.tell(item, await self.client.items.trail(item.system, item.id))
         except QuashError as error:
             detail.tell(item, problem=error.message)
+            if isinstance(error, Unavailable):
+                raise
 
     def act_run_item(self) -> None:
         """Go into the item to scroll it, and back."""

@@ -61,7 +61,7 @@ class PlanView(Horizontal):
         self._load(event.first, event.last)
 
     def _load(self, first: int, last: int) -> None:
-        if self._groups is not None:
+        if self._groups is not None and not self._groups.covers(first, last):
             cast("QuashScreen[object]", self.screen).start(self._loaded(self._groups, first, last), group="items")
 
     async def _loaded(self, groups: Groups, first: int, last: int) -> None:

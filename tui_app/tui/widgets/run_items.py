@@ -110,7 +110,8 @@ class RunItems(Vertical):
         return fetch
 
     def _load(self, first: int, last: int) -> None:
-        if self._pages is not None:
+        # A worker that reads nothing would be taken for a service that answers again.
+        if self._pages is not None and not self._pages.covers(first, last):
             screen = cast("QuashScreen[object]", self.screen)
             screen.start(self._loaded(self._pages, first, last), group="items")
 
