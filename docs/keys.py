@@ -53,7 +53,9 @@ def text() -> str:
         ]
         if rows:
             title = SECTIONS.get(place, place.replace("_", " ").capitalize())
-            parts.append("\n".join([f"## {title}\n", "| keys | action | what it does |", "|---|---|---|", *rows]) + "\n")
+            parts.append(
+                "\n".join([f"## {title}\n", "| keys | action | what it does |", "|---|---|---|", *rows]) + "\n"
+            )
     return "\n".join(parts)
 
 

@@ -34,7 +34,7 @@ SMALL, LARGE = (80, 24), (120, 40)
 ROWS = 300
 """Demo commands of a service: enough for several pages, and every status and verdict among them."""
 
-_LASTING = {"review", "run", "runs"}
+_LASTING = {"review", "watch"}
 """Groups of workers that go on as long as their screen does."""
 
 Step = Callable[[], Awaitable[None]]

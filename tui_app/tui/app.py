@@ -244,8 +244,8 @@ class QuashApp(App[int], inherit_bindings=False):
         """The palette: the registry, as far as the screen has it."""
         place = screen.PLACE if isinstance(screen, QuashScreen) else self.top.PLACE
         for action in self.keymap.at(place):
-            title = f"{action.label.capitalize()} ({self.keymap.shown(action)})"
-            yield SystemCommand(title, action.help, partial(self.action_perform, action.id))
+            title = f"{action.help.rstrip('.')} ({self.keymap.shown(action)})"
+            yield SystemCommand(title, action.label, partial(self.action_perform, action.id))
 
 
 async def _called(handler: Callable[..., object], *arguments: object) -> object:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.segment import Segment
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui_app.tui.widgets.cells import fitted
 from tui_app.tui.widgets.layout import layout
 from tui_app.tui.widgets.marks import Marks
 from tui_app.tui.widgets.row_painter import RowPainter
@@ -191,16 +193,13 @@ class ItemTable(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         if self.system is None:
-            return Strip.blank(self.size.width, self.rich_style)
+            return self._words(y)
         painter = self._painter(self.system)
         if y == 0:
             return painter.header(self.window.view.sort if self.window else "", self.column)
         index = self._top + y - 1
-        if not self.rows and self.message:
-            lines = textwrap.wrap(self.message, max(self.size.width - 4, 20))
-            return painter.message(lines[y - 2]) if 2 <= y < len(lines) + 2 else painter.blank()
         if index >= len(self.rows):
-            return painter.blank()
+            return self._words(y)
         item = self.rows[index]
         return painter.row(
             item,
@@ -208,6 +207,13 @@ class ItemTable(Widget, can_focus=True):
             ranged=self._ranged(index),
             column=self.column if index == self._cursor and self.has_focus else None,
         )
+
+    def _words(self, y: int) -> Strip:
+        """What is said in place of rows; nothing below rows."""
+        lines = [] if self.rows else textwrap.wrap(self.message, max(self.size.width - 4, 20))
+        text = f"  {lines[y - 2]}" if 2 <= y < len(lines) + 2 else ""
+        width = self.size.width
+        return Strip([Segment(fitted(text, width, self.app.glyphs), self._look("row"))], width)
 
     def _ranged(self, index: int) -> bool:
         start = self.window.index_of(self.range_from) if self.window and self.range_from else None

@@ -18,9 +18,6 @@ SIGNS = 4
 GLYPH = 2
 """Cells that a status takes beside its word."""
 
-LEAST = 6
-"""No flexible column is squeezed below this to make room for the one under the cursor."""
-
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -57,7 +54,7 @@ def _placed(columns: Sequence[ColumnModel], chosen: Sequence[int], room: int) ->
     flexible = [number for number in chosen if columns[number].flexible]
     for place, number in enumerate(flexible):
         share = spare // (len(flexible) - place)
-        widths[number] = max(widths[number] + share, LEAST)
+        widths[number] = max(widths[number] + share, 1)
         spare -= share
     slots, start = [], SIGNS
     for number in chosen:

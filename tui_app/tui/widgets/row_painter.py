@@ -64,14 +64,6 @@ class RowPainter:
             pieces += [(text, of_cell), (" " * GAP, look)]
         return self._strip(pieces, look)
 
-    def message(self, text: str) -> Strip:
-        """A line in place of rows."""
-        return self._strip([(fitted(f"  {text}", self._width, self._glyphs), "row")], "row")
-
-    def blank(self) -> Strip:
-        """A line without a row."""
-        return Strip([Segment(" " * self._width, self._style("row"))], self._width)
-
     def _look(self, item: ItemModel, *, marked: bool, ranged: bool, under: bool) -> str:
         if under:
             return "cursor"
