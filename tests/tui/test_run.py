@@ -131,7 +131,7 @@ async def test_a_report_is_written_to_a_new_file_for_its_owner_only(operator, tm
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert all(one in written for one in ids(2))
     if ending == "jsonl":
-        assert [json.loads(line) for line in written.splitlines()][0]["run"]["id"] == run_id
+        assert next(json.loads(line) for line in written.splitlines())["run"]["id"] == run_id
 
 
 async def test_a_report_never_overwrites(operator, tmp_path):
@@ -169,7 +169,7 @@ async def test_unknown_says_what_to_do_and_is_not_called_failed():
     items = [item(0), item(1, "unknown", message="no answer", key="k-1")]
     async with open_canned(await rare(run(*items), *items)) as operator:
         await watching(operator, "r0123456789abcdef")
-        await operator.sees("1 ? unknown", "? finished, not all is known")
+        await operator.sees("1 ? unknown", "? needs a look")
         await operator.press("j")
         await operator.sees("no answer came. Its status and trail tell", "k-1")
         assert "failed" not in operator.text.lower()

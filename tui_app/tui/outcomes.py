@@ -90,7 +90,7 @@ def item_look(state: str) -> Look:
 def run_look(run: RunModel) -> Look:
     """How a run's state is shown; one that ended with something unknown or contradicted is not simply done."""
     if run.state == "finished" and (run.counts.get("unknown") or run.verified.contradicted):
-        return Look("unknown", "finished, not all is known", AMBER)
+        return Look("unknown", "needs a look", AMBER)
     if run.interrupted:
         return Look("warning", "interrupted", AMBER)
     return RUNS.get(run.state, _STRANGE)

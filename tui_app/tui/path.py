@@ -20,13 +20,6 @@ def open_review(app: QuashApp, of: PlanRequest | PlanModel) -> None:
     app.run_worker(app.guarded(confirm(app, review)), group="review", exit_on_error=False)
 
 
-async def cancel_path(app: QuashApp, of: PlanRequest | PlanModel) -> None:
-    """The same, for whoever waits for its end."""
-    review = ReviewScreen(of)
-    app.push_screen(review)
-    await confirm(app, review)
-
-
 async def confirm(app: QuashApp, review: ReviewScreen) -> None:
     """Run what is confirmed at a review, until that has happened or the review was left."""
     while (confirmed := await review.confirmed()) is not None:

@@ -202,7 +202,7 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
 
 
 def _run_line(run: RunModel, width: int, glyphs: Glyphs) -> Content:
-    state = run_look(run).content(glyphs).truncate(13, ellipsis=True, pad=True)
+    state = run_look(run).content(glyphs).truncate(15, ellipsis=True, pad=True)
     counts = counted(run, brief=True)
     if width < WIDE:
         room = max(20, width - 36)
@@ -218,7 +218,7 @@ def _run_line(run: RunModel, width: int, glyphs: Glyphs) -> Content:
 def _plan_line(plan: PlanModel | None, width: int, glyphs: Glyphs) -> Content:
     if plan is None:
         return Content("")
-    state = plan_look(plan.state).content(glyphs).truncate(13, ellipsis=True, pad=True)
+    state = plan_look(plan.state).content(glyphs).truncate(15, ellipsis=True, pad=True)
     told = safe(numbers(plan) if plan.state == "ready" else plan.error or progress(plan), 200, QUIET)
     reason = safe(plan.reason or "")
     if width < WIDE:

@@ -1,0 +1,276 @@
+"""The places of runs and of the ledger: who did what, when and why, found again after a year as after a minute."""
+
+import json
+import sqlite3
+import stat
+
+import pytest
+from support.backend import Service
+from support.canned import HASH, Canned, item, plan, run
+from support.console import Operator, open_canned, open_console, request
+
+from tui_app.contract.work import LedgerLine, RunRequest
+from tui_app.domain.errors import MalformedFilter
+from tui_app.tui.ledger_lines import Wanted, wanted
+from tui_app.tui.screens.entry import LedgerEntry
+from tui_app.tui.screens.ledger import LedgerScreen
+from tui_app.tui.screens.review import ReviewScreen
+from tui_app.tui.screens.run import RunScreen
+from tui_app.tui.screens.runs import RunsScreen
+
+HOSTILE = ["[@click=app.quit]x[/]", "a[/]b", "back‮wards", "\x1b]52;c;eA==\x07"]
+
+
+@pytest.fixture
+async def operator(backend: Service):
+    async with open_console(backend) as opened:
+        yield opened
+
+
+async def cancelled(operator: Operator, *ids: str, reason: str = "Bad deploy") -> str:
+    client = operator.service.client
+    made = await client.plan(request(ids))
+    body = RunRequest(hash=made.hash, reason=reason, expect_count=made.counts.items)
+    begun = await client.run(made.id, body, f"key-{made.id}")
+    await operator.meanwhile(operator.service.work(begun.id))
+    return begun.id
+
+
+async def at(operator: Operator, place: str, screen: type) -> None:
+    await operator.press(place)
+    await operator.on(screen)
+
+
+async def test_an_empty_ledger_says_what_will_stand_there(operator):
+    await at(operator, "5", LedgerScreen)
+    await operator.sees("The ledger is empty: nothing was planned")
+
+
+async def test_who_did_what_when_and_why(operator):
+    run_id = await cancelled(operator, "payments/c000001", "payments/none")
+    await at(operator, "5", LedgerScreen)
+    await operator.sees(
+        "2026-01-02 03:04:05 finished",
+        f"cancelled jane@example.com {run_id[:8]} payments/c000001 Bad deploy",
+        "skipped NOT_FOUND",
+        "confirmed",
+        "planned",
+    )
+
+
+async def test_at_eighty_columns_the_four_that_matter_stay(backend):
+    async with open_console(backend, (80, 24)) as operator:
+        await cancelled(operator, "payments/c000001")
+        await at(operator, "5", LedgerScreen)
+        await operator.sees("time event item reason", "01-02 03:04:05 cancelled payments/c000001 Bad deploy")
+
+
+async def test_it_is_filtered_by_exact_values_and_by_nothing_else(operator):
+    await cancelled(operator, "payments/c000001")
+    await cancelled(operator, "payments/c000002")
+    await at(operator, "5", LedgerScreen)
+    await operator.sees("payments/c000001", "payments/c000002")
+    await operator.press("slash")
+    await operator.type("item:payments/c000002")
+    await operator.press("enter")
+    await operator.until(lambda: "payments/c000001" not in operator.text)
+    await operator.sees("payments/c000002")
+    await operator.press("slash")
+    await operator.type("colour:red")
+    await operator.press("enter")
+    await operator.sees("there is no field 'colour'", "Fields here: event, item, operator, run")
+    await operator.press("escape")
+    await operator.sees("item:payments/c000002")
+    assert operator.app.screen.rows.has_focus
+    await operator.press("slash", "backspace", "enter")
+    await operator.sees("payments/c000001")
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("", Wanted()),
+        ("operator:jane@example.com", Wanted(operator="jane@example.com")),
+        ('event:chunk item:"payments/a b"', Wanted(event="chunk", item="payments/a b")),
+    ],
+)
+def test_a_filter_of_the_ledger_means(text, means):
+    assert wanted(text) == means
+
+
+@pytest.mark.parametrize(
+    "text", ["free", "!event:chunk", "event>a", "event:a,b", "event:a event:b", "seq:1", 'event:"a']
+)
+def test_what_the_ledger_cannot_be_filtered_by_is_refused(text):
+    with pytest.raises(MalformedFilter):
+        wanted(text)
+
+
+async def test_verifying_gives_the_head_or_the_first_bad_entry(operator):
+    await cancelled(operator, "payments/c000001")
+    await at(operator, "5", LedgerScreen)
+    await operator.press("V")
+    check = await operator.service.client.ledger.check()
+    await operator.sees(f"✓ The ledger holds: {check.entries} entries, 1 items. Head {check.head}")
+    journal = sqlite3.connect(operator.service.world.folder / "journal.db")
+    with journal:
+        for (trigger,) in journal.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            journal.execute(f"DROP TRIGGER {trigger}")
+        changed = journal.execute(
+            "UPDATE ledger SET body = replace(body, 'Bad deploy', 'Good deal') WHERE seq = 2"
+        ).rowcount
+    journal.close()
+    assert changed == 1
+    await operator.press("V")
+    await operator.sees("✗ The ledger does not verify at entry 2", "Keep the file as it is")
+
+
+async def test_enter_shows_one_entry_whole(operator):
+    await cancelled(operator, "payments/c000001")
+    await at(operator, "5", LedgerScreen)
+    await operator.sees("confirmed")
+    [line] = (await operator.service.client.ledger.page(event="confirmed")).lines
+    await operator.press("slash")
+    await operator.type("event:confirmed")
+    await operator.press("enter")
+    await operator.until(lambda: operator.app.screen.rows.count == 1)
+    await operator.press("enter")
+    await operator.on(LedgerEntry)
+    await operator.sees(line.hash)
+    await operator.press("escape")
+    await operator.on(LedgerScreen)
+
+
+async def test_the_export_ends_in_the_head(operator, tmp_path):
+    await cancelled(operator, "payments/c000001")
+    await at(operator, "5", LedgerScreen)
+    await operator.sees("payments/c000001")
+    await operator.press("e")
+    await operator.sees("Write a report")
+    path = tmp_path / "ledger.jsonl"
+    operator.app.screen.query_one("Input").value = str(path)
+    await operator.press("enter")
+    await operator.sees("Written to")
+    head, *lines, foot = [json.loads(line) for line in path.read_text().splitlines()]
+    assert head["schema"] == "quash.ledger.v1"
+    assert foot == {"head": (await operator.service.client.ledger.check()).head}
+    assert [line["seq"] for line in lines] == sorted(line["seq"] for line in lines)
+    assert "payments/c000001" in {line["item"] for line in lines}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def line(seq: int, **facts) -> LedgerLine:
+    known = {
+        "seq": seq,
+        "hash": HASH,
+        "at": "2026-01-02T03:04:05Z",
+        "event": "chunk",
+        "operator": "jane",
+        "item": f"i{seq}",
+    }
+    return LedgerLine(**{**known, **facts})
+
+
+async def test_a_long_ledger_is_paged_both_ways_and_not_held():
+    canned = Canned()
+    canned.ledger(*(line(seq) for seq in range(5000, 0, -1)))
+    async with open_canned(canned) as operator:
+        await at(operator, "5", LedgerScreen)
+        await operator.sees("i5000")
+        assert canned.paths("GET").count("/v1/ledger") <= 2
+        await operator.press("G")
+        await operator.sees("i1 ")
+        assert operator.app.screen.rows.count == 5000
+        await operator.press("pageup", "pageup")
+        await operator.until(lambda: "…" not in operator.text.split("\n")[10])
+        await operator.press("g")
+        await operator.sees("i5000")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+async def test_hostile_lines_are_shown_and_inert(hostile):
+    canned = Canned()
+    canned.ledger(line(1, event=hostile, operator=hostile, item=hostile, reason=hostile, details={hostile: hostile}))
+    async with open_canned(canned) as operator:
+        await at(operator, "5", LedgerScreen)
+        shown = hostile.replace("‮", "\\u202e").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
+        await operator.sees(shown)
+        await operator.press("enter")
+        await operator.on(LedgerEntry)
+        await operator.sees(shown)
+        assert not {"\x1b", "\x07", "‮"} & set(operator.text)
+
+
+# Runs
+
+
+async def test_runs_and_plans_without_one_stand_newest_first(operator):
+    await cancelled(operator, "payments/c000001", reason="First reason")
+    await operator.service.client.plan(request(["payments/c000002"], reason="Second reason"))
+    await operator.sees("1 run · 1 plan without one", "not applied", "✓ finished", "1 cancelled", "First reason")
+    assert operator.text.index("Second reason") < operator.text.index("First reason")
+
+
+async def test_enter_opens_the_run_or_the_review(operator):
+    await cancelled(operator, "payments/c000001")
+    await operator.service.client.plan(request(["payments/c000002"]))
+    await operator.sees("not applied")
+    await operator.press("g", "enter")
+    await operator.on(ReviewScreen)
+    await operator.sees("1 in the plan, 1 will be cancelled")
+    await operator.press("escape")
+    await operator.on(RunsScreen)
+    await operator.press("j", "enter")
+    await operator.on(RunScreen)
+
+
+async def test_runs_are_filtered_while_a_word_is_typed(operator):
+    await cancelled(operator, "payments/c000001", reason="First reason")
+    await cancelled(operator, "payments/c000002", reason="Second reason")
+    await operator.sees("First reason", "Second reason")
+    await operator.press("slash")
+    await operator.type("second")
+    await operator.until(lambda: "First reason" not in operator.text)
+    await operator.press("escape")
+    await operator.sees("First reason", "Second reason")
+    await operator.press("slash")
+    await operator.type("nothing like it")
+    await operator.press("enter")
+    await operator.sees("Nothing here holds nothing like it")
+
+
+async def test_a_run_is_resumed_from_the_list(operator):
+    client = operator.service.client
+    made = await client.plan(request(["payments/c000001"]))
+    await client.run(made.id, RunRequest(hash=made.hash, reason="Bad deploy", expect_count=1), "key")
+    await operator.sees("! interrupted")
+    starts = operator.service.world.launcher.starts
+    await operator.press("space")
+    await operator.until(lambda: operator.service.world.launcher.starts > starts)
+
+
+async def test_a_plan_in_the_making_is_found_again():
+    canned = Canned()
+    making = plan(
+        0, state="building", hash=None, phrase=None, read=1200, expected=12000, impact=[], reason="Bad deploy"
+    )
+    canned.plan(making)
+    async with open_canned(canned) as operator:
+        await operator.sees("being planned", "1,200 of 12,000 read")
+        await operator.press("enter")
+        await operator.on(ReviewScreen)
+        await operator.sees("A plan is being made: 1,200 of 12,000 read")
+        await operator.press("escape")
+        await operator.on(RunsScreen)
+
+
+async def test_the_cursor_stays_on_its_run_when_others_come():
+    canned = Canned()
+    first = run(item(0), id="r1111111111111111", reason="First reason")
+    canned.run(first, item(0))
+    async with open_canned(canned) as operator:
+        await operator.sees("First reason")
+        newer = run(item(0), id="r2222222222222222", reason="Second reason", created_at="2026-01-03T00:00:00Z")
+        canned.answers["GET", "/v1/runs"] = {"runs": [newer.model_dump(), first.model_dump()]}
+        await operator.sees("Second reason")
+        assert operator.app.screen.rows.cursor == 1
