@@ -1,7 +1,7 @@
 """A bulk cancel on the embedded bus, from confirming it to finished and verified, against bare set-based SQL.
 
-Run alone: ``python benchmarks/embedded_cancel.py [COMMANDS]``. Both work on a copy of the same file with the same durability; the
-bare one is one transaction a chunk that changes statuses and writes replies and audit events, and nothing else.
+Run alone: ``python benchmarks/embedded_cancel.py [COMMANDS]``. Both work on a copy of the same file with the same
+durability; the bare one is one transaction a chunk that changes statuses and writes replies and audit events, no more.
 """
 
 from __future__ import annotations
@@ -42,12 +42,18 @@ FROM n
 """
 _BARE = (
     "CREATE TEMP TABLE hit AS SELECT id FROM command WHERE +status = :status LIMIT :size",
-    "UPDATE command SET status = 'CANCELED', updated_at = :at, revision = revision + 1"
-    " WHERE id IN (SELECT id FROM hit) AND +status = :status",
-    "INSERT INTO message (queue, body, enqueued_at) SELECT reply_queue, json_object('command_id', command_id, 'domain',"
-    " domain, 'outcome', 'CANCELED', 'reason', 'benchmark'), :at FROM command WHERE id IN (SELECT id FROM hit)",
-    "INSERT INTO audit (id, event, at, details) SELECT id, 'OPERATOR_CANCEL', :at, json_object('reason', 'benchmark')"
-    " FROM hit",
+    (
+        "UPDATE command SET status = 'CANCELED', updated_at = :at, revision = revision + 1"
+        " WHERE id IN (SELECT id FROM hit) AND +status = :status"
+    ),
+    (
+        "INSERT INTO message (queue, body, enqueued_at) SELECT reply_queue, json_object('command_id', command_id, 'domain',"
+        " domain, 'outcome', 'CANCELED', 'reason', 'benchmark'), :at FROM command WHERE id IN (SELECT id FROM hit)"
+    ),
+    (
+        "INSERT INTO audit (id, event, at, details) SELECT id, 'OPERATOR_CANCEL', :at, json_object('reason', 'benchmark')"
+        " FROM hit"
+    ),
     "DROP TABLE hit",
 )
 

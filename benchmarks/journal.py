@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tui_app.clock import SystemClock
 from tui_app.domain.describe import Verb
 from tui_app.domain.items import Seen, Selection
 from tui_app.domain.plan import Options
 from tui_app.domain.records import Who
 from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, Verified
 from tui_app.domain.verdict import YES
-from tui_app.clock import SystemClock
 from tui_app.engine.planning import Planner
 from tui_app.engine.steering import Steering
 from tui_app.engine.worker import Worker
