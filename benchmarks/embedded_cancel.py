@@ -42,18 +42,19 @@ FROM n
 """
 _BARE = (
     "CREATE TEMP TABLE hit AS SELECT id FROM command WHERE +status = :status LIMIT :size",
-    (
-        "UPDATE command SET status = 'CANCELED', updated_at = :at, revision = revision + 1"
-        " WHERE id IN (SELECT id FROM hit) AND +status = :status"
-    ),
-    (
-        "INSERT INTO message (queue, body, enqueued_at) SELECT reply_queue, json_object('command_id', command_id, 'domain',"
-        " domain, 'outcome', 'CANCELED', 'reason', 'benchmark'), :at FROM command WHERE id IN (SELECT id FROM hit)"
-    ),
-    (
-        "INSERT INTO audit (id, event, at, details) SELECT id, 'OPERATOR_CANCEL', :at, json_object('reason', 'benchmark')"
-        " FROM hit"
-    ),
+    """
+    UPDATE command SET status = 'CANCELED', updated_at = :at, revision = revision + 1
+    WHERE id IN (SELECT id FROM hit) AND +status = :status
+    """,
+    """
+    INSERT INTO message (queue, body, enqueued_at)
+    SELECT reply_queue, json_object('command_id', command_id, 'domain', domain, 'outcome', 'CANCELED', 'reason', 'x'), :at
+    FROM command WHERE id IN (SELECT id FROM hit)
+    """,
+    """
+    INSERT INTO audit (id, event, at, details)
+    SELECT id, 'OPERATOR_CANCEL', :at, json_object('reason', 'x') FROM hit
+    """,
     "DROP TABLE hit",
 )
 
