@@ -48,7 +48,8 @@ _BARE = (
     """,
     """
     INSERT INTO message (queue, body, enqueued_at)
-    SELECT reply_queue, json_object('command_id', command_id, 'domain', domain, 'outcome', 'CANCELED', 'reason', 'x'), :at
+    SELECT reply_queue, json_object('command_id', command_id, 'domain', domain, 'outcome', 'CANCELED', 'reason', 'x'),
+           :at
     FROM command WHERE id IN (SELECT id FROM hit)
     """,
     """
