@@ -215,6 +215,29 @@ def test_the_index_has_every_page() -> None:
     assert {path.name for path in docs - linked} == set()
 
 
+def imported_by(room: Path) -> set[str]:
+    """The other rooms that a room imports, wherever in its modules."""
+    found = set()
+    for path in room.rglob("*.py") if room.is_dir() else [room]:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tui_app":
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                found |= {name.split(".")[1] for name in names}
+    return found - {room.stem, "__version__"}
+
+
+def test_the_rooms_import_what_the_architecture_says() -> None:
+    [rooms] = [table for table in page("docs/architecture.md").tables() if "imports" in table[0]]
+    strangers = {
+        room["room"]: missing
+        for room in rooms
+        if (missing := imported_by(ROOT / room["room"].strip("`")) - set(re.findall(r"\w+", room["imports"])))
+    }
+    assert strangers == {}
+    folders = {path.name for path in (ROOT / "tui_app").iterdir() if (path / "__init__.py").exists()}
+    assert folders - {Path(room["room"].strip("`")).stem for room in rooms} == set()
+
+
 def test_every_error_code_is_in_the_guide() -> None:
     codes = [row["code"].strip("`") for table in page("docs/guide.md").tables() for row in table if "code" in row]
     assert sorted(codes) == sorted(BY_CODE)
