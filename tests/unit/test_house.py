@@ -203,6 +203,4 @@ def test_the_measures_see_what_they_measure(tmp_path, source, finder, expected):
 
 
 def test_a_limit_is_broken_by_reaching_it():
-    assert too_large(iter([Size("a", 299), Size("b", 300)]), MODULE_LINES) == [
-        "b: 300, and the limit is under 300"
-    ]
+    assert too_large(iter([Size("a", 299), Size("b", 300)]), MODULE_LINES) == ["b: 300, and the limit is under 300"]

@@ -29,9 +29,7 @@ def test_the_lock_satisfies_the_project():
     wanting = [
         f"{requirement} (locked: {pins.get(canonicalize_name(requirement.name))})"
         for requirement in declared()
-        if not requirement.specifier.contains(
-            pins.get(canonicalize_name(requirement.name), "0"), prereleases=True
-        )
+        if not requirement.specifier.contains(pins.get(canonicalize_name(requirement.name), "0"), prereleases=True)
     ]
     assert wanting == [], "run `make lock`"
 
