@@ -201,11 +201,13 @@ def _textual(key: str) -> str:
 
 
 @asynccontextmanager
-async def desk_over(service: Service, size: tuple[int, int] = SMALL, **options: Any) -> AsyncIterator[Desk]:
-    """A console over a service, connected, with its first rows."""
+async def desk_over(
+    service: Service, size: tuple[int, int] = SMALL, *, messages: bool = False, **options: Any
+) -> AsyncIterator[Desk]:
+    """A console over a service, connected, with its first rows; ``messages`` draws what fades, which hides rows."""
     client = options.pop("client", None) or (lambda: service.client_of("jane@example.com", "operate"))
     app = QuashApp(client, utf8=True, **options)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=messages) as pilot:
         desk = Desk(app, pilot, service)
         await desk.until(lambda: app.about is not None, "an answer")
         await desk.settled()

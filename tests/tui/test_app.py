@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import Path
 
-import httpx
 import pytest
 from support.backend import Service
 from support.operator import SMALL, Desk, demo_service, desk_over
+from support.wire import Wire, about
 from textual.widgets import Input
 
 from tui_app.client.backend import BackendClient
-from tui_app.contract.principal import Principal
 from tui_app.domain.errors import CannotConnect
 from tui_app.tui.app import QuashApp
 from tui_app.tui.clipboard import LONGEST, sequence
@@ -22,33 +20,6 @@ from tui_app.tui.screens.copy import CopyMenu
 from tui_app.tui.screens.help import HelpScreen
 from tui_app.tui.screens.items import ItemsScreen
 from tui_app.tui.screens.review import ReviewScreen
-
-
-class Wire(httpx.AsyncBaseTransport):
-    """The way to the service: it can be cut, mended, and made to say other things of who we are."""
-
-    def __init__(self, service: Service, **about: object) -> None:
-        self.inner = service.transport(Principal("jane@example.com", unlimited=True))
-        self.url = service.url
-        self.cut = False
-        self.about = about
-        self.asked: list[str] = []
-
-    def client(self) -> BackendClient:
-        return BackendClient(self.url, self, origin="the service")
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request.url.path)
-        if self.cut:
-            raise httpx.ConnectError("connection refused", request=request)
-        answer = await self.inner.handle_async_request(request)
-        if request.url.path == "/v1" and self.about:
-            body = {**json.loads(await answer.aread()), **self.about}
-            return httpx.Response(200, json=body, request=request)
-        return answer
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
 
 
 async def test_a_service_that_does_not_answer_is_said_and_tried_again(local: Service) -> None:
@@ -105,12 +76,12 @@ async def test_what_nobody_foresaw_is_reported_without_values(local: Service, tm
 
 
 async def test_the_header_says_where_we_are(local: Service) -> None:
-    about = {"profile": "prod", "environment": "production", "operator": "jane@example.com"}
-    async with desk_over(local, client=Wire(local, **about).client) as desk:
+    facts = {"profile": "prod", "environment": "production", "operator": "jane@example.com"}
+    async with desk_over(local, client=Wire(local, about(**facts)).client) as desk:
         first = desk.text.splitlines()[0]
         assert first.rstrip().endswith("prod | PRODUCTION | jane@example.com | may write")
         assert desk.app.screen.query("Header.-production")
-    async with desk_over(local, client=Wire(local, read_only=True).client) as desk:
+    async with desk_over(local, client=Wire(local, about(read_only=True)).client) as desk:
         assert desk.text.splitlines()[0].rstrip().endswith("read-only")
         await desk.press("x")
         assert desk.said == ["This profile is read-only: nothing can be planned or cancelled from here."]
