@@ -57,7 +57,7 @@ class LocalLauncher:
     command: Sequence[str]
 
     def start(self) -> None:
-        """Start a runner. One that finds another at work leaves by itself; one that cannot start says why in its log."""
+        """Start a runner. One that finds another at work leaves by itself; its log says why one cannot start."""
         log = os.open(self.state / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             subprocess.Popen(  # noqa: S603
