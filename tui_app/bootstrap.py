@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tui_app.config.profiles import CommandsSettings
@@ -162,17 +162,6 @@ def service(setup: Setup) -> tuple[ASGIApp, Path]:
     token = issue(setup, setup.operator, (OPERATE,), ttl=timedelta(days=LOCAL_TOKEN_DAYS))
     place = keep_token(folder / SERVICE_TOKEN, token)
     return create_app(backend(setup, Authenticator({"": _key(setup)}))), place
-
-
-async def listen(app: ASGIApp, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until a signal ends it; ``ready`` gets the address once it answers.
-
-    Raises:
-        CannotConnect: the address cannot be had.
-    """
-    from tui_app.service import listen
-
-    await listen.listen(app, host, port, ready)
 
 
 def issue(

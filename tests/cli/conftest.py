@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command_line import ROWS, Bus, Quash, Result, Runners
 
+from support.command_line import ROWS, Bus, Quash, Result, Runners
 from tui_app.cli.main import main
 from tui_app.engine.local import LocalLauncher
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from support.command_line import TROUBLED, runner_at_work
 
+from support.command_line import TROUBLED, runner_at_work
 from tui_app.cli.exits import Exit
 
 GIVEN = ("--reason", "duplicate request", "--yes", "--output", "json")

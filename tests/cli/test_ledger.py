@@ -6,8 +6,8 @@ import stat
 from contextlib import closing
 
 import pytest
-from support.command_line import TROUBLED
 
+from support.command_line import TROUBLED
 from tui_app.cli.exits import Exit
 
 FIELDS = {"seq", "hash", "at", "operator", "event", "run", "system", "item", "code", "reason"}

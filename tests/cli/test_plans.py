@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from support.command_line import TROUBLED
 
+from support.command_line import TROUBLED
 from tui_app.cli.exits import Exit
 
 

@@ -4,8 +4,8 @@ import csv
 import io
 
 import pytest
-from support.command_line import TROUBLED
 
+from support.command_line import TROUBLED
 from tui_app.cli.exits import Exit
 
 

@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from support.command_line import TROUBLED, runner_at_work
 
+from support.command_line import TROUBLED, runner_at_work
 from tui_app.cli import waiting
 from tui_app.cli.exits import Exit
 from tui_app.systems.commands.embedded import EmbeddedCommands

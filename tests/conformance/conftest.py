@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
-from support.benches import Bench, embedded_bench
 
+from support.benches import Bench, embedded_bench
 from tui_app.domain.ports import System
 
 

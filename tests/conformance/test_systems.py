@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
 from support.benches import Given, State
 from support.orders import REASON, errand, key_of, orders
-
 from tui_app.domain.errors import MalformedFilter, MalformedId, NotFound
 from tui_app.domain.filters import Filter, Op, Term, parse
 from tui_app.domain.items import Cursor, PageQuery, Sort

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from support.pages import ROOT, Page, page, pages, programs
 
+from support.pages import ROOT, Page, page, pages, programs
 from tui_app.cli.parser import parse
 from tui_app.config import reading
 from tui_app.domain.errors import BY_CODE, QuashError

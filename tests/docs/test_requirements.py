@@ -3,7 +3,6 @@
 import re
 
 from support.pages import ROOT, page
-
 from tui_app.config.profiles import SERVED
 
 ROWS = [row for table in page("docs/requirements.md").tables() for row in table if "requirement" in row]

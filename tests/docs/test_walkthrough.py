@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.pages import Command, Fence, commands_of, page
 
 VOLATILE = (

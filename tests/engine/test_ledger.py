@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.world import World, commands, fill, make_world
 
+from support.world import World, commands, fill, make_world
 from tui_app.domain.records import LedgerQuery
 
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from support.world import WHO, commands, fill, make_world
 
+from support.world import WHO, commands, fill, make_world
 from tui_app.domain.errors import Conflict, InvalidReason, MalformedId, PlanChanged
 from tui_app.domain.items import Seen
 from tui_app.domain.plan import PlanHasher, PlanItem, head_from

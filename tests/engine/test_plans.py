@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.world import TROUBLED, WHO, World, commands, fill, make_world
 
+from support.world import TROUBLED, WHO, World, commands, fill, make_world
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import CannotConnect, PlanChanged
 from tui_app.domain.filters import parse

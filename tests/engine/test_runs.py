@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.invariants import assert_invariants
 from support.world import TROUBLED, WHO, World, commands, fill, make_world
-
 from tui_app.domain.errors import (
     CannotConnect,
     Conflict,

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from support.command_bus import Bus, Databases, Generation, open_bus
 
+from support.command_bus import Bus, Databases, Generation, open_bus
 from tui_app.systems.commands.postgres import PostgresCommands
 
 

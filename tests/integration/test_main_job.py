@@ -21,6 +21,7 @@ from uuid import UUID
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+
 from support.command_bus import Bus
 from support.postgres_records import PostgresRecords
 

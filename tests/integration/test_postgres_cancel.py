@@ -6,9 +6,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+
 from support.command_bus import Generation
 from support.orders import REASON, cancel, errand, key_of, named, orders
-
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict
 from tui_app.domain.items import Seen

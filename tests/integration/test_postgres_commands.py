@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from psycopg.conninfo import make_conninfo
+
 from support.command_bus import Generation, open_bus
 from support.orders import cancel, errand, named, orders
-
 from tui_app.database.postgres import Patience
 from tui_app.domain import moments
 from tui_app.domain.errors import (

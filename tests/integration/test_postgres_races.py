@@ -9,8 +9,8 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from support.orders import cancel, errand, named, orders
 
+from support.orders import cancel, errand, named, orders
 from tui_app.database.postgres import Patience
 from tui_app.domain.errors import Busy, CannotConnect, OutcomeUnknown, QuashError
 from tui_app.domain.run import ItemState, Verified

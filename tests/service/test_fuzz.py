@@ -13,9 +13,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+
 from support.backend import KEY, listening, make_backend, token
 from support.world import fill, make_world
-
 from tui_app.service.app import ROUTES, create_app
 from tui_app.service.auth import Authenticator
 from tui_app.service.openapi import document

@@ -4,9 +4,9 @@ import itertools
 import sqlite3
 
 import pytest
+
 from support.backend import serving
 from support.world import TROUBLED, fill
-
 from tui_app.domain.errors import MalformedFilter, MalformedId, NotFound, UsageProblem
 from tui_app.domain.items import PAGE_LIMIT, Cursor
 

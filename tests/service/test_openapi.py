@@ -5,8 +5,8 @@ import re
 
 import jsonschema_rs
 import pytest
-from support.world import fill
 
+from support.world import fill
 from tui_app.contract import paths
 from tui_app.contract.problems import STATUS
 from tui_app.domain.run import Answer, ItemState

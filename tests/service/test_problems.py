@@ -8,9 +8,9 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from support.backend import serving, token
 from support.world import make_world
-
 from tui_app.client.backend import BackendClient
 from tui_app.client.channel import MAX_BODY
 from tui_app.client.transport import BASE_URL, EmbeddedTransport

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import jwt
 import pytest
+
 from support.backend import KEY, listening, make_backend, serving, token
 from support.world import make_world
-
 from tui_app.client.backend import BackendClient
 from tui_app.client.transport import BASE_URL, EmbeddedTransport, tcp_transport
 from tui_app.contract.principal import OPERATE, Principal

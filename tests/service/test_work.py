@@ -6,10 +6,10 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
+
 from support.backend import serving
 from support.invariants import assert_invariants
 from support.world import TROUBLED, fill
-
 from tui_app.contract.principal import OPERATE
 from tui_app.contract.work import OptionsModel, PlanRequest, RunRequest, SelectionModel
 from tui_app.domain.errors import (

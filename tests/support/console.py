@@ -7,10 +7,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from support.backend import Service
-from support.canned import Canned
 from textual.pilot import Pilot
 
+from support.backend import Service
+from support.canned import Canned
 from tui_app.contract.work import PlanRequest, SelectionModel
 from tui_app.tui.app import QuashApp
 

@@ -16,10 +16,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from support.backend import Service, Way, serving
-from support.console import Operator
 from textual.widgets import Input
 
+from support.backend import Service, Way, serving
+from support.console import Operator
 from tui_app.contract.work import RunModel
 from tui_app.systems.commands.demo import NEWEST, seed
 from tui_app.tui.app import QuashApp

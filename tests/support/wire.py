@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-from support.backend import Service
 
+from support.backend import Service
 from tui_app.client.backend import BackendClient
 from tui_app.contract.principal import Principal
 

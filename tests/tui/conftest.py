@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from support.backend import Service
 from support.operator import LARGE, SMALL, Desk, demo_service, desk_over
 

@@ -6,11 +6,11 @@ import base64
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
+
 from support.backend import Service
 from support.operator import SMALL, Desk, demo_service, desk_over
 from support.wire import Wire, about
-from textual.widgets import Input
-
 from tui_app.client.backend import BackendClient
 from tui_app.domain.errors import CannotConnect
 from tui_app.tui.app import QuashApp
@@ -235,7 +235,6 @@ async def test_a_run_that_nobody_works_on_is_offered_at_the_start(local: Service
         await desk.mark(2)
         ids = list(desk.table.marks.ids)
     from support.console import request
-
     from tui_app.contract.work import RunRequest
 
     client = local.client_of("jane@example.com", "operate")

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from textual.strip import Strip
+
 from support.backend import Service, serving
 from support.operator import LARGE, SMALL, Desk, desk_over
 from support.wire import Wire, poison
-from textual.strip import Strip
-
 from tui_app.domain.errors import Fault, OutcomeUnknown, Refused, Unavailable
 from tui_app.domain.visible import visible
 from tui_app.tui.screens.detail import DetailScreen

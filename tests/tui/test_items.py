@@ -2,10 +2,10 @@
 
 import json
 
-from support.operator import Desk, desk_over
-from support.world import fill
 from textual.widgets import Input
 
+from support.operator import Desk, desk_over
+from support.world import fill
 from tui_app.tui.screens.detail import DetailScreen
 from tui_app.tui.screens.review import ReviewScreen
 

@@ -5,10 +5,10 @@ import sqlite3
 import stat
 
 import pytest
+
 from support.backend import Service
 from support.canned import HASH, Canned, item, plan, run
 from support.console import Operator, open_canned, open_console, request
-
 from tui_app.contract.work import LedgerLine, RunRequest
 from tui_app.domain.errors import MalformedFilter
 from tui_app.tui.ledger_lines import Wanted, wanted

@@ -1,11 +1,11 @@
 """The review over a real service: what it shows, what it refuses, and that enter twice is one run."""
 
 import pytest
+from textual import events
+
 from support.backend import Service
 from support.console import Operator, open_console, request
 from support.world import TROUBLED, fill
-from textual import events
-
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.review import ReviewScreen, draft_of
 from tui_app.tui.screens.run import RunScreen

@@ -4,10 +4,10 @@ import json
 import stat
 
 import pytest
+
 from support.backend import Service
 from support.canned import Canned, item, plan, run
 from support.console import Operator, open_canned, open_console, request
-
 from tui_app.contract.models import TrailModel
 from tui_app.contract.work import RunRequest
 from tui_app.domain.errors import CannotConnect, NeedsTakeover, TargetChanged

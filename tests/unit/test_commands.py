@@ -9,9 +9,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from support.embedded_bus import CommandBus, command_bus
 from support.orders import cancel, orders
-
 from tui_app.domain.errors import Conflict, Fault, MalformedId
 from tui_app.domain.filters import Filter, Op, Term, parse
 from tui_app.domain.items import Count, Cursor, PageQuery, Sort

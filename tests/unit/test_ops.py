@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.embedded_bus import FAILURE, CommandBus, command_bus
 
+from support.embedded_bus import FAILURE, CommandBus, command_bus
 from tui_app.domain.errors import Busy, InvalidReason, MalformedId, OutcomeUnknown, Refused
 from tui_app.systems.commands.operator import (
     ATTEMPTS,

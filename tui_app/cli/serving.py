@@ -27,10 +27,10 @@ async def serve(call: Call) -> Exit:
     app, token = bootstrap.service(call.setup)
 
     def ready(where: str) -> None:
-        call.talk.say(f"profile {call.setup.profile.name} is served at {where}/v1")
-        call.talk.say(f"every route wants a token; one for you is in {token}")
+        call.talk.tell(f"profile {call.setup.profile.name} is served at {where}/v1")
+        call.talk.tell(f"every route wants a token; one for you is in {token}")
         if asked.host not in LOOPBACK:
-            call.talk.say("this address is reached from elsewhere in plain text: put TLS in front of it")
+            call.talk.tell("this address is reached from elsewhere in plain text: put TLS in front of it")
 
     await listen(app, asked.host, asked.port, ready)
     return Exit.DONE
