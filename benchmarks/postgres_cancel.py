@@ -23,7 +23,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from support.command_bus import Bus, Databases, open_bus  # noqa: E402
-
 from tui_app.domain.describe import Verb  # noqa: E402
 from tui_app.domain.plan import Options  # noqa: E402
 from tui_app.domain.run import Errand, ItemState, Order  # noqa: E402
