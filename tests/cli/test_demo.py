@@ -1,0 +1,93 @@
+"""`demo`: made-up data that never touches real state."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from support.command_line import TROUBLED, Bus, runner_at_work
+from tui_app.cli.exits import Exit
+
+
+def test_it_seeds_once_in_a_folder_of_its_own(quash):
+    found = quash("demo", "--no-open", "--rows", 30, "--output", "json")
+    assert (found.code, found.json["schema"]) == (Exit.DONE, "quash.demo.v1")
+    demo = found.json["demo"]
+    assert (demo["systems"], demo["new"]) == ({"commands": 30}, True)
+    assert Path(demo["data"]) == Path(os.environ["QUASH_DATA"]) / "demo"
+    assert quash("list", "commands", "--output", "json").json["total"] == 0
+    again = quash("demo", "--no-open", "--output", "json").json["demo"]
+    assert (again["systems"], again["new"]) == ({"commands": 30}, False)
+
+
+def test_what_it_seeds_is_seen_by_every_verb(quash, tmp_path, monkeypatch):
+    quash("demo", "--no-open", "--rows", 30, "--data", tmp_path)
+    monkeypatch.setenv("QUASH_DATA", str(tmp_path))
+    assert quash("list", "commands", "--output", "json").json["total"] == 30
+
+
+def test_rows_that_exist_stay_and_another_number_says_so(quash, tmp_path):
+    quash("demo", "--no-open", "--rows", 30, "--data", tmp_path)
+    item = Bus(tmp_path).in_status(TROUBLED)[0]
+    Bus(tmp_path).set_status(item, "COMPLETED")
+    found = quash("demo", "--no-open", "--rows", 40, "--data", tmp_path)
+    assert "has 30 rows" in found.err
+    assert "--reset" in found.err
+    assert (Bus(tmp_path).status(item), len(Bus(tmp_path).rows("SELECT id FROM command"))) == ("COMPLETED", 30)
+
+
+def test_a_reset_makes_it_anew_with_its_journal(quash, tmp_path):
+    quash("demo", "--no-open", "--rows", 30, "--data", tmp_path)
+    item = Bus(tmp_path).in_status(TROUBLED)[0]
+    words = ("--reason", "duplicate", "--yes", "--expect-count", 1, "--data", tmp_path)
+    assert quash("cancel", "commands", item, *words).code == Exit.DONE
+    found = quash("demo", "--no-open", "--rows", 40, "--reset", "--data", tmp_path, "--output", "json")
+    assert found.json["demo"]["systems"] == {"commands": 40}
+    assert Bus(tmp_path).status(item) == TROUBLED
+    assert quash("runs", "--data", tmp_path, "--output", "json").json["runs"] == []
+    same = quash("demo", "--no-open", "--reset", "--data", tmp_path, "--output", "json")
+    assert same.json["demo"]["systems"] == {"commands": 40}
+
+
+def test_no_reset_while_a_runner_works(quash, tmp_path):
+    quash("demo", "--no-open", "--rows", 30, "--data", tmp_path)
+    with runner_at_work(Bus(tmp_path)):
+        found = quash("demo", "--no-open", "--reset", "--data", tmp_path, "--output", "json")
+    assert (found.code, found.error["code"]) == (Exit.STALE, "CONFLICT")
+    assert Bus(tmp_path).path.exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--reset"]])
+def test_real_state_is_left_alone(quash, tmp_path, options):
+    quash("list", "commands", "--data", tmp_path)
+    found = quash("demo", "--no-open", "--data", tmp_path, *options, "--output", "json")
+    assert found.code == Exit.USAGE
+    assert "no demo made" in found.error["message"]
+    assert Bus(tmp_path).rows("SELECT count(*) FROM command") == [(0,)]
+
+
+def test_a_seeding_that_was_interrupted_is_completed(quash, tmp_path):
+    quash("demo", "--no-open", "--rows", 10, "--data", tmp_path)
+    (Bus(tmp_path).folder / "demo.json").write_text('{"rows": 30, "complete": false}', encoding="ascii")
+    found = quash("demo", "--no-open", "--data", tmp_path, "--output", "json")
+    assert found.json["demo"]["new"] is True
+    assert len(Bus(tmp_path).rows("SELECT id FROM command")) == 30
+
+
+def test_the_configuration_is_ignored(quash, config, monkeypatch):
+    config("nonsense")
+    monkeypatch.setenv("QUASH_PROFILE", "prod")
+    found = quash("demo", "--no-open", "--rows", 30, "--output", "json")
+    assert (found.code, found.json["demo"]["profile"]) == (Exit.DONE, "local")
+
+
+def test_it_says_how_to_look_at_it(quash):
+    out = quash("demo", "--no-open", "--rows", 30).out
+    command = out.partition("with: ")[2].split()
+    assert quash(*command[1:], "--output", "json").json["total"] == 30
+
+
+def test_the_first_rows_can_all_be_cancelled(quash):
+    quash("demo", "--no-open", "--rows", 100, "--data", os.environ["QUASH_DATA"])
+    found = quash("list", "commands", "--filter", f"status:{TROUBLED}", "--limit", 20, "--output", "json").json
+    assert {item["verdict"]["cancellable"] for item in found["items"]} == {True}

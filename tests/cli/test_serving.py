@@ -1,0 +1,157 @@
+"""`serve`, `token`, and a profile that is served elsewhere; and every answer that a service can give."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from support.command_line import TROUBLED
+from tui_app.cli.exits import Exit
+from tui_app.contract.problems import MEDIA_TYPE, STATUS
+
+GIVEN = ("--reason", "duplicate request", "--yes", "--expect-count", 1)
+
+
+@contextmanager
+def serving(*words: str) -> Iterator[tuple[str, Path]]:
+    """A service of the profile `local`: its address, and the file with its token."""
+    command = [sys.executable, "-m", "tui_app", "serve", "--port", "0", "--output", "json", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr as said:
+        told = [json.loads(said.readline())["message"] for _ in range(2)]
+        try:
+            yield told[0].rpartition(" ")[2].removesuffix("/v1"), Path(told[1].rpartition(" ")[2])
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+@pytest.fixture
+def far(tmp_path, monkeypatch) -> Callable[[str, object], None]:
+    """Makes the default profile one that is served at an address, with a token file; the service keeps its own."""
+
+    def point(url: str, token: object) -> None:
+        file = tmp_path / "far.toml"
+        file.write_text(f"[profiles.far]\nservice = '{url}'\ntoken_file = '{token}'\n", encoding="utf-8")
+        monkeypatch.setenv("QUASH_CONFIG", str(file))
+
+    return point
+
+
+def test_a_remote_profile_does_all_that_an_embedded_one_does(quash, bus, far, tmp_path):
+    one, two, three = bus.in_status(TROUBLED)[:3]
+    with serving() as (url, local_token):
+        assert stat.S_IMODE(local_token.stat().st_mode) == 0o600
+        far(url, local_token)
+        assert quash("list", "commands", "--output", "json").json["total"] == 120
+        assert quash("cancel", "commands", one, *GIVEN).code == Exit.DONE
+
+        token = tmp_path / "token"
+        issued = quash("token", "--user", "jane", "--permission", "operate", "--no-config")
+        token.write_text(issued.out, encoding="ascii")
+        far(url, token)
+        found = quash("cancel", "commands", two, *GIVEN, "--output", "json")
+        assert (found.code, found.json["run"]["operator"]) == (Exit.DONE, "jane")
+
+        token.write_text(quash("token", "--user", "joe", "--no-config").out, encoding="ascii")
+        refused = quash("cancel", "commands", three, *GIVEN, "--output", "json")
+        assert (refused.code, refused.error["code"]) == (Exit.NO_ACCESS, "FORBIDDEN")
+        assert [bus.status(item) for item in (one, two, three)] == ["CANCELED", "CANCELED", TROUBLED]
+
+        token.write_text("nonsense", encoding="ascii")
+        assert quash("list", "commands", "--output", "json").error["code"] == "UNAUTHORIZED"
+    gone = quash("list", "commands", "--output", "json")
+    assert (gone.code, gone.error["code"]) == (Exit.NO_ACCESS, "CANNOT_CONNECT")
+
+
+def test_a_port_that_is_taken(process, quash):
+    with serving() as (url, _):
+        found = process("serve", "--port", url.rpartition(":")[2], "--output", "json")
+    assert (found.code, found.error["code"]) == (Exit.NO_ACCESS, "CANNOT_CONNECT")
+
+
+def test_a_token_that_nobody_gives(quash, config):
+    config("[profiles.far]\nservice = 'http://127.0.0.1:1'\n")
+    found = quash("list", "commands", "--output", "json")
+    assert (found.code, found.error["code"]) == (Exit.NO_ACCESS, "UNAUTHORIZED")
+    assert "QUASH_SERVICE_TOKEN" in found.error["message"]
+
+
+@pytest.mark.parametrize("words", [["token", "--user", "jane"], ["serve"], ["runner"]])
+def test_what_belongs_on_the_other_host(quash, config, words):
+    config("[profiles.far]\nservice = 'http://127.0.0.1:1'\n")
+    found = quash(*words, "--output", "json")
+    assert (found.code, found.error["code"]) == (Exit.USAGE, "USAGE")
+    assert "served elsewhere" in found.error["message"]
+
+
+def test_the_key_and_the_token_are_their_owners(quash, monkeypatch):
+    assert quash("token", "--user", "jane").out.count(".") == 2
+    [key] = Path(os.environ["QUASH_DATA"]).rglob("service.key")
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert quash("token", "--user", "").code == Exit.USAGE
+    assert quash("token").code == Exit.USAGE
+
+
+@contextmanager
+def answering(code: str) -> Iterator[str]:
+    """A service that answers every request with one error."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            problem = {
+                "type": f"urn:quash:error:{code}",
+                "title": code,
+                "status": STATUS[code],
+                "detail": f"this is {code}",
+                "code": code,
+            }
+            body = json.dumps(problem).encode()
+            self.send_response(STATUS[code])
+            self.send_header("Content-Type", MEDIA_TYPE)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("RATE_LIMITED", Exit.RATE_LIMITED),
+        ("FAULT", Exit.FAULT),
+        ("OUTCOME_UNKNOWN", Exit.UNKNOWN),
+        ("BUSY", Exit.NO_ACCESS),
+        ("STORAGE_FULL", Exit.NO_ACCESS),
+        ("LEDGER_BROKEN", Exit.LEDGER),
+        ("NOT_FOUND", Exit.PARTLY),
+    ],
+)
+def test_an_error_of_the_service_becomes_its_exit_code(quash, far, tmp_path, code, expected):
+    token = tmp_path / "token"
+    token.write_text("some.token.here", encoding="ascii")
+    with answering(code) as url:
+        far(url, token)
+        found = quash("runs", "--output", "json")
+    assert (found.code, found.error["code"], found.error["message"]) == (expected, code, f"this is {code}")
