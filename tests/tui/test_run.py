@@ -179,7 +179,7 @@ async def test_a_contradiction_is_told():
     items = [item(0, verified="contradicted", note="the status is COMPLETED")]
     async with open_canned(await rare(run(*items), *items)) as operator:
         await watching(operator, "r0123456789abcdef")
-        await operator.sees("contradicted by the system", "the status is COMPLETED", "1 contradicted")
+        await operator.sees("✗ contradicted", "the status is COMPLETED", "1 contradicted")
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GOOD: LiteralString = "$text-success"
 BAD: LiteralString = "$text-error"
 AMBER: LiteralString = "$text-warning"
-QUIET: LiteralString = "$text-muted"
+QUIET: LiteralString = "dim"
 BUSY: LiteralString = "$text-primary"
 
 
@@ -67,7 +67,7 @@ PLANS: Mapping[str, Look] = {
 
 VERIFIED: Mapping[str, Look] = {
     "yes": Look("yes", "verified", GOOD),
-    "contradicted": Look("no", "contradicted by the system", BAD),
+    "contradicted": Look("no", "contradicted", BAD),
     "not_known": Look("unknown", "not known", AMBER),
 }
 

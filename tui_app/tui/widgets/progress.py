@@ -57,21 +57,14 @@ def bar(run: RunModel, width: int, glyphs: Glyphs) -> Content:
     """A bar with a stretch for each outcome, and the share that has one; no outcome is too few to be seen."""
     share = phrase(" {}%", done(run) * 100 // run.items if run.items else 100)
     room = max(1, width - 6)
-    parts, used = [], 0
-    for name, number in run.counts.items():
-        if name == "pending" or not number:
-            continue
-        length = min(max(1, room * number // max(1, run.items)), room - used)
-        parts.append(safe(glyphs["bar"] * length, style=item_look(name).style))
-        used += length
-    rest = glyphs["rest"] if run.counts.get("pending") else glyphs["bar"]
-    last = QUIET if run.counts.get("pending") or not parts else item_look(_longest(run)).style
-    parts.append(safe(rest * (room - used), style=last))
-    return Content("").join([*parts, share])
-
-
-def _longest(run: RunModel) -> str:
-    return max((name for name in run.counts if name != "pending"), key=lambda name: run.counts[name])
+    numbers = {name: number for name, number in run.counts.items() if name != "pending" and number}
+    lengths = {name: max(1, room * number // run.items) for name, number in numbers.items()}
+    rest = room - sum(lengths.values())
+    if numbers and (rest < 0 or not run.counts.get("pending")):
+        lengths[max(numbers, key=numbers.__getitem__)] += rest
+        rest = 0
+    parts = [safe(glyphs["bar"] * length, style=item_look(name).style) for name, length in lengths.items()]
+    return Content("").join([*parts, safe(glyphs["rest"] * rest, style=QUIET), share])
 
 
 def standing(run: RunModel, pace: Pace, now: datetime, key: str, glyphs: Glyphs) -> Content:

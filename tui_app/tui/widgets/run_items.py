@@ -153,8 +153,8 @@ class RunItems(Vertical):
         glyphs = self.app.glyphs
         state = item_look(item.state).content(glyphs).truncate(19, pad=True)
         look = VERIFIED.get(item.verified or "")
-        sign = look.content(glyphs).truncate(12, ellipsis=True, pad=True) if look else safe(" " * 12)
-        room = max(12, width - 36)
+        sign = look.content(glyphs).truncate(14, pad=True) if look else safe(" " * 14)
+        room = max(12, width - 38)
         id = safe(item.id).truncate(min(44, room * 2 // 3), ellipsis=True, pad=True)
         told = phrase("{} {}", safe(item.code or ""), safe(item.message or "", 200, QUIET))
         return phrase(" {} {} {} {}", state, sign, id, told)
