@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 from tui_app.config.values import LOOPBACK
-from tui_app.domain.errors import QuashError
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -51,28 +48,21 @@ def token(call: Call) -> Exit:
 
 
 async def runner(call: Call) -> Exit:
-    """Work until nothing is left. Nobody watches a runner, so that what it has to say goes to its log."""
-    setup = call.setup
-    with _logging(setup.rooms.open().runner_log) as log:
-        try:
-            driven = await bootstrap.run_runner(setup, served=call.arguments.served)
-        except QuashError as error:
-            log.error("%s (%s) %s", error.message, error.code, error.hint)
-            raise
+    """Work until nothing is left. Nobody watches a runner: whoever starts one keeps what it says."""
+    with _logging():
+        driven = await bootstrap.run_runner(call.setup, served=call.arguments.served)
     call.talk.say("another runner is at work" if driven < 0 else f"{driven:,} runs were brought to an end or a pause")
     return Exit.DONE
 
 
 @contextmanager
-def _logging(path: Path) -> Iterator[logging.Logger]:
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def _logging() -> Iterator[None]:
     log = logging.getLogger("quash.runner")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
     log.setLevel(logging.INFO)
-    with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as stream:
-        handler = logging.StreamHandler(stream)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(handler)
-        try:
-            yield log
-        finally:
-            log.removeHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)

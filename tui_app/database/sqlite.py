@@ -22,7 +22,13 @@ T = TypeVar("T")
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process before it gives up."""
 
-_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC}
+_FULL = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    # The index of the write-ahead log does not fit any more: the first that fails on a disk without a free page.
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+}
 _UNUSABLE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_NOTADB,

@@ -1,0 +1,73 @@
+"""How a command line is read."""
+
+import pytest
+
+from tui_app.cli.exits import Exit
+from tui_app.cli.main import main
+from tui_app.cli.parser import parse
+from tui_app.domain.errors import UsageProblem
+
+
+@pytest.mark.parametrize(
+    ("words", "handler"),
+    [
+        ("", "console:open_console"),
+        ("--profile prod", "console:open_console"),
+        ("runs", "runs:list_runs"),
+        ("runs --output json", "runs:list_runs"),
+        ("runs r1", "runs:show_run"),
+        ("--output json runs r1 --profile prod", "runs:show_run"),
+        ("runs pause r1", "runs:pause_run"),
+        ("ledger", "ledger:list_lines"),
+        ("ledger --run r1", "ledger:list_lines"),
+        ("ledger verify", "ledger:verify"),
+        ("profile", "profiles:list_profiles"),
+        ("profile show --profile prod", "profiles:show_profile"),
+    ],
+)
+def test_the_frequent_forms_are_short(words, handler):
+    assert parse(words.split()).handler == handler
+
+
+def test_common_options_stand_before_and_after_the_verb():
+    before, after = parse(["--profile", "prod", "list", "commands"]), parse(["list", "commands", "--profile", "prod"])
+    assert vars(before) == vars(after)
+    assert before.profile == "prod"
+
+
+def test_a_value_may_begin_with_a_hyphen():
+    assert parse(["list", "commands", "--sort", "-updated"]).sort == "-updated"
+    assert parse(["plan", "commands", "a/b", "--reason", "-- no"]).reason == "-- no"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "cancel commands a/b --rate 5/minute",
+        "cancel commands a/b --canary",
+        "apply p1 --no-canary",
+        "worker",
+        "scanner",
+        "publisher",
+        "list commands --outp json",
+        "list commands --output xml",
+        "list commands more words",
+        "runs pause",
+        "ledger frobnicate",
+        "serve --port 70000",
+        "plan commands a/b --ttl 9999999",
+        "cancel commands a/b --timeout 0",
+        "cancel commands a/b --detach --timeout 5",
+    ],
+)
+def test_what_is_not_there_is_refused(words):
+    with pytest.raises(UsageProblem, match=r"."):
+        parse(words.split())
+
+
+def test_version_and_help(capsys):
+    assert main(["--version"]) == main(["--profile", "x", "--version"]) == Exit.DONE
+    assert capsys.readouterr().out == "quash 0.1.0\n" * 2
+    for words in (["--help"], ["cancel", "--help"], ["runs", "-h"], ["runs", "resume", "--help"]):
+        assert main(words) == Exit.DONE
+        assert capsys.readouterr().out.startswith("usage: quash")
