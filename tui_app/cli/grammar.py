@@ -82,8 +82,9 @@ def _add_guards(parser: Parser) -> None:
 
 
 def _add_options(parser: Parser) -> None:
-    told = "tell the stakeholders of a case; default: --notify"
-    parser.add_argument("--notify", action=argparse.BooleanOptionalAction, default=True, help=told)
+    notify = parser.add_mutually_exclusive_group()
+    notify.add_argument("--notify", action="store_true", default=True, help="tell the stakeholders; the default")
+    notify.add_argument("--no-notify", action="store_false", dest="notify", help="do not tell the stakeholders")
     drift = "cancel what changed and still can be cancelled; skip what cannot be any more"
     parser.add_argument("--accept-drift", action="store_true", help=drift)
 

@@ -39,7 +39,8 @@ def common() -> Parser:
     every.add_argument("--data", metavar="DIR", help="the state folder (QUASH_DATA)")
     every.add_argument("--config", metavar="FILE", help="the configuration file (QUASH_CONFIG)")
     every.add_argument("--no-config", action="store_true", help="ignore the configuration file")
-    every.add_argument("--output", choices=OUTPUTS, help="how data is printed; default: table")
+    told = "how data is printed: table (the default), json, jsonl or csv"
+    every.add_argument("--output", choices=OUTPUTS, metavar="FORM", help=told)
     return parser
 
 
