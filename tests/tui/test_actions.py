@@ -103,6 +103,7 @@ def handlers(place: str) -> list[type]:
     from tui_app.tui.copying import Copying
     from tui_app.tui.marking import Marking
     from tui_app.tui.moving import Moving
+    from tui_app.tui.panel import Panel
     from tui_app.tui.screens.ask import Ask
     from tui_app.tui.screens.copy import CopyMenu
     from tui_app.tui.screens.detail import DetailScreen
@@ -110,7 +111,7 @@ def handlers(place: str) -> list[type]:
     from tui_app.tui.screens.items import ItemsScreen
 
     own = {
-        "items": [ItemsScreen, Moving, Marking, Copying],
+        "items": [ItemsScreen, Moving, Marking, Copying, Panel],
         "detail": [DetailScreen],
         "help": [HelpScreen],
         "copy": [CopyMenu],

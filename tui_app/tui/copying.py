@@ -62,7 +62,7 @@ class Copying:
 
     def _command(self) -> str:
         screen = self._screen
-        view = screen.view
+        view = screen.reading.view
         parts = ["quash", "list", view.system]
         if view.filter:
             parts += ["--filter", view.filter]

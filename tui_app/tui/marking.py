@@ -1,23 +1,18 @@
-"""The actions that mark, and what the service has to be asked about marks."""
+"""The actions that mark."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tui_app.tui.membership import ASKED_AT_ONCE, Membership
 from tui_app.tui.text import phrase, safe
 from tui_app.tui.widgets.cells import shown
 from tui_app.tui.widgets.marks import Everything, Marks, both, of_ids, same_value
 
 if TYPE_CHECKING:
     from tui_app.tui.screens.items import ItemsScreen
-
-ASKED_AT_ONCE = 100
-"""Ids in one question about membership: with long ids still far below what a URL may hold."""
-
-COUNTED = 1000
-"""Ids up to which it is counted how many of them a filter hides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +29,7 @@ class Marking:
     def __init__(self, screen: ItemsScreen) -> None:
         self._screen = screen
         self.only: Only | None = None
-        self.hidden: int | None = 0
-        self._asked: set[str] = set()
-        self._under: set[str] = set()
+        self.asking = Membership(screen)
 
     # Acts
 
@@ -73,7 +66,9 @@ class Marking:
             self._screen.quash.say(phrase("Only what is marked is shown; {} shows everything.", key), "warning")
             return
         total = window.total or 0
-        await self._mark_everything(Everything(self._screen.filter, window.as_of, total, window.exact), whole=True)
+        await self._mark_everything(
+            Everything(self._screen.reading.filter, window.as_of, total, window.exact), whole=True
+        )
 
     def act_invert(self) -> None:
         self._screen.start(self._invert(), group="marks")
@@ -93,15 +88,15 @@ class Marking:
         if not text or column.field not in (self._screen.system.filterable if self._screen.system else ()):
             self._screen.quash.say(phrase("There is no value in {} to filter by.", column.title), "warning")
             return
-        filter = same_value(self._screen.filter, column.field, text)
+        filter = same_value(self._screen.reading.filter, column.field, text)
         self._screen.start(self._mark_matching(filter), group="marks")
 
     def act_only_marked(self) -> None:
         if self.only is not None:
             self.leave_only()
-            self._screen.read()
+            self._screen.reading.read()
             return
-        marks, field = self._screen.table.marks, self._id_field
+        marks, field = self._screen.table.marks, self.asking.id_field
         if not marks.whole and len(marks.ids) <= ASKED_AT_ONCE:
             self.only = Only(of_ids(field, marks.ids), None)
         elif len(marks.whole) == 1 and not marks.ids and len(marks.excluded) <= ASKED_AT_ONCE:
@@ -112,7 +107,7 @@ class Marking:
             key = self._screen.quash.key_of("preview_marked")
             self._screen.quash.say(phrase("These marks are too many to show by themselves; {} lists them.", key))
             return
-        self._screen.read()
+        self._screen.reading.read()
 
     # What the screen asks and tells
 
@@ -134,43 +129,23 @@ class Marking:
 
     def rows_changed(self) -> None:
         """Other rows are shown, perhaps under another filter."""
-        self._asked.clear()
+        self.asking.forget()
         self._screen.table.members.clear()
-        self.look()
-        self._count_hidden()
-
-    def look(self) -> None:
-        """Ask which of the rows that came into the window are held by a filter that was marked whole."""
-        table = self._screen.table
-        if not table.marks.whole:
-            return
-        unknown = [row.id for row in table.rows if row.id not in self._asked]
-        if unknown:
-            self._asked.update(unknown)
-            self._screen.start(self._look(table.marks.whole, unknown), group="members", exclusive=False)
+        self.asking.look()
+        self.asking.count_hidden(self.only is not None)
 
     def mark_ids(self, ids: Sequence[str]) -> None:
         """Mark ids that the operator brought, whether they are shown or not."""
         self._mark(self._screen.table.marks.with_ids(ids, frozenset(self._screen.table.members)))
-        self._under.add("")
-        self._count_hidden()
+        self.asking.under.add("")
+        self.asking.count_hidden(self.only is not None)
 
     # How
-
-    @property
-    def _id_field(self) -> str:
-        columns = self._screen.system.columns if self._screen.system else []
-        return next((column.field for column in columns if column.kind == "id"), "id")
 
     def _mark(self, marks: Marks) -> None:
         table = self._screen.table
         table.marks = marks
-        self._under = {self._screen.filter, *self._under} if marks else set()
-        if not marks.whole:
-            table.members.clear()
-            self._asked.clear()
-        if not marks:
-            self.hidden = 0
+        self.asking.marked(marks, self._screen.reading.filter)
         table.refresh()
         self._screen.tell_numbers()
         self._screen.state_changed()
@@ -197,77 +172,28 @@ class Marking:
     async def _mark_everything(self, new: Everything, *, whole: bool = False) -> None:
         table = self._screen.table
         mine = [*table.marks.ids, *table.marks.excluded]
-        held = await self._members((new,), mine) if mine else frozenset()
+        held = await self.asking.members((new,), mine) if mine else frozenset()
         if whole:
             # What is seen now is what is marked; the look that follows takes out what came after the count.
             table.members.update(row.id for row in table.rows)
-        self._asked.clear()
+        self.asking.forget()
         self._mark(table.marks.with_everything(new, held))
-        self.look()
-        self._count_hidden()
+        self.asking.look()
+        self.asking.count_hidden(self.only is not None)
 
     async def _mark_matching(self, filter: str) -> None:
-        await self._mark_everything(await self._counted(filter))
-
-    async def _counted(self, filter: str) -> Everything:
-        screen = self._screen
-        window = screen.table.window
-        as_of = window.as_of if window else ""
-        found = await screen.client.items.count(screen.system_name, filter=filter, as_of=as_of)
-        return Everything(filter, as_of, found.value, found.exact)
+        await self._mark_everything(await self.asking.counted(filter))
 
     async def _invert(self) -> None:
         table = self._screen.table
-        new = await self._counted(self._screen.filter)
-        inverted = table.marks.inverted(new, await self._members((new,), table.marks.ids))
+        new = await self.asking.counted(self._screen.reading.filter)
+        inverted = table.marks.inverted(new, await self.asking.members((new,), table.marks.ids))
         if inverted is None:
             of = safe(table.marks.whole[0].filter or "everything", 60)
             key = self._screen.quash.key_of("clear")
             self._screen.quash.say(phrase("The marks hold all of {}; {} clears them first.", of, key), "warning")
             return
-        self._asked.clear()
+        self.asking.forget()
         table.members.clear()
         self._mark(inverted)
-        self.look()
-
-    async def _look(self, whole: Sequence[Everything], ids: Sequence[str]) -> None:
-        held = await self._members(whole, ids)
-        table = self._screen.table
-        if table.marks.whole == tuple(whole):
-            table.members.difference_update(ids)
-            table.members.update(held)
-            table.refresh()
-
-    async def _members(self, whole: Iterable[Everything], ids: Iterable[str]) -> frozenset[str]:
-        """Those of the ids that one of the filters held at its moment."""
-        wanted, found = list(ids), set[str]()
-        items, system = self._screen.client.items, self._screen.system_name
-        for start in range(0, len(wanted), ASKED_AT_ONCE):
-            some = of_ids(self._id_field, wanted[start : start + ASKED_AT_ONCE])
-            for each in whole:
-                page = await items.page(
-                    system, filter=both(each.filter, some), as_of=each.as_of or None, limit=ASKED_AT_ONCE
-                )
-                found.update(row.id for row in page.items)
-        return frozenset(found)
-
-    def _count_hidden(self) -> None:
-        if not self._screen.table.marks or self.only is not None or self._under <= {self._screen.filter}:
-            self.hidden = 0
-            self._screen.tell_numbers()
-        else:
-            self._screen.start(self._hidden(), group="hidden")
-
-    async def _hidden(self) -> None:
-        screen = self._screen
-        marks, filter = screen.table.marks, screen.filter
-        if len(marks.ids) + len(marks.excluded) > COUNTED:
-            self.hidden = None
-        else:
-            seen = len(await self._members((Everything(filter, "", 0),), marks.ids))
-            for each in marks.whole:
-                matching = filter if each.filter == filter else both(each.filter, filter)
-                found = await screen.client.items.count(screen.system_name, filter=matching, as_of=each.as_of)
-                seen += found.value - len(await self._members((Everything(matching, each.as_of, 0),), marks.excluded))
-            self.hidden = max(marks.count - seen, 0)
-        screen.tell_numbers()
+        self.asking.look()

@@ -24,9 +24,9 @@ class Moving:
         elif window is None:
             return
         elif where == "first" and window.more_before:
-            self._far(screen.show_first)
+            self._far(screen.reading.read_first)
         elif where == "last" and window.more_after:
-            self._far(screen.show_last)
+            self._far(screen.reading.read_last)
         else:
             table.move(where)
 
@@ -42,13 +42,13 @@ class Moving:
         column, window = self._screen.table.described, self._screen.table.window
         if column is not None and window is not None and window.view.sort.removeprefix("-") != column.field:
             # A time is looked at from its newest end.
-            self._screen.sort_by(f"-{column.field}" if column.kind == "time" else column.field)
+            self._screen.reading.sort_by(f"-{column.field}" if column.kind == "time" else column.field)
 
     def act_sort_reverse(self) -> None:
         window = self._screen.table.window
         if window is not None:
             sort = window.view.sort
-            self._screen.sort_by(sort.removeprefix("-") if sort.startswith("-") else f"-{sort}")
+            self._screen.reading.sort_by(sort.removeprefix("-") if sort.startswith("-") else f"-{sort}")
 
     def act_refresh(self) -> None:
         self._screen.quash.retry()
@@ -71,7 +71,7 @@ class Moving:
             chosen = [{"system": item.system, "ids": [item.id]}]
         if chosen:
             selections = [SelectionModel(**selection) for selection in chosen]
-            open_review(screen.quash, PlanRequest(selections=selections))
+            open_review(screen.quash, PlanRequest(selections=selections), started=screen.run_started)
 
     def act_preview_marked(self) -> None:
         self.act_review()

@@ -44,7 +44,8 @@ def told(error: QuashError) -> Notice:
 
 def _sentence(error: QuashError) -> Content:
     message = error.message.rstrip(". ")
-    return safe(message[:1].upper() + message[1:])
+    # A name of a host or an item keeps its letters.
+    return safe(message[:1].upper() + message[1:] if message.partition(" ")[0].isalpha() else message)
 
 
 def fault(error: Exception, report: str) -> QuashError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import QuashError
@@ -12,15 +13,18 @@ if TYPE_CHECKING:
     from tui_app.tui.app import QuashApp
 
 
-def open_review(app: QuashApp, of: PlanRequest | PlanModel) -> None:
-    """Open the review of a selection, or of a plan that was made before, and go on from there in the background."""
+def open_review(app: QuashApp, of: PlanRequest | PlanModel, *, started: Callable[[], object] | None = None) -> None:
+    """Open the review of a selection, or of a plan that was made before, and go on from there in the background.
+
+    ``started`` is called once a run of it is durable: what was marked for it has served its purpose.
+    """
     review = ReviewScreen(of)
     # Now and not in the worker: a second key is already meant for the review, and dropped until it stands.
     app.push_screen(review)
-    app.run_worker(app.guarded(confirm(app, review)), group="review", exit_on_error=False)
+    app.run_worker(app.guarded(confirm(app, review, started)), group="review", exit_on_error=False)
 
 
-async def confirm(app: QuashApp, review: ReviewScreen) -> None:
+async def confirm(app: QuashApp, review: ReviewScreen, started: Callable[[], object] | None = None) -> None:
     """Run what is confirmed at a review, until that has happened or the review was left."""
     while (confirmed := await review.confirmed()) is not None:
         try:
@@ -29,6 +33,8 @@ async def confirm(app: QuashApp, review: ReviewScreen) -> None:
             review.refuse(error)
             continue
         draft_of(app).reason = ""
+        if started is not None:
+            started()
         review.started(run.id)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from textual.content import Content
 from textual.widget import Widget
 
-from tui_app.tui.text import phrase
+from tui_app.tui.text import phrase, safe
 
 if TYPE_CHECKING:
     from tui_app.tui.actions import Action
@@ -35,8 +35,7 @@ class Footer(Widget):
     def render(self) -> Content:
         shown: list[Content] = []
         room = self.size.width - 1
-        keymap = self.app.keymap
-        entries = [(phrase(" {} {} ", keymap.shown(action), action.label), why) for action, why in self._actions()]
+        entries = [(self._entry(action), why) for action, why in self._actions()]
         last = entries[-2:]
         room -= sum(entry.cell_length for entry, _ in last)
         for entry, why in entries[:-2]:
@@ -45,6 +44,9 @@ class Footer(Widget):
             room -= entry.cell_length
             shown.append(entry.stylize("dim") if why else entry)
         return Content("").join([*shown, *(entry for entry, _ in last)])
+
+    def _entry(self, action: Action) -> Content:
+        return phrase(" {} {} ", safe(self.app.keymap.shown(action)).stylize("bold"), action.label)
 
     def _actions(self) -> list[tuple[Action, bool]]:
         state = cast("QuashScreen[object]", self.screen).state()

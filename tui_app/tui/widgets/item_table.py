@@ -13,6 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui_app.tui.widgets.cells import fitted
+from tui_app.tui.widgets.eye import Eye
 from tui_app.tui.widgets.layout import layout
 from tui_app.tui.widgets.marks import Marks
 from tui_app.tui.widgets.row_painter import RowPainter
@@ -49,9 +50,7 @@ class ItemTable(Widget, can_focus=True):
         self.members: set[str] = set()
         self.range_from: str | None = None
         self.message = ""
-        self.jump = False
-        self._cursor = 0
-        self._top = 0
+        self.eye = Eye()
         self._reading = False
         self._drawn: tuple[object, RowPainter] | None = None
 
@@ -61,7 +60,7 @@ class ItemTable(Widget, can_focus=True):
     def item(self) -> ItemModel | None:
         """The item of the cursor."""
         rows = self.rows
-        return rows[self._cursor] if 0 <= self._cursor < len(rows) else None
+        return rows[self.eye.cursor] if 0 <= self.eye.cursor < len(rows) else None
 
     @property
     def rows(self) -> list[ItemModel]:
@@ -84,41 +83,32 @@ class ItemTable(Widget, can_focus=True):
         window = self.window
         if window is None or window.position is None or not window.rows:
             return None
-        last = min(self._top + self.lines, len(window.rows))
-        return window.position + self._top, window.position + last - 1
+        last = min(self.eye.top + self.lines, len(window.rows))
+        return window.position + self.eye.top, window.position + last - 1
 
     def in_range(self) -> list[ItemModel]:
         """The items of the range that is being taken, in order; none where none is."""
         start = self.window.index_of(self.range_from) if self.window else None
         if start is None:
             return []
-        first, last = sorted((start, self._cursor))
+        first, last = sorted((start, self.eye.cursor))
         return self.rows[first : last + 1]
 
     # Rows
 
     def show(self, window: Window, wanted: str | None = None, *, last: bool = False) -> None:
         """Draw another window. The cursor goes to the ``wanted`` item, else stays on what is left nearest to it."""
-        line = self._cursor - self._top
-        found = window.index_of(wanted)
-        found = self._nearest(window) if found is None else found
-        end = max(len(window.rows) - 1, 0)
+        before = self.rows
         self.window = window
-        self._cursor = end if last else 0 if found is None else found
-        self._top = self._cursor - line
-        self._clamp()
+        self.eye.look_at(before, window, wanted, last=last)
+        self.eye.clamp(len(self.rows), self.lines)
         self.refresh()
-        self._moved()
+        self.post_message(self.Moved())
         self._read_ahead()
 
     def start_over(self) -> None:
         """Forget the cursor: the next window is shown from its first row."""
-        self.window, self._cursor, self._top = None, 0, 0
-
-    def _nearest(self, window: Window) -> int | None:
-        places = {row.id: index for index, row in enumerate(window.rows)}
-        below, above = self.rows[self._cursor :], self.rows[: self._cursor]
-        return next((places[row.id] for row in (*below, *reversed(above)) if row.id in places), None)
+        self.window, self.eye.cursor, self.eye.top = None, 0, 0
 
     def move(self, where: str) -> None:
         """Move the cursor: one of the registry's moves."""
@@ -133,43 +123,35 @@ class ItemTable(Widget, can_focus=True):
             "first": -len(self.rows),
             "last": len(self.rows),
         }
-        self._to(self._cursor + steps[where], page=abs(steps[where]) > 1)
+        self._to(self.eye.cursor + steps[where], page=abs(steps[where]) > 1)
 
     def move_column(self, step: int) -> None:
         """Move the column cursor."""
         if self.system is not None:
             self.column = min(max(self.column + step, 0), len(self.system.columns) - 1)
             self.refresh()
-            self._moved()
+            self.post_message(self.Moved())
 
     def _to(self, wanted: int, *, page: bool = False) -> None:
-        before, top = self._cursor, self._top
-        self._cursor = min(max(wanted, 0), max(len(self.rows) - 1, 0))
-        if page and self._cursor != before:
-            self._top += self._cursor - before
-        self._clamp()
-        if self._top != top or self.range_from is not None:
+        before, top = self.eye.cursor, self.eye.top
+        self.eye.cursor = min(max(wanted, 0), max(len(self.rows) - 1, 0))
+        if page and self.eye.cursor != before:
+            self.eye.top += self.eye.cursor - before
+        self.eye.clamp(len(self.rows), self.lines)
+        if self.eye.top != top or self.range_from is not None:
             self.refresh()
         else:
-            self._refresh_rows(before, self._cursor)
-        if self._cursor != before or self._top != top:
-            self._moved()
+            self._refresh_rows(before, self.eye.cursor)
+        if self.eye.cursor != before or self.eye.top != top:
+            self.post_message(self.Moved())
         self._read_ahead()
-
-    def _clamp(self) -> None:
-        slack = max(self.lines // 2, 1) if self.jump else 0
-        if self._cursor < self._top:
-            self._top = self._cursor - slack
-        elif self._cursor >= self._top + self.lines:
-            self._top = self._cursor - self.lines + 1 + slack
-        self._top = max(min(self._top, len(self.rows) - self.lines), 0)
 
     def _read_ahead(self) -> None:
         window = self.window
         if window is None or self._reading:
             return
-        below = window.more_after and self._top + self.lines + AHEAD > len(window.rows)
-        above = window.more_before and self._top < AHEAD
+        below = window.more_after and self.eye.top + self.lines + AHEAD > len(window.rows)
+        above = window.more_before and self.eye.top < AHEAD
         if below or above:
             self._reading = True
             cast("QuashScreen[object]", self.screen).start(self._extend(window, below=below), group="pages")
@@ -180,14 +162,11 @@ class ItemTable(Widget, can_focus=True):
         finally:
             self._reading = False
         if window is self.window:
-            self._cursor += shift
-            self._top += shift
+            self.eye.cursor += shift
+            self.eye.top += shift
             self.refresh()
-            self._moved()
+            self.post_message(self.Moved())
             self._read_ahead()
-
-    def _moved(self) -> None:
-        self.post_message(self.Moved())
 
     # Drawing
 
@@ -197,7 +176,7 @@ class ItemTable(Widget, can_focus=True):
         painter = self._painter(self.system)
         if y == 0:
             return painter.header(self.window.view.sort if self.window else "", self.column)
-        index = self._top + y - 1
+        index = self.eye.top + y - 1
         if index >= len(self.rows):
             return self._words(y)
         item = self.rows[index]
@@ -205,7 +184,7 @@ class ItemTable(Widget, can_focus=True):
             item,
             marked=self.marks.holds(item.id, member=item.id in self.members),
             ranged=self._ranged(index),
-            column=self.column if index == self._cursor and self.has_focus else None,
+            column=self.column if index == self.eye.cursor and self.has_focus else None,
         )
 
     def _words(self, y: int) -> Strip:
@@ -217,7 +196,7 @@ class ItemTable(Widget, can_focus=True):
 
     def _ranged(self, index: int) -> bool:
         start = self.window.index_of(self.range_from) if self.window and self.range_from else None
-        return start is not None and min(start, self._cursor) <= index <= max(start, self._cursor)
+        return start is not None and min(start, self.eye.cursor) <= index <= max(start, self.eye.cursor)
 
     def _painter(self, system: SystemModel) -> RowPainter:
         key = (system, self.size.width, self.column)
@@ -231,13 +210,13 @@ class ItemTable(Widget, can_focus=True):
 
     def _refresh_rows(self, *indexes: int) -> None:
         width = self.size.width
-        self.refresh(*(Region(0, index - self._top + 1, width, 1) for index in set(indexes)))
+        self.refresh(*(Region(0, index - self.eye.top + 1, width, 1) for index in set(indexes)))
 
     # The mouse is never needed, and does no harm
 
     def on_click(self, event: events.Click) -> None:
         if event.y > 0:
-            self._to(self._top + event.y - 1)
+            self._to(self.eye.top + event.y - 1)
 
     def on_mouse_scroll_down(self) -> None:
         self.move("down")
@@ -246,6 +225,6 @@ class ItemTable(Widget, can_focus=True):
         self.move("up")
 
     def on_resize(self) -> None:
-        self._clamp()
-        self._moved()
+        self.eye.clamp(len(self.rows), self.lines)
+        self.post_message(self.Moved())
         self._read_ahead()

@@ -44,7 +44,7 @@ def numbers(table: ItemTable, beside: Beside, glyphs: Glyphs) -> Content:
     """The whole line."""
     window = table.window
     if window is None:
-        return safe("reading")
+        return safe("no rows yet")
     parts = [_rows(table, glyphs)]
     marks = _marked(table, beside)
     if marks is not None:

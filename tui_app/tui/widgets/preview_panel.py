@@ -24,7 +24,7 @@ TRAIL = 4
 
 
 class PreviewPanel(VerticalScroll, can_focus=False):
-    """One item's preview; it is empty while none can be shown, and never that of another item."""
+    """One item's preview, under that item's id: while the cursor moves it may still be the one before."""
 
     app: QuashApp
 
@@ -34,10 +34,6 @@ class PreviewPanel(VerticalScroll, can_focus=False):
     def empty(self, why: Content) -> None:
         """Show no item."""
         self._show(why)
-
-    def reading(self, item: ItemModel) -> None:
-        """Another item is under the cursor: what stands here is no longer about it."""
-        self._show(lines(safe(item.id, 200).stylize("bold"), phrase("reading")))
 
     async def read(self, client: BackendClient, item: ItemModel) -> None:
         """Fetch and show one item; each part that cannot be read says so, and why."""

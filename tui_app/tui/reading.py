@@ -1,0 +1,76 @@
+"""Which rows a table of items shows, and reading them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tui_app.tui.widgets.window import View, Window
+
+if TYPE_CHECKING:
+    from tui_app.tui.screens.items import ItemsScreen
+
+
+class Reading:
+    """The filter and the order in force, both in their text forms; whoever changes them reads again.
+
+    ``anchor`` is the item that the cursor was on when a filter began to be typed: what is half typed may not match it,
+    and once it is matched again the cursor is back on it.
+    """
+
+    def __init__(self, screen: ItemsScreen) -> None:
+        self._screen = screen
+        self.filter = ""
+        self.sort = ""
+        self.anchor: str | None = None
+
+    @property
+    def view(self) -> View:
+        """What the table is to show."""
+        only = self._screen.marking.only
+        view = View(self._screen.system_name, self.filter if only is None else only.filter, self.sort)
+        return view if only is None else replace(view, as_of=only.as_of)
+
+    def read(self) -> None:
+        """Read the rows of the view; the cursor stays on its item."""
+        screen = self._screen
+        item = screen.table.item
+        around = self.anchor if screen.bar.editing else item.id if item else None
+        screen.start(self._read(Window(screen.client.items, self.view), around), group="rows")
+
+    async def _read(self, window: Window, around: str | None) -> None:
+        await window.load(around)
+        table = self._screen.table
+        if not window.rows:
+            table.message = await self._why_empty(window.view)
+        table.show(window, around)
+        self._screen.marking.rows_changed()
+
+    async def _why_empty(self, view: View) -> str:
+        screen = self._screen
+        words = screen.system.many if screen.system else "items"
+        found = await screen.client.items.count(view.system)
+        if found.value:
+            key = screen.quash.key_of("filter")
+            return f"No {words} match the filter; there are {found.value:,} in all. {key} changes the filter."
+        return f"There are no {words} here. `quash demo` opens the console on made-up ones."
+
+    def read_last(self) -> None:
+        """The last rows, with the cursor on the last."""
+        screen = self._screen
+        screen.start(self._read_last(Window(screen.client.items, self.view)), group="rows")
+
+    async def _read_last(self, window: Window) -> None:
+        await window.load_last()
+        self._screen.table.show(window, last=True)
+        self._screen.marking.rows_changed()
+
+    def read_first(self) -> None:
+        """The first rows, with the cursor on the first."""
+        self._screen.table.start_over()
+        self.read()
+
+    def sort_by(self, sort: str) -> None:
+        """Another order; the cursor stays on its item."""
+        self.sort = sort
+        self.read()
