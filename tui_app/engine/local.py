@@ -46,6 +46,14 @@ def held(state: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+_started: list[tuple[Path, subprocess.Popen[bytes]]] = []
+"""Runners that this process has started and that have not ended: kept, since one that is let go stays a zombie."""
+
+
+def _reap() -> None:
+    _started[:] = [(state, process) for state, process in _started if process.poll() is None]
+
+
 @dataclass(frozen=True, slots=True)
 class LocalLauncher:
     """Starts the detached runner: executed anew, in a session of its own, without our standard streams.
@@ -58,9 +66,10 @@ class LocalLauncher:
 
     def start(self) -> None:
         """Start a runner. One that finds another at work leaves by itself; its log says why one cannot start."""
+        _reap()
         log = os.open(self.state / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(  # noqa: S603
                 list(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -71,9 +80,13 @@ class LocalLauncher:
             )
         finally:
             os.close(log)
+        _started.append((self.state, process))
 
     def at_work(self) -> bool:
-        """Whether a runner holds the lock."""
+        """Whether a runner holds the lock, or one that was started here has not come to it yet."""
+        _reap()
+        if any(state == self.state for state, _ in _started):
+            return True
         if not (self.state / LOCK).exists():
             return False
         with held(self.state) as free:
