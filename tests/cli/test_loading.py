@@ -32,6 +32,15 @@ def test_the_version_loads_next_to_nothing():
     assert {one for one in modules if one.startswith("tui_app.")} == {"tui_app.cli", "tui_app.cli.main"}
 
 
+@pytest.mark.parametrize("verb", ["console", "demo"])
+def test_the_console_loads_nothing_of_the_wire_before_it_is_painted(verb):
+    look = (
+        f"import sys, tui_app.cli.{verb}, tui_app.cli.dispatch, tui_app.cli.grammar; print(*sys.modules, sep=chr(10))"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True)
+    assert heavy(set(done.stdout.split()), "httpx", "pydantic", "starlette", "sqlite3", "tui_app.engine") == set()
+
+
 def test_help_loads_no_client():
     assert heavy(loaded("--help"), "textual", "httpx", "pydantic", "starlette", "sqlite3") == set()
 

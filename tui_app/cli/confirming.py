@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tui_app.cli.plans import told
+from tui_app.cli.terminal import ask, on_terminal
 from tui_app.contract.work import OptionsModel, PlanModel, RunModel, RunRequest
 from tui_app.domain.errors import Conflict, OutcomeUnknown, UsageProblem
 from tui_app.domain.plan import check_count
@@ -17,11 +16,6 @@ from tui_app.domain.reasons import check_reason
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
     from tui_app.client.backend import BackendClient
-
-
-def on_terminal() -> bool:
-    """Whether somebody is there to be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def check_guards(asked: Namespace) -> None:
@@ -93,22 +87,3 @@ def _typed(call: Call, plan: PlanModel) -> str:
     if plan.phrase is None:
         raise Conflict("nothing in this plan can be cancelled", hint="Nothing was sent; choose other items.")
     return ask(f"type {plan.phrase!r} to confirm: ")
-
-
-def ask(question: str) -> str:
-    """A line that is typed on the terminal, without its end.
-
-    Raises:
-        KeyboardInterrupt: ctrl+c, or the input ended.
-    """
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    # The event loop's own handler would only take note while the line is being read.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        line = sys.stdin.readline()
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if not line:
-        raise KeyboardInterrupt
-    return line.rstrip("\r\n")

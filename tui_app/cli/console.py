@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from tui_app import bootstrap
-from tui_app.cli.confirming import on_terminal
+from tui_app.cli.terminal import on_terminal
 from tui_app.domain.errors import UsageProblem
 
 if TYPE_CHECKING:

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from tui_app.config import places, reading
 from tui_app.config.places import Rooms
 from tui_app.config.profiles import LOCAL, Config, Profile, local
-from tui_app.domain.records import Who
+
+if TYPE_CHECKING:
+    from tui_app.domain.records import Who
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class Setup:
 
     def who(self, principal: str) -> Who:
         """On whose behalf a principal acts, as the ledger tells it."""
+        # Here, since it brings most of the domain with it, and the console is to be painted before that.
+        from tui_app.domain.records import Who
+
         return Who(
             operator=principal,
             os_user=login(),
