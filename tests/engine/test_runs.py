@@ -242,6 +242,8 @@ async def test_other_hands_send_nothing_until_they_accept(world: World) -> None:
     assert paused.pause.cause is PauseCause.PRINCIPAL
     with pytest.raises(NeedsTakeover):
         await world.steering.resume(run.id, OTHER)
+    with pytest.raises(NeedsTakeover):
+        await world.steering.stop(run.id, OTHER)
     assert world.records.cancels().total() == 0
     await world.steering.resume(run.id, OTHER, take_over=True)
     assert (await world.worker(who=OTHER).drive(run.id)).states == {ItemState.CANCELLED: 2}

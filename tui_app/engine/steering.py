@@ -109,8 +109,13 @@ class Steering:
         )
 
     async def stop(self, run_id: str, who: Who) -> RunRecord:
-        """Stop a run for good: what is on its way is settled, what was not sent is skipped."""
+        """Stop a run for good: what is on its way is settled, what was not sent is skipped.
+
+        Raises:
+            NeedsTakeover: it belongs to another principal, and settling may have to send in its name.
+        """
         self._check_writable()
+        self._check_hands(await self._store.runs.get(run_id), who)
         run = await self._store.runs.ask(run_id, RunState.STOPPED)
         if run.state is RunState.PAUSED:
             run = await self._store.runs.move(run_id, RunState.RUNNING, Event.RESUMED, self._facts(who, to="stop"))
@@ -211,14 +216,18 @@ class Steering:
     async def _accept(self, run: RunRecord, who: Who, *, take_over: bool, accept_target: bool) -> RunRecord:
         now = {name: await self._identity(name) for name in run.targets}
         other_hands, other_target = run.principal != who.operator, now != dict(run.targets)
-        if other_hands and not take_over:
-            raise NeedsTakeover(f"run {run.id} belongs to {run.principal}, and you are {who.operator}")
+        if not take_over:
+            self._check_hands(run, who)
         if other_target and not accept_target:
             raise TargetChanged(f"run {run.id} was planned against another system than this profile points at")
         if not (other_hands or other_target):
             return run
         targets = {name: identity or "" for name, identity in now.items()}
         return await self._store.runs.take_over(run.id, who.operator, targets, self._facts(who))
+
+    def _check_hands(self, run: RunRecord, who: Who) -> None:
+        if run.principal != who.operator:
+            raise NeedsTakeover(f"run {run.id} belongs to {run.principal}, and you are {who.operator}")
 
     def _facts(self, who: Who, **more: Any) -> dict[str, Any]:
         return {**asdict(who), "at": stamp(self._clock.now()), **more}
