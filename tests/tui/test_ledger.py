@@ -18,7 +18,7 @@ from tui_app.tui.screens.review import ReviewScreen
 from tui_app.tui.screens.run import RunScreen
 from tui_app.tui.screens.runs import RunsScreen
 
-HOSTILE = ["[@click=app.quit]x[/]", "a[/]b", "back‮wards", "\x1b]52;c;eA==\x07"]
+HOSTILE = ["[@click=app.quit]x[/]", "a[/]b", "back\u202ewards", "\x1b]52;c;eA==\x07"]
 
 
 @pytest.fixture
@@ -193,12 +193,12 @@ async def test_hostile_lines_are_shown_and_inert(hostile):
     canned.ledger(line(1, event=hostile, operator=hostile, item=hostile, reason=hostile, details={hostile: hostile}))
     async with open_canned(canned) as operator:
         await at(operator, "5", LedgerScreen)
-        shown = hostile.replace("‮", "\\u202e").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
+        shown = hostile.replace("\u202e", "\\u202e").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
         await operator.sees(shown)
         await operator.press("enter")
         await operator.on(LedgerEntry)
         await operator.sees(shown)
-        assert not {"\x1b", "\x07", "‮"} & set(operator.text)
+        assert not {"\x1b", "\x07", "\u202e"} & set(operator.text)
 
 
 # Runs

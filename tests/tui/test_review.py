@@ -1,11 +1,16 @@
 """The review over a real service: what it shows, what it refuses, and that enter twice is one run."""
 
+import asyncio
+
 import pytest
 from textual import events
 
 from support.backend import Service
-from support.console import Operator, open_console, request
+from support.canned import Canned, blocked, item, plan, run
+from support.console import Operator, open_canned, open_console, request
 from support.world import TROUBLED, fill
+from tui_app.contract.work import RunModel
+from tui_app.domain.errors import CannotConnect, OutcomeUnknown
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.review import ReviewScreen, draft_of
 from tui_app.tui.screens.run import RunScreen
@@ -154,7 +159,7 @@ async def test_an_invalid_reason_says_why_and_keeps_the_text(operator, reason, s
     assert await runs(operator) == []
 
 
-@pytest.mark.parametrize("hostile", ["[@click=app.quit]x[/]", "a[/]b", "back‮wards", "esc\x1b]52;c;eA==\x07"])
+@pytest.mark.parametrize("hostile", ["[@click=app.quit]x[/]", "a[/]b", "back\u202ewards", "esc\x1b]52;c;eA==\x07"])
 async def test_a_hostile_reason_is_shown_and_inert(operator, hostile):
     screen = await reviewing(operator, *ids(2))
     screen.form.write(hostile)
@@ -162,7 +167,7 @@ async def test_a_hostile_reason_is_shown_and_inert(operator, hostile):
     await operator.type("yes")
     await operator.pilot.pause()
     assert "\x1b" not in operator.text
-    assert "‮" not in operator.text
+    assert "\u202e" not in operator.text
     await operator.press("enter")
     if "\x1b" in hostile:
         await operator.sees("control characters")
@@ -170,8 +175,8 @@ async def test_a_hostile_reason_is_shown_and_inert(operator, hostile):
     await operator.on(RunScreen)
     [run] = await runs(operator)
     assert run.reason == hostile
-    assert "‮" not in operator.text
-    await operator.sees(hostile.replace("‮", "\\u202e"))
+    assert "\u202e" not in operator.text
+    await operator.sees(hostile.replace("\u202e", "\\u202e"))
 
 
 async def test_nothing_to_cancel_cannot_be_confirmed(operator):
@@ -252,14 +257,6 @@ def _confirmed(plan):
     return RunRequest(hash=plan.hash, reason=REASON, expect_count=plan.counts.items)
 
 
-async def test_what_arrived_since_is_told(operator):
-    screen = await reviewing(operator, filter=ALL)
-    await operator.until(lambda: screen._review.plan.arrived is not None)
-    fill(operator.service.world.folder / "commands.db", 4, created_at="2026-01-03T00:00:00.000000Z")
-    assert (await operator.service.client.plans.get(screen._review.plan.id, arrived=True)).arrived is not None
-    assert "30 in the plan" in operator.text
-
-
 async def test_a_group_is_opened_and_folded_again(operator):
     await reviewing(operator, *ids(2), *(f"payments/none{n}" for n in range(9)))
     await operator.sees("9 blocked: NOT_FOUND", "6 more; enter shows them")
@@ -300,3 +297,105 @@ def _not_suspended(self):
     from contextlib import nullcontext
 
     return nullcontext()
+
+
+async def confirming(operator: Operator) -> ReviewScreen:
+    open_review(operator.app, request(["payments/c000000"]))
+    await operator.on(ReviewScreen)
+    await operator.sees("type yes to cancel 3")
+    await operator.type(REASON)
+    await operator.press("enter")
+    await operator.type("yes")
+    await operator.press("enter")
+    return operator.app.screen
+
+
+async def test_a_confirmation_without_an_answer_is_repeated_as_the_same_run():
+    canned = Canned()
+    canned.plan(plan(3))
+    path = "/v1/plans/p1/runs"
+    canned.answers["POST", path] = OutcomeUnknown("the service gave no answer")
+    async with open_canned(canned) as operator:
+        await confirming(operator)
+        await operator.sees("Not known: The service gave no answer", "Press enter again: it is one run")
+        canned.run(run(item(0)), item(0))
+        canned.answers["POST", path] = run(item(0))
+        await operator.press("enter")
+        await operator.on(RunScreen)
+    keys = {asked.headers["idempotency-key"] for asked in canned.asked if asked.url.path == path}
+    assert canned.paths().count(path) == 2
+    assert len(keys) == 1
+
+
+async def test_a_service_that_is_away_leaves_the_review_as_it_is():
+    canned = Canned()
+    canned.plan(plan(3))
+    canned.answers["POST", "/v1/plans/p1/runs"] = CannotConnect("nobody answers")
+    async with open_canned(canned) as operator:
+        screen = await confirming(operator)
+        await operator.sees("Nobody answers. Check that it runs")
+        assert (screen.form.reason.value, screen.form.confirmation.value) == (REASON, "yes")
+
+
+async def test_while_it_is_confirmed_it_cannot_be_left_and_not_be_confirmed_twice():
+    canned = Canned()
+    canned.plan(plan(3))
+    canned.run(run(item(0)), item(0))
+    answer = asyncio.Event()
+
+    async def slowly() -> RunModel:
+        await answer.wait()
+        return run(item(0))
+
+    canned.answers["POST", "/v1/plans/p1/runs"] = lambda _: slowly()
+    async with open_canned(canned) as operator:
+        await confirming(operator)
+        await operator.sees("Confirming.")
+        await operator.press("enter", "escape", "enter")
+        await operator.sees("wait for the answer")
+        answer.set()
+        await operator.on(RunScreen)
+    assert canned.paths().count("/v1/plans/p1/runs") == 1
+
+
+async def test_production_wants_its_name():
+    canned = Canned(environment="production")
+    canned.plan(plan(3, phrase="production yes"))
+    async with open_canned(canned) as operator:
+        open_review(operator.app, request(["payments/c000000"]))
+        await operator.on(ReviewScreen)
+        await operator.sees("type production yes to cancel 3")
+        await operator.type(REASON)
+        await operator.press("enter")
+        await operator.type("yes")
+        await operator.press("enter")
+        await operator.sees("Type exactly: production yes")
+        assert canned.paths() == ["/v1/plans"]
+
+
+async def test_what_arrived_since_the_plan_is_told_and_never_added():
+    canned = Canned()
+    canned.plan(plan(30, arrived=4))
+    async with open_canned(canned) as operator:
+        open_review(operator.app, request(filter=ALL))
+        await operator.on(ReviewScreen)
+        await operator.sees("30 in the plan, 30 will be cancelled", "+4 have arrived since", "type 30 to cancel 30")
+
+
+@pytest.mark.parametrize("hostile", ["[@click=app.quit]x[/]", "a[/]b", "back\u202ewards", "\x1b]52;c;eA==\x07"])
+async def test_what_a_plan_holds_is_shown_and_inert(hostile):
+    canned = Canned()
+    of = plan(
+        0,
+        blocked=[{"code": "NOT_FOUND", "count": 1}],
+        impact=[{"code": "X", "text": hostile}],
+        selection=hostile,
+        reason=hostile,
+    )
+    canned.plan(of, blocked(0, "NOT_FOUND", hostile).model_copy(update={"id": hostile}))
+    async with open_canned(canned) as operator:
+        open_review(operator.app, request(["payments/c000000"]))
+        await operator.on(ReviewScreen)
+        shown = hostile.replace("\u202e", "\\u202e").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
+        await operator.sees(shown)
+        assert not {"\x1b", "\x07", "\u202e"} & set(operator.text)

@@ -16,7 +16,7 @@ from tui_app.tui.screens.review import ReviewScreen
 from tui_app.tui.screens.run import RunScreen
 from tui_app.tui.screens.runs import RunsScreen
 
-HOSTILE = ["[@click=app.quit]x[/]", "a[/]b", "back‮wards", "\x1b]52;c;eA==\x07"]
+HOSTILE = ["[@click=app.quit]x[/]", "a[/]b", "back\u202ewards", "\x1b]52;c;eA==\x07"]
 
 
 @pytest.fixture
@@ -193,9 +193,9 @@ async def test_what_a_system_says_is_shown_and_inert(hostile):
     }
     async with open_canned(canned) as operator:
         await watching(operator, "r0123456789abcdef")
-        shown = hostile.replace("‮", "\\u202e").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
+        shown = hostile.replace("\u202e", "\\u202e").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
         await operator.sees(shown, "1 refused")
-        assert not {"\x1b", "\x07", "‮"} & set(operator.text)
+        assert not {"\x1b", "\x07", "\u202e"} & set(operator.text)
         assert operator.app.is_running
 
 

@@ -79,7 +79,7 @@ class QuashApp(App[int], inherit_bindings=False):
         self.everywhere = Everywhere(self)
         self.link = Connection(self, client_factory)
         self._reports = reports
-        self._dropping = False
+        self.dropping = False
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme
@@ -161,21 +161,29 @@ class QuashApp(App[int], inherit_bindings=False):
         guarded = Deferred(self.guarded(Deferred(work), reads=True))
         self.run_worker(guarded, group=group, exclusive=True, exit_on_error=False)
 
-    async def guarded(self, work: Awaitable[T], *, reads: bool = False) -> T | None:
-        """Await, and present what goes wrong. With ``reads`` a success ends the banner of an unreachable backend."""
+    async def guarded(self, work: Awaitable[T], *, reads: bool = False, owner: Screen[Any] | None = None) -> T | None:
+        """Await, and present what goes wrong. With ``reads`` a success ends the banner of an unreachable backend.
+
+        ``owner`` is the screen that the work is for.
+        """
         try:
             result = await work
         except QuashError as error:
             self.present(error)
         except Exception as error:
-            path = self._report(error)
-            self.present(Fault(type(error).__name__, hint=f"The report is at {path}."))
+            # An answer may come when its screen was just left, and finds no widgets to be shown in.
+            if owner is None or self._stands(owner):
+                path = self._report(error)
+                self.present(Fault(type(error).__name__, hint=f"The report is at {path}."))
         else:
             if reads and self.notice is not None and self.notice.retry is not None:
                 self.notice = None
             return result
-        self._dropping = False
+        self.dropping = False
         return None
+
+    def _stands(self, screen: Screen[Any]) -> bool:
+        return any(screen in stack for stack in self._screen_stacks.values())
 
     def present(self, error: QuashError) -> None:
         """Tell the operator: a banner for what lasts, else a message that fades."""
@@ -215,12 +223,12 @@ class QuashApp(App[int], inherit_bindings=False):
         if why is not None:
             self.say(safe(why))
             return
-        self._dropping = action.opens
+        self.dropping = action.opens
         handler = self._handler(screen, action)
         arguments = () if action.argument is None else (action.argument,)
         await self.guarded(_called(handler, *arguments))
         if self.top is screen and not any(worker.group == "path" for worker in self.workers):
-            self._dropping = False
+            self.dropping = False
 
     def _handler(self, screen: QuashScreen[Any], action: Action) -> Callable[..., object]:
         name = f"act_{action.handler or action.id}"
@@ -232,11 +240,11 @@ class QuashApp(App[int], inherit_bindings=False):
 
     def screen_stands(self) -> None:
         """A screen has been drawn and may be typed at."""
-        self._dropping = False
+        self.dropping = False
 
     async def on_event(self, event: events.Event) -> None:
         # A key meant for the screen that is being opened would act on the one that is being left.
-        if isinstance(event, events.Key) and self._dropping and event.key not in ALWAYS_HEARD:
+        if isinstance(event, events.Key) and self.dropping and event.key not in ALWAYS_HEARD:
             return
         await super().on_event(event)
 

@@ -68,9 +68,6 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
         if self._pages is None:
             self._open()
 
-    def act_refresh(self) -> None:
-        self._open()
-
     def on_resize(self) -> None:
         super().on_resize()
         self.query_one("#ledger-titles", Static).update(titles(self.size.width))
@@ -86,6 +83,8 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
         self.rows.cursor = 0
         self.rows.scroll_to(y=0, animate=False)
         self.start(self._loaded(self._pages, 0, PAGE), group="lines")
+
+    act_refresh = _open
 
     def on_row_list_needed(self, event: RowList.Needed) -> None:
         if self._pages is not None and not self._pages.covers(event.first, event.last):

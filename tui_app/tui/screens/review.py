@@ -94,7 +94,7 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
         self._sending = False
         if isinstance(error, OutcomeUnknown):
             again = "Press enter again: it is one run, however often it is confirmed."
-            error = OutcomeUnknown(f"not known whether it was confirmed: {error.message}", hint=again)
+            error = OutcomeUnknown(error.message, hint=again)
         if isinstance(error, PlanExpired):
             hint = f"{self.quash.key_of('renew')} makes a new one; the reason stays. Nothing was sent."
             error = PlanExpired(error.message, hint=hint)
@@ -104,6 +104,7 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
         from tui_app.tui.screens.run import RunScreen
 
         if self._run is not None:
+            self.quash.dropping = True
             self.app.switch_screen(RunScreen(self._run))
 
     def on_screen_resume(self) -> None:
@@ -222,6 +223,9 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
         if self._sending:
             self.quash.say(phrase("It is being confirmed; wait for the answer."))
         return self._sending
+
+    def at_stake(self) -> Content | None:
+        return phrase("the reason that was typed at a review") if self.form.reason.value else None
 
     def on_unmount(self) -> None:
         self._answers.put_nowait(None)

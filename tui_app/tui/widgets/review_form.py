@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Checkbox, Input, Static
 
+from tui_app.tui.notices import told
 from tui_app.tui.text import phrase, safe
 from tui_app.tui.widgets.fields import ConfirmationField, ReasonField
 
@@ -107,9 +108,7 @@ class ReviewForm(Vertical):
 
     def refuse(self, error: QuashError) -> None:
         """Why this cannot be confirmed as it is, and what to do."""
-        message = error.message.rstrip(". ")
-        said = safe(message[:1].upper() + message[1:])
-        self.say(phrase("{} {}. {}", self.app.glyphs["warning"], said, safe(error.hint)), "refused")
+        self.say(phrase("{} {}", self.app.glyphs["warning"], told(error).text), "refused")
 
     def act_next_field(self) -> None:
         self._step(1)
