@@ -183,7 +183,7 @@ class Desk(Operator):
 
     async def settled_keys(self) -> None:
         """Keys are heard."""
-        await self.until(lambda: not self.app._dropping, "the screen that was opened")
+        await self.until(lambda: not self.app.dropping, "the screen that was opened")
 
 
 def _action(name: str) -> Any:
