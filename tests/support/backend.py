@@ -35,7 +35,7 @@ def who(name: str) -> Who:
 def make_backend(world: World, authenticator: Authenticator | None = None, **facts: Any) -> Backend:
     """What the service stands on, over a world."""
     return Backend(
-        facts=Facts(profile="local", environment="local", host=WHO.host, store="SQLite", **facts),
+        facts=Facts(**{"profile": "local", "environment": "local", "host": WHO.host, "store": "SQLite", **facts}),
         store=world.store,
         systems=world.systems,
         planner=world.planner,

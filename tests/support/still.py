@@ -48,5 +48,6 @@ def after(work: Callable[[Desk], Awaitable[object]] | None = None) -> Callable[[
         if work is not None:
             await work(desk)
             await desk.settled()
+        assert app.crash is None, app.crash.read_text()
 
     return before

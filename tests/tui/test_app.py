@@ -211,7 +211,7 @@ async def test_the_palette_finds_actions_by_name(small: Desk) -> None:
 )
 async def test_copying_is_said_as_sent_to_the_terminal(small: Desk, monkeypatch, key, expected) -> None:
     written: list[str] = []
-    monkeypatch.setattr(QuashApp, "to_terminal", lambda self, text: written.append(text))
+    monkeypatch.setattr("tui_app.tui.copying.to_terminal", lambda app, text: written.append(text))
     item = small.table.item
     await small.press("y")
     await small.until(lambda: isinstance(small.app.screen, CopyMenu))

@@ -199,11 +199,6 @@ class QuashApp(App[int], inherit_bindings=False):
         severity = "information" if tone == "info" else tone
         self.notify(message.plain, severity=cast("Any", severity), markup=False)
 
-    def to_terminal(self, sequence: str) -> None:
-        """Write a control sequence of ours past the screen."""
-        if self._driver is not None:
-            self._driver.write(sequence)
-
     def _report(self, error: BaseException) -> Path:
         self.crash = write_report(error, self._reports)
         return self.crash
@@ -245,6 +240,9 @@ class QuashApp(App[int], inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         # A key meant for the screen that is being opened would act on the one that is being left.
         if isinstance(event, events.Key) and self.dropping and event.key not in ALWAYS_HEARD:
+            return
+        # A field hears of a key only after the next one has been handed out, which would then go to the wrong field.
+        if isinstance(event, events.Key) and isinstance(self.focused, ReasonField) and self.focused.leaves(event.key):
             return
         await super().on_event(event)
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 LONGEST = 74_000
 """Bytes of text that every terminal takes; more is refused here and not cut silently there."""
@@ -20,3 +24,9 @@ def sequence(text: str, environment: Mapping[str, str]) -> str | None:
     if environment.get("STY"):
         return f"\x1bP{osc}\x1b\\"
     return osc
+
+
+def to_terminal(app: App[Any], text: str) -> None:
+    """Write a control sequence of ours past the screen."""
+    if app._driver is not None:
+        app._driver.write(text)

@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from tui_app.tui.clipboard import sequence
+from tui_app.tui.clipboard import sequence, to_terminal
 from tui_app.tui.text import phrase
 from tui_app.tui.widgets.cells import shown
 
@@ -34,7 +34,7 @@ class Copying:
         if text is None:
             self._screen.quash.say(phrase("It is too long for a terminal's clipboard."), "warning")
             return
-        self._screen.quash.to_terminal(text)
+        to_terminal(self._screen.quash, text)
         # Terminals do not say whether they took it.
         self._screen.quash.say(phrase("The {} was sent to the terminal.", WORDS[kind]))
 

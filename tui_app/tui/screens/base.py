@@ -97,7 +97,7 @@ class QuashScreen(Screen[R], inherit_bindings=False):
 
     def start(self, work: Coroutine[Any, Any, object], *, group: str = "default", exclusive: bool = True) -> None:
         """Work in the background; what goes wrong is presented, and a later one of the same group replaces it."""
-        guarded = Deferred(self.quash.guarded(Deferred(work), reads=True))
+        guarded = Deferred(self.quash.guarded(Deferred(work), reads=True, owner=self))
         self.run_worker(guarded, group=group, exclusive=exclusive, exit_on_error=False)
 
     def state_changed(self) -> None:

@@ -14,7 +14,7 @@ from tui_app.tui.keymap import shown_key
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import lines, phrase, safe
 
-KEYS = 22
+KEYS = 12
 """Cells for the keys of an action."""
 
 

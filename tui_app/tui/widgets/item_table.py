@@ -184,7 +184,7 @@ class ItemTable(Widget, can_focus=True):
             item,
             marked=self.marks.holds(item.id, member=item.id in self.members),
             ranged=self._ranged(index),
-            column=self.column if index == self.eye.cursor and self.has_focus else None,
+            column=self.column if index == self.eye.cursor else None,
         )
 
     def _words(self, y: int) -> Strip:
