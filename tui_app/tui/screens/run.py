@@ -119,7 +119,7 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
             return
         if (read(run.ended_at) - read(run.started_at)).total_seconds() > LONG_SECONDS:
             self.app.bell()
-            name_window(self.app, f"quash: run {run.id[:8]} {run_look(run).word}")
+            name_window(self.quash, f"quash: run {run.id[:8]} {run_look(run).word}")
 
     # The item under the cursor
 
