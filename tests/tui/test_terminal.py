@@ -17,5 +17,5 @@ from tui_app.tui.terminal import name_window
 )
 def test_a_title_is_printable_ascii(name, written):
     sent = []
-    name_window(SimpleNamespace(to_terminal=sent.append), name)
+    name_window(SimpleNamespace(_driver=SimpleNamespace(write=sent.append, flush=lambda: None)), name)
     assert sent == [written]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui_app.tui.clipboard import to_terminal
+
 if TYPE_CHECKING:
     from tui_app.tui.app import QuashApp
 
@@ -11,4 +13,4 @@ if TYPE_CHECKING:
 def name_window(app: QuashApp, name: str) -> None:
     """Give the terminal's window a title (OSC 2), cut down to printable ASCII."""
     plain = "".join(one for one in name if one.isascii() and one.isprintable())
-    app.to_terminal(f"\x1b]2;{plain}\x07")
+    to_terminal(app, f"\x1b]2;{plain}\x07")
