@@ -22,7 +22,7 @@ async def test_what_was_marked_for_a_run_is_no_longer_marked_and_no_longer_there
     await small.press("escape")
     await small.until(lambda: isinstance(small.app.screen, ItemsScreen), "the items")
     await small.settled()
-    assert small.numbers == "1–19 of 214"
+    assert small.numbers == "1–19 of 214", small.text
     assert not small.table.marks
     assert not ids & {row.id for row in small.table.rows}
 
@@ -123,6 +123,11 @@ async def test_ranges(small: Desk) -> None:
     await small.does("range", "down", "back")
     assert "range" not in small.numbers
     assert small.table.marks.count == 5
+
+
+async def test_a_range_that_is_still_open_is_what_is_reviewed(small: Desk) -> None:
+    await small.does("range", "down", "down", "review")
+    await small.sees("3 in the plan")
 
 
 async def test_a_range_over_several_pages(small: Desk) -> None:

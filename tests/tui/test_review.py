@@ -87,6 +87,15 @@ async def test_enter_in_the_reason_never_confirms(operator):
     assert await runs(operator) == []
 
 
+async def test_keys_that_come_all_at_once_are_typed_where_they_were_meant(operator):
+    screen = await reviewing(operator, *ids(2))
+    for key in (*"duplicate", "enter", *"yes"):
+        operator.app.post_message(events.Key(key, key if len(key) == 1 else None))
+    await operator.until(lambda: screen.form.confirmation.value == "yes", "the confirmation")
+    assert screen.form.reason.value == "duplicate"
+    assert await runs(operator) == []
+
+
 async def test_the_options_are_reached_from_the_reason_backwards(operator):
     screen = await reviewing(operator, *ids(2))
     await operator.press("shift+tab", "space", "tab")

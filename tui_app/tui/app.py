@@ -30,6 +30,7 @@ from tui_app.tui.report import write_report
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import safe
 from tui_app.tui.themes import THEMES
+from tui_app.tui.widgets.fields import ReasonField
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:

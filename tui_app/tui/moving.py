@@ -66,6 +66,9 @@ class Moving:
 
         screen = self._screen
         item = screen.table.item
+        if screen.table.range_from is not None:
+            # What is drawn as a range is what the operator means; reviewing the cursor's item alone would be less.
+            screen.marking.act_range()
         chosen = screen.table.marks.selections(screen.system_name)
         if not chosen and item is not None:
             chosen = [{"system": item.system, "ids": [item.id]}]

@@ -47,6 +47,13 @@ class Field(Input):
 class ReasonField(Field):
     """The reason: what is pasted becomes one line, since a reason is one."""
 
+    def leaves(self, key: str) -> bool:
+        """Move on to the confirmation at once, so that the very next key is typed there; whether this key does that."""
+        if key not in ("enter", "tab"):
+            return False
+        self.screen.set_focus(self.screen.query_one(ConfirmationField))
+        return True
+
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()

@@ -141,7 +141,4 @@ class ReviewForm(Vertical):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if event.input is self.reason:
-            self.confirmation.focus()
-        else:
-            self.post_message(self.Submitted())
+        self.post_message(self.Submitted())
