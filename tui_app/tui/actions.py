@@ -112,7 +112,7 @@ def _stoppable(state: State) -> str | None:
 
 def _retry(state: State) -> str | None:
     why = _write(state)
-    return why or (None if state.refused else "Nothing was refused or left unknown, so nothing can be retried.")
+    return why or (None if state.refused else "Nothing was refused, so nothing can be retried.")
 
 
 def _verify(state: State) -> str | None:
@@ -225,7 +225,7 @@ ACTIONS: tuple[Action, ...] = (
         "pause", ("space",), "pause", "Pause the run after what is being sent, or resume it.", (RUNS, RUN), _run_live, 1
     ),
     Action("stop", ("S",), "stop", "Stop the run for good: what was not sent is skipped.", (RUNS, RUN), _stoppable, 2),
-    Action("retry", ("t",), "retry", "Plan anew what was refused or is unknown.", (RUNS, RUN), _retry, 3, opens=True),
+    Action("retry", ("t",), "retry", "Plan anew what was refused.", (RUNS, RUN), _retry, 3, opens=True),
     Action(
         "verify", ("V",), "verify", "Hold what was cancelled against the system once more.", (RUNS, RUN), _verify, 4
     ),
