@@ -67,8 +67,8 @@ class QuashScreen(Screen[R], inherit_bindings=False):
         yield TooSmall()
 
     def body(self) -> Iterator[Widget]:
-        """What stands between banner and footer."""
-        raise NotImplementedError
+        """What stands between banner and footer; nothing, unless a screen has something."""
+        return iter(())
 
     def state(self) -> State:
         """The facts that decide what makes sense now; subclasses replace what they know better."""
