@@ -184,7 +184,8 @@ class QuashApp(App[int], inherit_bindings=False):
         return None
 
     def _stands(self, screen: Screen[Any]) -> bool:
-        return any(screen in stack for stack in self._screen_stacks.values())
+        left = self._exit or not screen.is_running or screen._pruning
+        return not left and any(screen in stack for stack in self._screen_stacks.values())
 
     def present(self, error: QuashError) -> None:
         """Tell the operator: a banner for what lasts, else a message that fades."""
