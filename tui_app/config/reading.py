@@ -78,7 +78,7 @@ def _keys(value: Any, path: Path) -> Mapping[str, str]:
     said = _table(value, "keys", path)
     for action, keys in said.items():
         if not isinstance(keys, str) or not keys.strip():
-            hint = 'For example: "items.review" = "x", or several keys with spaces between them.'
+            hint = 'For example: review = "x", or several keys with spaces between them.'
             raise UsageProblem(f"{path}: keys.{action} is not a key", hint=hint)
     return MappingProxyType(dict(said))
 
