@@ -14,21 +14,27 @@ from tui_app.contract.principal import Principal
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """Between the console and a service. ``cut`` makes it answer nothing; ``change`` alters what comes back."""
+    """Between the console and a service. ``cut`` makes it answer nothing; ``change`` alters what comes back.
+
+    ``lost`` is how the paths begin that alone are not answered; ``answered`` are the paths of all answers so far.
+    """
 
     def __init__(self, service: Service, change: Callable[[str, Any], Any] | None = None) -> None:
         self._inner = service.transport(Principal("jane@example.com", unlimited=True))
         self._url = service.url
         self._change = change
         self.cut = False
+        self.lost: str | None = None
+        self.answered: list[str] = []
 
     def client(self) -> BackendClient:
         return BackendClient(self._url, self, origin="the service")
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self.cut:
+        if self.cut or (self.lost and request.url.path.startswith(self.lost)):
             raise httpx.ConnectError("connection refused", request=request)
         answer = await self._inner.handle_async_request(request)
+        self.answered.append(request.url.path)
         if self._change is None or not answer.is_success:
             return answer
         body = self._change(request.url.path, json.loads(await answer.aread()))

@@ -47,6 +47,20 @@ async def test_a_service_that_does_not_answer_is_said_and_tried_again(local: Ser
         await desk.until(lambda: app.notice is None)
 
 
+async def test_items_that_cannot_be_read_stay_said_although_the_runs_can_be(local: Service) -> None:
+    wire = Wire(local)
+    wire.lost = "/v1/systems/commands/items"
+    app = QuashApp(wire.client, utf8=True)
+    async with app.run_test(size=SMALL) as pilot:
+        desk = Desk(app, pilot, local)
+        await desk.until(lambda: "/v1/runs" in wire.answered)
+        await app.workers.wait_for_complete()
+        await desk.sees("The service does not answer", "r tries now")
+        wire.lost = None
+        await desk.press("r")
+        await desk.until(lambda: app.notice is None)
+
+
 async def test_a_factory_that_fails_is_said_and_not_a_crash(local: Service) -> None:
     def refuse() -> BackendClient:
         raise CannotConnect("the journal is locked by [@click=app.quit]another[/]")

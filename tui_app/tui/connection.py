@@ -49,12 +49,16 @@ class Connection:
             self._app.notice = Notice("error", notice.text, lasts=True)
             return
         self._app.about = about
-        self._offer([run for run in await self._client.runs.list() if run.interrupted])
+        # Apart from this: that the runs can be read must not end the banner of a place that cannot be.
+        self._app.run_worker(self._app.guarded(self._look_behind()), group="behind", exit_on_error=False)
 
     async def close(self) -> None:
         """Let go of the backend."""
         if self._client is not None:
             await self._client.close()
+
+    async def _look_behind(self) -> None:
+        self._offer([run for run in await self.client.runs.list() if run.interrupted])
 
     def _offer(self, runs: list[RunModel]) -> None:
         if not runs:
