@@ -1,10 +1,11 @@
-"""A program in a terminal of its own: a pty that is written to and read from, and a screen of what was drawn."""
+"""A program in a terminal of its own: a pty that is written to and read from, and the text of what was drawn."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import re
 import select
 import signal
 import struct
@@ -15,24 +16,27 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import pyte
-
 PATIENCE = 30.0
 ROOT = Path(__file__).parents[2]
+OBEYED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\[\]])")
 
 
 class Terminal:
     """The terminal's end of a pty. ``raw`` is every byte that the program wrote."""
 
-    def __init__(self, process: subprocess.Popen[bytes], master: int, slave: int, size: tuple[int, int]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], master: int, slave: int) -> None:
         self.process, self._master, self._slave = process, master, slave
         self.raw = bytearray()
-        self._screen = pyte.Screen(*size)
-        self._stream = pyte.ByteStream(self._screen)
+        self._wiped = 0
 
     @property
     def text(self) -> str:
-        return "\n".join(self._screen.display)
+        """What was drawn since the last ``wipe``, one thing after another and whatever was drawn over it since."""
+        return OBEYED.sub(b"", bytes(self.raw[self._wiped :])).decode(errors="replace")
+
+    def wipe(self) -> None:
+        """Another program has drawn over everything."""
+        self._wiped = len(self.raw)
 
     @property
     def modes(self) -> list[object]:
@@ -55,6 +59,11 @@ class Terminal:
     def sees(self, text: str) -> None:
         self.until(lambda: text in self.text, repr(text))
 
+    def stops(self) -> None:
+        """Wait until it is stopped, as a shell waits."""
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        self.until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the stop")
+
     def ends(self) -> int:
         """Wait for the program's end; how it ended."""
         self.until(lambda: self.process.poll() is not None, "the end")
@@ -69,7 +78,6 @@ class Terminal:
         with contextlib.suppress(OSError):
             read = os.read(self._master, 65536)
             self.raw += read
-            self._stream.feed(read)
             return bool(read)
         return False
 
@@ -91,7 +99,7 @@ def terminal(
         start_new_session=True,
     )
     try:
-        yield Terminal(process, master, slave, size)
+        yield Terminal(process, master, slave)
     finally:
         if process.poll() is None:
             process.kill()

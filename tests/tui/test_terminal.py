@@ -1,5 +1,8 @@
-"""The window's title never carries more than a title."""
+"""What is said to a terminal, and what is found out about it."""
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -19,3 +22,11 @@ def test_a_title_is_printable_ascii(name, written):
     sent = []
     name_window(SimpleNamespace(_driver=SimpleNamespace(write=sent.append, flush=lambda: None)), name)
     assert sent == [written]
+
+
+@pytest.mark.parametrize(("locale", "speaks"), [("C", False), ("POSIX", False), ("C.UTF-8", True)])
+def test_only_a_locale_of_utf_8_speaks_it(locale, speaks):
+    code = "from tui_app.tui.glyphs import speaks_utf8; print(speaks_utf8())"
+    environment = {**os.environ, "LC_ALL": locale}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == str(speaks)

@@ -132,6 +132,8 @@ class QuashApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.set_interval(1, self._tick)
+        # The shell has drawn over everything, and a terminal that kept its size draws nothing by itself.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         if not self.is_headless:
             for number in (signal.SIGTERM, signal.SIGHUP):
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, None, 128 + number)

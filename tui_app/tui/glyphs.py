@@ -30,8 +30,9 @@ _PAIRS: Final = {
 
 def speaks_utf8() -> bool:
     """Whether the locale's encoding is UTF-8."""
+    # Not the preferred encoding: Python prefers UTF-8 exactly where the locale says C.
     try:
-        return codecs.lookup(locale.getpreferredencoding(False)).name == "utf-8"
+        return codecs.lookup(locale.getencoding()).name == "utf-8"
     except LookupError:
         return False
 
