@@ -111,7 +111,7 @@ async def test_verifying_gives_the_head_or_the_first_bad_entry(operator):
     await at(operator, "5", LedgerScreen)
     await operator.press("V")
     check = await operator.service.client.ledger.check()
-    await operator.sees(f"✓ The ledger holds: {check.entries} entries, 1 items. Head {check.head}")
+    await operator.sees(f"✓ The ledger holds: {check.entries} entries, 1 item. Head {check.head}")
     journal = sqlite3.connect(operator.service.world.folder / "journal.db")
     with journal:
         for (trigger,) in journal.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():

@@ -100,7 +100,7 @@ async def test_the_options_are_reached_from_the_reason_backwards(operator):
     screen = await reviewing(operator, *ids(2))
     await operator.press("shift+tab", "space", "tab")
     await operator.type(REASON)
-    await operator.sees("--no-notify")
+    await operator.sees("--no-notify", "[ ] notify stakeholders")
     await operator.press("tab")
     await operator.type("yes")
     await operator.press("enter")

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from tui_app.domain.errors import MalformedFilter, MalformedId, UsageProblem
@@ -172,10 +172,14 @@ class Selection:
 
     def __str__(self) -> str:
         if self.ids is not None:
-            return f"{self.system}: {len(self.ids)} ids"
-        minus = f" minus {len(self.excluded)} ids" if self.excluded else ""
+            return f"{self.system}: {_ids(self.ids)}"
+        minus = f" minus {_ids(self.excluded)}" if self.excluded else ""
         when = f" as of {self.as_of}" if self.as_of else ""
         return f"{self.system}: {self.filter or 'everything'}{minus}{when}"
+
+
+def _ids(chosen: Collection[str]) -> str:
+    return "1 id" if len(chosen) == 1 else f"{len(chosen):,} ids"
 
 
 def check_id(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import CannotConnect, Refused
 from tui_app.tui.notices import Notice, told
-from tui_app.tui.text import phrase
+from tui_app.tui.text import counted, phrase
 
 if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
@@ -66,9 +66,9 @@ class Connection:
         key, resume = self._app.key_of("go_runs"), self._app.key_of("pause")
         left = sum(run.counts.get("pending", 0) for run in runs)
         text = phrase(
-            "Nobody works on {} with {} items left. {} goes to Runs, where {} resumes.",
+            "Nobody works on {} with {} left. {} goes to Runs, where {} resumes.",
             phrase("a run") if len(runs) == 1 else phrase("{} runs", len(runs)),
-            left,
+            counted(left, "item", "items"),
             key,
             resume,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tui_app.domain.errors import NeedsTakeover, TargetChanged
 from tui_app.tui.exporting import export
 from tui_app.tui.screens.choose import Choose
-from tui_app.tui.text import phrase, safe
+from tui_app.tui.text import counted, phrase, safe
 
 if TYPE_CHECKING:
     from textual.content import Content
@@ -92,7 +92,8 @@ class Steering:
 
     async def _stop(self, run: RunModel) -> None:
         left = run.counts.get("pending", 0)
-        title = phrase("Stop run {} for good? {} items are left; what is not sent yet is skipped.", run.id[:8], left)
+        still = counted(left, "item is", "items are")
+        title = phrase("Stop run {} for good? {} left; what is not sent yet is skipped.", run.id[:8], still)
         if await self._sure(title, "Let it go on", "Stop it"):
             self._changed(await self._screen.client.runs.stop(run.id))
 

@@ -33,6 +33,11 @@ def phrase(template: LiteralString, *values: object) -> Content:
     return Content("").join(parts)
 
 
+def counted(count: int, one: LiteralString, many: LiteralString) -> Content:
+    """A number and what it counts: "1 item", "12,431 items"."""
+    return phrase("{} {}", count, Content(one if count == 1 else many))
+
+
 def lines(*parts: Content) -> Content:
     """Several contents under each other."""
     return Content("\n").join(parts)

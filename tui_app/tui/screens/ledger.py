@@ -18,7 +18,7 @@ from tui_app.tui.ledger_lines import WIDE, draw, titles, wanted
 from tui_app.tui.pages import Pages
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.screens.entry import LedgerEntry
-from tui_app.tui.text import phrase, safe
+from tui_app.tui.text import counted, phrase, safe
 from tui_app.tui.widgets.line_filter import LineFilter
 from tui_app.tui.widgets.row_list import RowList
 
@@ -169,7 +169,12 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
 
 def _verdict(check: LedgerCheck, yes: str, no: str) -> Content:
     if check.holds:
-        told = phrase("{} The ledger holds: {} entries, {} items.", yes, check.entries, check.items)
+        told = phrase(
+            "{} The ledger holds: {}, {}.",
+            yes,
+            counted(check.entries, "entry", "entries"),
+            counted(check.items, "item", "items"),
+        )
         told = told.stylize("$text-success")
         return phrase("{} Head {}", told, check.head) if check.head else told
     where = phrase(" at entry {}", check.seq) if check.seq is not None else phrase("")

@@ -25,7 +25,7 @@ from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.screens.choose import Choose
 from tui_app.tui.steering import Steering
 from tui_app.tui.terminal import name_window
-from tui_app.tui.text import phrase, safe
+from tui_app.tui.text import counted, phrase, safe
 from tui_app.tui.widgets.progress import Progress
 from tui_app.tui.widgets.run_detail import RunDetail
 from tui_app.tui.widgets.run_items import RunItems
@@ -177,7 +177,7 @@ def _head(run: RunModel) -> Content:
     parts = [
         phrase("Run {}", run.id).stylize("bold"),
         phrase("plan {}", short(run.plan_hash)),
-        phrase("{} items", run.items),
+        counted(run.items, "item", "items"),
         phrase("by {}", run.operator),
         safe(run.reason),
     ]

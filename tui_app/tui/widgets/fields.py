@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 from textual import events
+from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input
+from textual.widgets import Checkbox, Input
 
 from tui_app.domain.visible import visible
 
@@ -42,6 +43,14 @@ class Field(Input):
 
     def _position_to_cell(self, position: int) -> int:
         return cell_len(masked(self.value[:position]))
+
+
+class Option(Checkbox):
+    """Something that is done or not; the stock box differs between the two by nothing but its colour."""
+
+    @property
+    def _button(self) -> Content:
+        return Content("[x]" if self.value else "[ ]")
 
 
 class ReasonField(Field):

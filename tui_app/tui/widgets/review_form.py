@@ -13,7 +13,7 @@ from textual.widgets import Checkbox, Input, Static
 
 from tui_app.tui.notices import told
 from tui_app.tui.text import phrase, safe
-from tui_app.tui.widgets.fields import ConfirmationField, ReasonField
+from tui_app.tui.widgets.fields import ConfirmationField, Option, ReasonField
 
 if TYPE_CHECKING:
     from tui_app.domain.errors import QuashError
@@ -54,8 +54,8 @@ class ReviewForm(Vertical):
             yield ConfirmationField(id="review-confirmation")
         yield Static("", id="review-say", markup=False)
         with Horizontal(id="review-options"):
-            yield Checkbox(phrase("notify stakeholders"), self._draft.notify, id="review-notify", compact=True)
-            yield Checkbox(phrase("cancel what changed, too"), False, id="review-drift", compact=True)
+            yield Option(phrase("notify stakeholders"), self._draft.notify, id="review-notify", compact=True)
+            yield Option(phrase("cancel what changed, too"), False, id="review-drift", compact=True)
         yield Static("", id="review-command", markup=False)
 
     def on_mount(self) -> None:

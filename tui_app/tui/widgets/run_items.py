@@ -12,7 +12,7 @@ from textual.message import Message
 
 from tui_app.tui.outcomes import QUIET, VERIFIED, item_look
 from tui_app.tui.pages import Pages
-from tui_app.tui.text import phrase, safe
+from tui_app.tui.text import counted, phrase, safe
 from tui_app.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class RunItems(Vertical):
         if self._run is None:
             return None
         if index == 0:
-            return phrase(" {} items", self._run.items)
+            return phrase(" {}", counted(self._run.items, "item", "items"))
         if index > len(self._lines):
             return None
         line = self._lines[index - 1]
