@@ -52,15 +52,19 @@ class Watched:
         return call
 
 
+CHUNK = 200
+"""Small, so that there is a middle to be killed in."""
+
+
 def system_of(folder: Path, conninfo: str | None) -> System:
-    """The command bus of a test: embedded in the folder, or the real one."""
+    """The command bus of a test, in small chunks: embedded in the folder, or the real one."""
     if conninfo is None:
         from tui_app.systems.commands.embedded import EmbeddedCommands
 
-        return EmbeddedCommands(folder / "commands.db")
+        return type("SmallEmbedded", (EmbeddedCommands,), {"chunk_size": CHUNK})(folder / "commands.db")
     from tui_app.systems.commands.postgres import PostgresCommands
 
-    return PostgresCommands(conninfo)
+    return type("SmallPostgres", (PostgresCommands,), {"chunk_size": CHUNK})(conninfo)
 
 
 async def _drive(folder: Path, run: str, reached: Callable[[str], None], conninfo: str | None) -> None:

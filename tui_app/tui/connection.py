@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tui_app.domain.errors import CannotConnect, Refused
 from tui_app.tui.notices import Notice, told
 from tui_app.tui.text import counted, phrase
+from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
@@ -50,7 +51,9 @@ class Connection:
             return
         self._app.about = about
         # Apart from this: that the runs can be read must not end the banner of a place that cannot be.
-        self._app.run_worker(self._app.guarded(self._look_behind()), group="behind", exit_on_error=False)
+        self._app.run_worker(
+            Deferred(self._app.guarded(Deferred(self._look_behind()))), group="behind", exit_on_error=False
+        )
 
     async def close(self) -> None:
         """Let go of the backend."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import QuashError
 from tui_app.tui.screens.review import ReviewScreen, draft_of
+from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
     from tui_app.contract.work import PlanModel, PlanRequest
@@ -21,7 +22,7 @@ def open_review(app: QuashApp, of: PlanRequest | PlanModel, *, started: Callable
     review = ReviewScreen(of)
     # Now and not in the worker: a second key is already meant for the review, and dropped until it stands.
     app.push_screen(review)
-    app.run_worker(app.guarded(confirm(app, review, started)), group="review", exit_on_error=False)
+    app.run_worker(Deferred(app.guarded(Deferred(confirm(app, review, started)))), group="review", exit_on_error=False)
 
 
 async def confirm(app: QuashApp, review: ReviewScreen, started: Callable[[], object] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
@@ -16,9 +17,8 @@ class Deferred(Generic[T]):
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         self._work = work
+        # Not __del__: of a cycle that is collected as a whole, Python may look at the coroutine first.
+        weakref.finalize(self, work.close)
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._work.__await__()
-
-    def __del__(self) -> None:
-        self._work.close()
