@@ -16,7 +16,7 @@ ARGS ?=
 # JOBS=auto spreads the tests over the cores; 0 runs them one after another.
 JOBS ?= auto
 # Most tests make files and wait for the disk to have them; what is in memory is written as soon as it is asked for.
-export PYTEST_DEBUG_TEMPROOT ?= $(shell if [ -d /dev/shm ] && [ -w /dev/shm ]; then echo /dev/shm; fi)
+export PYTEST_DEBUG_TEMPROOT ?= $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 { print "/dev/shm" }')
 # LOCK_ARGS=--upgrade takes what is newest; without it pins stay where they still fit.
 LOCK_ARGS ?=
 
