@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.world import World, commands, fill, make_world
+from tui_app.domain.errors import LedgerBroken
 from tui_app.domain.records import LedgerQuery
 
 
@@ -58,6 +59,15 @@ async def test_it_holds_and_names_its_head(world: World) -> None:
         ("DELETE FROM verification WHERE position = 1", "verification rows are not the ones"),
         ("UPDATE plan_item SET version = '99' WHERE position = 1", "is not the one it was written for"),
         ("UPDATE ledger SET chain = 'elsewhere' WHERE seq = 3", "entry 3"),
+        ("UPDATE outcome SET position = 90 WHERE position = 4", "was changed"),
+        ("UPDATE verification SET position = 90 WHERE position = 3", "at position 90 was changed"),
+        ("UPDATE run SET confirmed = replace(confirmed, 'duplicate request', 'other')", "not as it was confirmed"),
+        ("DELETE FROM run", "is gone"),
+        ("INSERT INTO outcome SELECT 999, position, hash, record FROM outcome LIMIT 1", "outcomes are stored"),
+        (
+            "INSERT INTO verification SELECT 999, position, hash, record FROM outcome LIMIT 1",
+            "verifications are stored",
+        ),
     ],
 )
 async def test_what_is_changed_is_found(world: World, statement: str, found: str) -> None:
@@ -65,14 +75,28 @@ async def test_what_is_changed_is_found(world: World, statement: str, found: str
     report = await world.store.ledger.check()
     assert report.problem is not None
     assert found in report.problem
-    assert report.seq is not None or "outcomes" in report.problem
+    assert report.seq is not None or "are stored" in report.problem
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE outcome SET record = 'x' WHERE position = 1",
+        "UPDATE ledger SET body = '[]' WHERE seq = 2",
+        "UPDATE ledger SET hash = 'zz' WHERE seq = 2",
+    ],
+)
+async def test_a_line_that_cannot_be_read_is_told_as_a_broken_ledger(world: World, statement: str) -> None:
+    tamper(world, statement)
+    with pytest.raises(LedgerBroken, match="cannot be read"):
+        await world.store.ledger.lines(LedgerQuery(limit=500))
 
 
 async def test_a_cut_tail_is_found_by_an_anchor(world: World) -> None:
     head = (await world.store.ledger.check()).head or ""
     seq, digest = head.split(":")
-    tamper(world, f"DELETE FROM outcome WHERE seq > {int(seq) - 7}")
-    tamper(world, f"DELETE FROM ledger WHERE seq > {int(seq) - 7}")
+    for table in ("outcome", "verification", "ledger"):
+        tamper(world, f"DELETE FROM {table} WHERE seq > {int(seq) - 7}")
     assert (await world.store.ledger.check()).problem is None
     cut = await world.store.ledger.check((int(seq), digest))
     assert cut.problem is not None

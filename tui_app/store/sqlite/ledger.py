@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
+from tui_app.domain.canonical import digest
 from tui_app.domain.errors import LedgerBroken, PlanChanged
 from tui_app.domain.ledger import GLOBAL, Entry, Event, check_chains, rows_digest
 from tui_app.domain.plan import PlanHasher
@@ -52,6 +54,8 @@ def _query(query: LedgerQuery) -> tuple[str, dict[str, Any]]:
 
 def _row(row: sqlite3.Row) -> LedgerRow:
     facts = json.loads(row["body"])
+    if not isinstance(facts, dict):
+        raise TypeError("the body of an entry is an object")
     if row["record"] is not None:
         outcome = json.loads(row["record"])
         facts = {
@@ -61,6 +65,13 @@ def _row(row: sqlite3.Row) -> LedgerRow:
             "reason": row["reason"],
         }
     return LedgerRow(row["seq"], row["position"], row["hash"].hex(), facts)
+
+
+def _read(row: sqlite3.Row) -> LedgerRow:
+    try:
+        return _row(row)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise LedgerBroken(f"entry {row['seq']}: what it speaks of cannot be read", seq=row["seq"]) from error
 
 
 class SqliteLedger:
@@ -75,7 +86,7 @@ class SqliteLedger:
     async def lines(self, query: LedgerQuery) -> list[LedgerRow]:
         sql, values = _query(query)
         rows = await self._file.read(lambda connection: connection.execute(sql, values).fetchall())
-        return [_row(row) for row in rows]
+        return [_read(row) for row in rows]
 
     async def check(self, anchor: tuple[int, str] | None = None) -> LedgerReport:
         return await self._file.read(lambda connection: _check(connection, anchor))
@@ -87,43 +98,47 @@ def _entries(connection: sqlite3.Connection) -> Iterator[Entry]:
 
 
 def _check(connection: sqlite3.Connection, anchor: tuple[int, str] | None) -> LedgerReport:
-    counted, items, last = 0, 0, None
+    counted, covered, last = 0, Counter[str](), None
     anchored = anchor is None
     try:
         for entry in check_chains(_entries(connection)):
             counted, last = counted + 1, entry
             try:
-                items += _check_content(connection, entry)
+                covered.update(_check_content(connection, entry))
             except (ValueError, TypeError, KeyError, AttributeError, PlanChanged) as error:
                 raise LedgerBroken(f"entry {entry.seq}: what it speaks of cannot be read", seq=entry.seq) from error
             anchored = anchored or (entry.seq, entry.hash.hex()) == anchor
-        _check_strays(connection, items)
+        _check_strays(connection, covered)
         if not anchored and anchor is not None:
             raise LedgerBroken(f"the anchor {anchor[0]}:{anchor[1]} is not in this ledger", seq=anchor[0])
     except LedgerBroken as broken:
-        return LedgerReport(counted, items, None, broken.details.get("seq"), broken.message)
-    return LedgerReport(counted, items, None if last is None else f"{last.seq}:{last.hash.hex()}")
+        return LedgerReport(counted, covered["outcome"], None, broken.details.get("seq"), broken.message)
+    return LedgerReport(counted, covered["outcome"], None if last is None else f"{last.seq}:{last.hash.hex()}")
 
 
-def _check_content(connection: sqlite3.Connection, entry: Entry) -> int:
-    """Hold what an entry speaks of against it; the number of outcomes it covers."""
+def _check_content(connection: sqlite3.Connection, entry: Entry) -> Mapping[str, int]:
+    """Hold what an entry speaks of against it; the number of rows it covers, by table."""
     facts = entry.facts
     event = facts["event"]
     if event == Event.PLANNED:
         _check_plan(connection, entry, facts)
+    if event == Event.CONFIRMED:
+        _check_confirmed(connection, entry, facts)
     if event not in (Event.CHUNK, Event.VERIFIED):
-        return 0
+        return {}
     table = "outcome" if event == Event.CHUNK else "verification"
     rows = connection.execute(
-        f"SELECT hash, record FROM {table} WHERE seq = ? ORDER BY position", (entry.seq,)
+        f"SELECT position, hash, record FROM {table} WHERE seq = ? ORDER BY position", (entry.seq,)
     ).fetchall()
     for row in rows:
-        if hashlib.sha256(row["record"].encode()).digest() != row["hash"]:
-            item = json.loads(row["record"]).get("item")
+        record = json.loads(row["record"])
+        whole = hashlib.sha256(row["record"].encode()).digest() == row["hash"]
+        if not whole or record["position"] != row["position"]:
+            item = record.get("item", f"at position {row['position']}")
             raise LedgerBroken(f"entry {entry.seq}: the row of item {item} was changed", seq=entry.seq)
     if len(rows) != facts["items"] or rows_digest(row["hash"] for row in rows) != facts["digest"]:
         raise LedgerBroken(f"entry {entry.seq}: its {table} rows are not the ones it was written for", seq=entry.seq)
-    return len(rows) if event == Event.CHUNK else 0
+    return {table: len(rows)}
 
 
 def _check_plan(connection: sqlite3.Connection, entry: Entry, facts: Mapping[str, Any]) -> None:
@@ -141,7 +156,18 @@ def _check_plan(connection: sqlite3.Connection, entry: Entry, facts: Mapping[str
         raise LedgerBroken(f"entry {entry.seq}: plan {plan.id} is not the one it was written for", seq=entry.seq)
 
 
-def _check_strays(connection: sqlite3.Connection, items: int) -> None:
-    stored = connection.execute("SELECT count(*) FROM outcome").fetchone()[0]
-    if stored != items:
-        raise LedgerBroken(f"{stored} outcomes are stored, the entries cover {items}")
+def _check_confirmed(connection: sqlite3.Connection, entry: Entry, facts: Mapping[str, Any]) -> None:
+    """The reason that the lines of a run's items show is the one of its confirmation."""
+    row = connection.execute("SELECT confirmed FROM run WHERE id = ?", (entry.chain,)).fetchone()
+    if row is None:
+        raise LedgerBroken(f"entry {entry.seq}: its run {entry.chain} is gone", seq=entry.seq)
+    if digest(json.loads(row["confirmed"])) != facts["confirmed"]:
+        raise LedgerBroken(f"entry {entry.seq}: run {entry.chain} is not as it was confirmed", seq=entry.seq)
+
+
+def _check_strays(connection: sqlite3.Connection, covered: Mapping[str, int]) -> None:
+    for table in ("outcome", "verification"):
+        stored = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        number = covered.get(table, 0)
+        if stored != number:
+            raise LedgerBroken(f"{stored} {table}s are stored, the entries cover {number}")
