@@ -6,6 +6,7 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from support.backend import serving
 from support.invariants import assert_invariants
@@ -142,6 +143,27 @@ async def test_what_cannot_be_planned_is_refused_and_nothing_is_kept(backend, se
     assert type(caught.value) is error
     assert await backend.client.plans.list() == []
     assert (await backend.client.ledger.page()).lines == []
+
+
+async def test_a_system_is_selected_once_so_that_no_item_stands_in_a_plan_twice(backend):
+    twice = [SelectionModel(system="commands", ids=["payments/c000001"]), SelectionModel(system="commands", filter="")]
+    with pytest.raises(UsageProblem, match="selected twice"):
+        await backend.client.plan(PlanRequest(selections=twice))
+    assert await backend.client.plans.list() == []
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        (PlanRequest, {"selections": [{"system": "commands", "filter": "", "exclude": ["payments/c000001"]}]}),
+        (PlanRequest, {"selections": [{"system": "commands", "filter": ""}], "expires": 5}),
+        (RunRequest, {"hash": "0" * 64, "reason": REASON, "options": {"rate": "1/minute"}}),
+        (RunRequest, {"hash": "0" * 64, "reason": REASON, "dry_run": True}),
+    ],
+)
+def test_a_request_with_a_name_that_is_not_known_is_refused(model, body):
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        model.model_validate(body)
 
 
 async def test_the_whole_path(backend):

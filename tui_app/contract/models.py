@@ -1,4 +1,7 @@
-"""What crosses the wire about systems and their items. Names are those of the domain; unknown fields are ignored."""
+"""What crosses the wire about systems and their items. Names are those of the domain.
+
+Unknown fields of an answer are ignored, those of a request are refused.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,15 @@ class Wire(BaseModel):
     """
 
     model_config = ConfigDict(from_attributes=True, frozen=True, extra="ignore", use_enum_values=True, defer_build=True)
+
+
+class Asked(Wire):
+    """Base of what a client asks for: a name that is not known is refused.
+
+    Whoever misspells ``excluded`` must not cancel more than was meant.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class ColumnModel(Wire):

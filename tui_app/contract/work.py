@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from tui_app.contract.models import ImpactLine, Wire
+from tui_app.contract.models import Asked, ImpactLine, Wire
 
 
-class SelectionModel(Wire):
+class SelectionModel(Asked):
     """Ids, or a filter (its text form) as of a moment, minus some ids."""
 
     system: str
@@ -19,7 +19,7 @@ class SelectionModel(Wire):
     excluded: list[str] = Field(default_factory=list)
 
 
-class PlanRequest(Wire):
+class PlanRequest(Asked):
     """What to freeze. ``ttl`` is in seconds; without one a plan lives 30 minutes."""
 
     selections: list[SelectionModel] = Field(min_length=1)
@@ -122,14 +122,18 @@ class PlanItemsModel(Wire):
     next: int | None = None
 
 
-class OptionsModel(Wire):
+class ChosenOptions(Wire):
     """How a run is carried out."""
 
     notify_stakeholders: bool = True
     accept_drift: bool = False
 
 
-class RunRequest(Wire):
+class OptionsModel(ChosenOptions, Asked):
+    """How a run is to be carried out."""
+
+
+class RunRequest(Asked):
     """The confirmation: the hash that was reviewed, the reason, and either the typed phrase or the expected count."""
 
     hash: str
@@ -185,7 +189,7 @@ class RunModel(Wire):
     outcomes: list[OutcomeLine] = Field(default_factory=list)
     operator: str
     reason: str
-    options: OptionsModel
+    options: ChosenOptions
     created_at: str
     started_at: str | None = None
     ended_at: str | None = None
@@ -237,7 +241,7 @@ class RunItemsModel(Wire):
     next: int | None = None
 
 
-class ResumeRequest(Wire):
+class ResumeRequest(Asked):
     """What the operator accepts when resuming."""
 
     take_over: bool = False

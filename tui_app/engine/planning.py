@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
@@ -45,11 +46,12 @@ class Planner:
 
         Raises:
             MalformedId: an id cannot be one; nothing is planned.
-            UsageProblem: there is no such system, or nothing is selected.
+            UsageProblem: there is no such system, nothing is selected, or two selections are of one system.
             MalformedFilter: a filter names an unknown field.
             InvalidReason: a reason was proposed that could not be used.
         """
         checked = [self._checked(selection, verb) for selection in selections]
+        _check_once(checked)
         proposed = None if reason is None else check_reason(reason)
         now = self._clock.now()
         head = PlanHead(
@@ -239,6 +241,13 @@ async def _walk(selection: Selection, system: System, place: _Place) -> AsyncIte
         if ids:
             text = None if cursor is None else cursor.encode()
             yield ids, replace(place, cursor=text, as_of=as_of, done=done)
+
+
+def _check_once(selections: Sequence[Selection]) -> None:
+    """Refuse two selections of one system: they could overlap, and an item stands in a plan once."""
+    for system, number in Counter(one.system for one in selections).items():
+        if number > 1:
+            raise UsageProblem(f"{system} is selected twice", hint="Give all its ids together, or one filter.")
 
 
 def _drift_record(state: str, read: int, report: DriftReport) -> dict[str, object]:
