@@ -112,3 +112,10 @@ def test_an_empty_profile_names_the_demo(quash):
     found = quash("list", "commands", "--output", "json")
     assert (found.code, found.json["total"], found.json["items"]) == (Exit.DONE, 0, [])
     assert "quash demo" in quash("list", "commands").err
+
+
+def test_what_is_too_long_to_be_sent_is_an_error_of_the_command_line(quash, bus):
+    for words in (("list", "commands", "--filter", "x" * 70_000), ("show", "commands", "a/" + "x" * 70_000)):
+        found = quash(*words, "--output", "json")
+        assert (found.code, found.error["code"]) == (Exit.USAGE, "USAGE")
+        assert "too long" in found.error["message"]

@@ -15,6 +15,7 @@ from tui_app.database.sqlite import SqliteFile, connect, transaction, translate
 from tui_app.database.statements import load
 from tui_app.database.where import (
     LONGEST_TEXT,
+    MOST_TERMS,
     MOST_VALUES,
     POSTGRES,
     SQLITE,
@@ -316,6 +317,9 @@ def test_what_cannot_be_bound_is_refused_with_a_sentence(table, term, says):
 def test_the_longest_allowed_are_understood(table):
     assert matched(table, Filter((Term("", Op.TEXT, ("%" * LONGEST_TEXT,)),))) == []
     assert matched(table, Filter((Term("name", Op.ANY, ("a",) * MOST_VALUES),))) == [0]
+    assert matched(table, Filter((Term("", Op.TEXT, ("zz",), negated=True),) * MOST_TERMS)) != []
+    with pytest.raises(MalformedFilter, match="terms"):
+        matched(table, Filter((Term("", Op.TEXT, ("zz",), negated=True),) * (MOST_TERMS + 1)))
 
 
 def test_postgres_gets_its_own_marks():

@@ -108,6 +108,8 @@ class Channel:
             )
         except UnicodeEncodeError as error:
             raise UsageProblem("a value holds half characters", hint="Type it again.") from error
+        except httpx.InvalidURL as error:
+            raise UsageProblem("an id or a filter is too long to be sent", hint="Give many ids with --ids.") from error
         try:
             async with asyncio.timeout(patience + CONNECT_SECONDS):
                 answer = await self._open(request)

@@ -22,6 +22,9 @@ _UNBINDABLE = re.compile("[\0\ud800-\udfff]")
 LONGEST_TEXT = 1_000
 """Characters of free text at most: databases refuse patterns that are much longer."""
 
+MOST_TERMS = 100
+"""Terms of a filter at most: SQLite refuses conditions that are nested much deeper."""
+
 MOST_VALUES = 1_000
 """Values of one term at most: databases bind a limited number of them."""
 
@@ -71,8 +74,10 @@ def where(wanted: Filter, fields: Mapping[str, Field], searched: Sequence[str], 
     """A filter as a condition; ``searched`` are the fields that free text looks into.
 
     Raises:
-        MalformedFilter: an unknown field, or a value that is not of the field's kind.
+        MalformedFilter: an unknown field, a value that is not of the field's kind, or too much of something.
     """
+    if len(wanted.terms) > MOST_TERMS:
+        raise MalformedFilter(f"the filter has {len(wanted.terms)} terms; {MOST_TERMS} are the most")
     check_fields(wanted, frozenset(fields))
     return both(*(_term(term, fields, searched, dialect) for term in wanted.terms))
 
