@@ -299,7 +299,7 @@ def test_the_token_command_comes_before_the_file_and_the_file_before_the_environ
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("exit 3", "ended with 3"), ("true", "printed no token"), ("printf 'a\\033[2Jb'", "printed no token")],
+    [("exit 3", "ended with 3"), ("true", "printed no token"), ("printf 'a\\033[2Jb'", "cannot be one")],
 )
 def test_a_token_command_that_gives_none(tmp_path, text, message):
     with pytest.raises(NotSignedIn, match=message):
@@ -369,3 +369,16 @@ def test_the_ledger_is_told_who_it_was(monkeypatch, tmp_path):
     assert (who.host, who.ssh_client) == (socket.gethostname(), "192.0.2.7")
     monkeypatch.delenv("SSH_CLIENT")
     assert find(Flags(data=str(tmp_path)), {}).who("jane").ssh_client is None
+
+
+@pytest.mark.parametrize("name", ["jane\x1b[2J", "jane\nroot", "jane\u202e", "jane\udcff", "j" * 257])
+def test_an_operator_has_a_name_that_every_trail_can_show(name):
+    with pytest.raises(UsageProblem, match="operator's name"):
+        find(Flags(operator=name, data="state", no_config=True), {})
+
+
+@pytest.mark.parametrize("text", ["t\u00f6ken", "one\ntwo", "a\x00b"])
+def test_a_token_that_no_header_carries_is_told_and_not_shown(text):
+    with pytest.raises(NotSignedIn, match="cannot be one") as caught:
+        credentials.token(None, None, "QUASH_SERVICE_TOKEN", {"QUASH_SERVICE_TOKEN": text})
+    assert text not in str(caught.value)

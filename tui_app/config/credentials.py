@@ -17,7 +17,7 @@ def token(command: tuple[str, ...] | None, file: str | None, variable: str, envi
     """The token that the first of the three gives; the next is asked only where one is not configured.
 
     Raises:
-        NotSignedIn: the command fails, the file cannot be read, it is empty, or none of the three is there.
+        NotSignedIn: the command fails, the file cannot be read, it is empty or no token, or none of the three is there.
     """
     if command is not None:
         return _some(_from_command(command), f"`{command[0]}` printed no token")
@@ -52,6 +52,9 @@ def _from_file(path: Path) -> str:
 
 def _some(text: str, otherwise: str) -> Secret:
     stripped = text.strip()
-    if not stripped or not stripped.isprintable():
+    if not stripped:
         raise NotSignedIn(otherwise)
+    # A header carries nothing else, and what is wrong with it is not shown.
+    if not stripped.isascii() or not stripped.isprintable():
+        raise NotSignedIn("the token that was given cannot be one", hint="A token is one line of ASCII.")
     return Secret(stripped)

@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING
 from tui_app.config import places, reading
 from tui_app.config.places import Rooms
 from tui_app.config.profiles import LOCAL, Config, Profile, local
+from tui_app.domain.errors import UsageProblem
+
+LONGEST_OPERATOR = 256
+"""Characters of an operator's name at most, as the trails of the systems keep it."""
 
 if TYPE_CHECKING:
     from tui_app.domain.records import Who
@@ -86,11 +90,16 @@ def find(flags: Flags, environment: Mapping[str, str]) -> Setup:
     """Where to work, and as whom: flag before environment before file.
 
     Raises:
-        UsageProblem: the file makes no sense, or has no such profile.
+        UsageProblem: the file makes no sense, it has no such profile, or the operator has no name that can be shown.
     """
     config = read_config(flags, environment)
     profile = config.pick(flags.profile or environment.get(places.PROFILE_VARIABLE))
     operator = flags.operator or environment.get(places.OPERATOR_VARIABLE) or profile.operator or login()
+    if len(operator) > LONGEST_OPERATOR or not operator.isprintable():
+        raise UsageProblem(
+            "the operator's name is too long, or has characters that cannot be shown",
+            hint=f"Give at most {LONGEST_OPERATOR} printable characters with --operator or QUASH_OPERATOR.",
+        )
     state = places.state_folder(flags.data, environment)
     options = ["--profile", profile.name, "--data", str(state), "--operator", operator]
     if flags.no_config:
