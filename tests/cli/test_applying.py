@@ -138,6 +138,7 @@ def test_somebody_elses_file_wants_its_hash(quash, bus, tmp_path):
     assert plan["hash"] in found.error["hint"]
     assert quash("apply", file, "--hash", "0" * 64, *GIVEN, "--expect-count", 1).code == Exit.STALE
     assert quash("apply", file, "--hash", "0", *GIVEN, "--expect-count", 1).code == Exit.USAGE
+    assert quash("apply", file, "--hash", "", *GIVEN, "--expect-count", 1).code == Exit.USAGE
     assert bus.status(item) == TROUBLED
     assert quash("apply", file, "--hash", plan["hash"], *GIVEN, "--expect-count", 1).code == Exit.DONE
 

@@ -27,6 +27,22 @@ def test_a_plan_has_its_shape(quash, bus):
     assert "3 in the plan, 3 will be cancelled, 0 blocked" in quash("plan", "commands", *ids).out
 
 
+@pytest.mark.parametrize("name", ["there.jsonl", "no/such/folder.jsonl", ""])
+def test_nothing_is_planned_for_a_file_that_cannot_be(quash, bus, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("there.jsonl").write_text("mine", encoding="ascii")
+    found = quash("plan", "commands", bus.in_status(TROUBLED)[0], "-o", name, "--output", "json")
+    assert (found.code, found.out, found.error["code"]) == (Exit.USAGE, "", "USAGE")
+    assert plans(quash) == []
+    assert Path("there.jsonl").read_text(encoding="ascii") == "mine"
+
+
+def test_a_plan_that_fails_leaves_no_file(quash, bus, tmp_path):
+    file = tmp_path / "plan.jsonl"
+    assert quash("plan", "commands", "nonsense", "-o", file).code == Exit.USAGE
+    assert not file.exists()
+
+
 def test_items_plus_blocked_are_the_plan(quash, bus):
     plan = quash("plan", "commands", "--filter", "domain:payments", "--output", "json").json["plan"]
     counts = plan["counts"]

@@ -54,7 +54,7 @@ async def _find(client: BackendClient, asked: Namespace) -> PlanModel:
         NotFound: it is neither.
         PlanChanged: it is not the one that was reviewed.
     """
-    given = asked.hash.lower() if asked.hash else None
+    given = None if asked.hash is None else asked.hash.lower()
     if given is not None and len(given) < SHORTEST_HASH:
         raise UsageProblem("--hash is too short", hint=f"Give at least {SHORTEST_HASH} digits.")
     document = _document(asked.plan)

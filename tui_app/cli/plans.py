@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit
@@ -14,8 +15,6 @@ from tui_app.domain.plan import FILE_TTL, short
 from tui_app.domain.reasons import check_reason
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tui_app.cli.dispatch import Call
     from tui_app.client.backend import BackendClient
 
@@ -23,13 +22,17 @@ if TYPE_CHECKING:
 async def make_plan(call: Call) -> Exit:
     """Make a plan; with ``-o`` also its file."""
     asked = call.arguments
-    ttl = asked.ttl or (int(FILE_TTL.total_seconds()) if asked.out else None)
+    ttl = asked.ttl or (None if asked.out is None else int(FILE_TTL.total_seconds()))
     reason = None if asked.reason is None else check_reason(asked.reason)
     request = PlanRequest(selections=selections(asked), reason=reason, ttl=ttl)
     async with connected(call) as client:
-        plan = await freeze(call, client, request)
-        if asked.out:
-            await _write(client, plan, place(asked.out))
+        with ExitStack() as stack:
+            # First, so that nothing is planned for a file that cannot be.
+            file = None if asked.out is None else stack.enter_context(NewFile(place(asked.out)))
+            plan = await freeze(call, client, request)
+            if file is not None:
+                await _write(client, plan, file)
+        if file is not None:
             call.talk.say(f"written to {asked.out}; apply it with: {again(call, 'apply', asked.out)}")
     call.output.one("quash.plan.v1", {"plan": plan.model_dump(mode="json")}, lambda: told(plan))
     return Exit.PARTLY if any(line.code == "NOT_FOUND" for line in plan.blocked) else Exit.DONE
@@ -46,10 +49,9 @@ def draw(call: Call, plan: PlanModel) -> None:
     call.talk.progress(f"reading: {plan.read:,}{of}")
 
 
-async def _write(client: BackendClient, plan: PlanModel, path: Path) -> None:
-    with NewFile(path) as file:
-        async for piece in client.plans.file(plan.id):
-            file.write(piece.decode("ascii"))
+async def _write(client: BackendClient, plan: PlanModel, file: NewFile) -> None:
+    async for piece in client.plans.file(plan.id):
+        file.write(piece.decode("ascii"))
 
 
 def told(plan: PlanModel) -> Iterator[str]:
