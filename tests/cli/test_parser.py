@@ -56,6 +56,7 @@ def test_a_value_may_begin_with_a_hyphen():
         "ledger frobnicate",
         "serve --port 70000",
         "plan commands a/b --ttl 9999999",
+        "token --user jane --ttl 99999999999999999",
         "cancel commands a/b --timeout 0",
         "cancel commands a/b --detach --timeout 5",
     ],

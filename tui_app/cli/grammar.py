@@ -15,6 +15,7 @@ from tui_app.domain.plan import FILE_TTL, TTL
 ALL = "all"
 DEMO_ROWS = 2_000
 _LONGEST_TTL = 30 * 86_400
+_LONGEST_WAIT = 366 * 86_400
 
 
 def build() -> Parser:
@@ -222,6 +223,8 @@ def _seconds(text: str) -> int:
     number = _count(text)
     if number < 1:
         raise argparse.ArgumentTypeError("at least one second")
+    if number > _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(f"{text} seconds are more than {_LONGEST_WAIT // 86_400} days")
     return number
 
 
