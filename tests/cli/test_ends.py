@@ -84,3 +84,13 @@ def test_in_a_test_a_defect_is_an_exception(quash, monkeypatch):
     with pytest.raises(LookupError):
         quash("list", "commands")
     assert sys.excepthook is before
+
+
+@pytest.mark.parametrize("closed", [(1,), (1, 2), (0, 1, 2)])
+def test_standard_streams_that_are_closed_lead_nowhere(bus, closed):
+    def close() -> None:
+        for descriptor in closed:
+            os.close(descriptor)
+
+    command = [sys.executable, "-m", "tui_app", "list", "commands"]
+    assert subprocess.run(command, preexec_fn=close, check=False).returncode == Exit.DONE

@@ -11,6 +11,7 @@ from argparse import Namespace
 from collections.abc import Callable, Coroutine, Sequence
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -59,6 +60,7 @@ Handler = Callable[[Call], int | Coroutine[Any, Any, Exit]]
 def execute(words: Sequence[str]) -> int:
     """Execute a command line; returns its exit code."""
     os.umask(0o077)
+    _fill_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -81,6 +83,16 @@ def execute(words: Sequence[str]) -> int:
         full = StorageFull(f"the output could not be written: {error.strerror}", hint="Free some space.")
         talk.error(full)
         return int(of_error(full))
+
+
+def _fill_closed_streams() -> None:
+    """Let a standard stream that the caller closed lead nowhere: else the next file to be opened takes its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays open
 
 
 def _execute(words: Sequence[str]) -> int:
