@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.config.profiles import CommandsSettings
 from tui_app.config.setup import Setup
-from tui_app.domain.errors import CannotConnect, Conflict, UsageProblem
+from tui_app.domain.errors import Busy, CannotConnect, Conflict, UsageProblem
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -245,18 +245,22 @@ def seed(setup: Setup, rows: int) -> None:
 
     Raises:
         UsageProblem, CannotConnect: the folder cannot be used.
-        StorageFull, Busy: as they say; seeding again completes it.
+        StorageFull, Busy: as they say, another one that seeds included; seeding again completes it.
     """
     import sqlite3
 
     from tui_app.database.sqlite import translate
+    from tui_app.engine.local import held
     from tui_app.systems.commands import demo
 
     path = setup.rooms.open().system("commands")
-    try:
-        demo.seed(path, rows)
-    except sqlite3.Error as error:
-        raise translate(error, path) from error
+    with held(path.parent) as free:
+        if not free:
+            raise Busy(f"another quash is at work in {path.parent}")
+        try:
+            demo.seed(path, rows)
+        except sqlite3.Error as error:
+            raise translate(error, path) from error
 
 
 def throw_away(setup: Setup) -> None:

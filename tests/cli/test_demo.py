@@ -7,6 +7,7 @@ import pytest
 
 from support.command_line import TROUBLED, Bus, runner_at_work
 from tui_app.cli.exits import Exit
+from tui_app.engine.local import held
 
 
 def test_it_seeds_once_in_a_folder_of_its_own(quash):
@@ -91,3 +92,17 @@ def test_the_first_rows_can_all_be_cancelled(quash):
     quash("demo", "--no-open", "--rows", 100, "--data", os.environ["QUASH_DATA"])
     found = quash("list", "commands", "--filter", f"status:{TROUBLED}", "--limit", 20, "--output", "json").json
     assert {item["verdict"]["cancellable"] for item in found["items"]} == {True}
+
+
+def test_two_do_not_seed_at_once(quash, tmp_path):
+    folder = tmp_path / "profiles" / "local"
+    folder.mkdir(mode=0o700, parents=True)
+    with held(folder) as ours:
+        (folder / "demo.json").write_text('{"rows": 30, "complete": false}', encoding="ascii")
+        found = quash("demo", "--no-open", "--data", tmp_path, "--output", "json")
+    assert ours
+    assert (found.code, found.error["code"]) == (Exit.NO_ACCESS, "BUSY")
+    assert not (folder / "commands.db").exists()
+    assert quash("demo", "--no-open", "--data", tmp_path, "--output", "json").json["demo"]["systems"] == {
+        "commands": 30
+    }
