@@ -67,6 +67,24 @@ async def test_an_interrupted_plan_is_made_to_the_end_by_whoever_looks(world: Wo
     await other.close()
 
 
+async def test_selections_that_overlap_are_frozen_once_also_when_the_making_was_interrupted(
+    world: World, tmp_path: Path
+) -> None:
+    ids = fill(world.records.path, 1200)
+    chosen = [commands(*ids[:700]), Selection("commands", filter=parse(f"status:{TROUBLED}"))]
+    record = await world.planner.start(chosen, Verb.CANCEL, None, None, WHO)
+    await world.planner.close()
+    other = make_world(tmp_path)
+    other.clock.moment = world.clock.moment
+    other.clock.forward(60)
+    await other.planner.ensure(record.id, WHO)
+    plan = await other.made(record.id)
+    items = await other.store.plans.items(plan.id, limit=10_000)
+    assert sorted(item.seen.id for item in items) == ids
+    assert [item.seen.id for item in items[:700]] == ids[:700]
+    await other.close()
+
+
 async def test_a_system_that_cannot_be_used_gives_no_plan(world: World) -> None:
     fill(world.records.path, 3)
     await world.close()

@@ -145,11 +145,13 @@ async def test_what_cannot_be_planned_is_refused_and_nothing_is_kept(backend, se
     assert (await backend.client.ledger.page()).lines == []
 
 
-async def test_a_system_is_selected_once_so_that_no_item_stands_in_a_plan_twice(backend):
+async def test_an_item_that_two_selections_hold_stands_in_a_plan_once(backend):
     twice = [SelectionModel(system="commands", ids=["payments/c000001"]), SelectionModel(system="commands", filter="")]
-    with pytest.raises(UsageProblem, match="selected twice"):
-        await backend.client.plan(PlanRequest(selections=twice))
-    assert await backend.client.plans.list() == []
+    plan = await backend.client.plan(PlanRequest(selections=twice))
+    items = (await backend.client.plans.items(plan.id, limit=500)).items
+    assert plan.counts.items == len(items) == len({item.id for item in items}) == 30
+    assert items[0].id == "payments/c000001"
+    assert (await backend.client.plans.get(plan.id, arrived=True)).arrived is None
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,11 @@ class Planner:
 
         Raises:
             MalformedId: an id cannot be one; nothing is planned.
-            UsageProblem: there is no such system, nothing is selected, or two selections are of one system.
+            UsageProblem: there is no such system, or nothing is selected.
             MalformedFilter: a filter names an unknown field.
             InvalidReason: a reason was proposed that could not be used.
         """
         checked = [self._checked(selection, verb) for selection in selections]
-        _check_once(checked)
         proposed = None if reason is None else check_reason(reason)
         now = self._clock.now()
         head = PlanHead(
@@ -90,7 +89,9 @@ class Planner:
         return await self._store.plans.get(plan_id)
 
     async def arrived(self, plan: PlanRecord) -> int | None:
-        """How many items match the selection now beyond those that were frozen; none where it names ids."""
+        """How many items match now beyond those frozen; none where ids are named or selections may overlap."""
+        if _overlaps(plan.selections):
+            return None
         more = 0
         for selection in plan.selections:
             if selection.filter is None:
@@ -151,13 +152,18 @@ class Planner:
     async def _freeze(self, plan_id: str, who: Who) -> None:
         plan = await self._store.plans.get(plan_id)
         hasher, totals = PlanHasher(plan.head), totals_from(plan.totals)
+        met = _overlaps(plan.selections)
         async for item in frozen(self._store, plan_id):
             hasher.add(item)
+            _unmet([item.seen], met.get(item.system))
         expected = await self._expected(plan)
         async for system, page, place in self._pages(plan):
             if not await self._lease(plan_id):
                 return
-            items = [PlanItem(totals.items + offset, system, seen) for offset, seen in enumerate(page)]
+            items = [
+                PlanItem(totals.items + offset, system, seen)
+                for offset, seen in enumerate(_unmet(page, met.get(system)))
+            ]
             for item in items:
                 totals.add(system, item.seen)
                 hasher.add(item)
@@ -243,11 +249,19 @@ async def _walk(selection: Selection, system: System, place: _Place) -> AsyncIte
             yield ids, replace(place, cursor=text, as_of=as_of, done=done)
 
 
-def _check_once(selections: Sequence[Selection]) -> None:
-    """Refuse two selections of one system: they could overlap, and an item stands in a plan once."""
-    for system, number in Counter(one.system for one in selections).items():
-        if number > 1:
-            raise UsageProblem(f"{system} is selected twice", hint="Give all its ids together, or one filter.")
+def _overlaps(selections: Sequence[Selection]) -> dict[str, set[str]]:
+    """A place to remember ids for each system that is selected more than once: what overlaps stands in a plan once."""
+    chosen = Counter(selection.system for selection in selections)
+    return {system: set() for system, number in chosen.items() if number > 1}
+
+
+def _unmet(page: list[Seen], met: set[str] | None) -> list[Seen]:
+    """Those that were not met before, which they are from now on."""
+    if met is None:
+        return page
+    fresh = [seen for seen in page if seen.id not in met]
+    met.update(seen.id for seen in fresh)
+    return fresh
 
 
 def _drift_record(state: str, read: int, report: DriftReport) -> dict[str, object]:
