@@ -21,6 +21,12 @@ from tui_app.cli.exits import Exit
 PATIENCE = 40.0
 
 
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # Tests that were started in the background ignore it, and so would what they start.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A process on a terminal of its own, 24 lines by 80 columns."""
 
@@ -33,7 +39,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tui_app", *words],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_take_terminal,
         )  # fmt: skip
 
     def until(self, text: str) -> None:
