@@ -1,0 +1,1 @@
+"""Schedules: posts that wait for the moment at which they are published."""
