@@ -1,5 +1,7 @@
 """What a configuration file may say, as plain dataclasses: every key with its reader and its documentation.
 
+What it may say of a system stands with that system.
+
 ``docs/settings.md`` is generated from here.
 """
 
@@ -12,7 +14,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
 from tui_app.config import values
-from tui_app.config.values import Address, Rate
+from tui_app.config.values import Address
 from tui_app.domain.errors import UsageProblem
 
 DEFAULT_CAP = 10_000
@@ -40,93 +42,20 @@ def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
     return MappingProxyType({name: said for name, said in found.items() if isinstance(said, Setting)})
 
 
-_TOKEN_COMMAND = Setting(
+TOKEN_COMMAND = Setting(
     values.words,
     "the command that prints the token; asked first, and anew by each process",
     '["vault", "read", "-field=token", "secret/quash"]',
 )
-_TOKEN_FILE = Setting(values.text, "the file that holds the token; asked second", '"~/.secrets/token"')
-_CONTACT = Setting(values.text, "whom to ask when something is wrong", '"#case-ops"')
-_RATE = Setting(values.rate, "how fast we send, in items; the server's answers always win", '"5/minute"')
-_SERVER_RATE = Setting(values.rate, "an embedded system's own limit", '"5/minute"')
-_CA_FILE = Setting(values.text, "certificates to trust beside the system's", '"/etc/ssl/ops.pem"')
+TOKEN_FILE = Setting(values.text, "the file that holds the token; asked second", '"~/.secrets/token"')
+CONTACT = Setting(values.text, "whom to ask when something is wrong", '"#case-ops"')
+RATE = Setting(values.rate, "how fast we send, in items; the server's answers always win", '"5/minute"')
+SERVER_RATE = Setting(values.rate, "an embedded system's own limit", '"5/minute"')
+CA_FILE = Setting(values.text, "certificates to trust beside the system's", '"/etc/ssl/ops.pem"')
 
 
-@dataclass(frozen=True, slots=True)
-class CommandsSettings:
-    """Where the command bus is."""
-
-    url: Annotated[
-        Address,
-        Setting(
-            values.address("sqlite", "postgresql"),
-            "`sqlite:` is embedded, in the state folder; `postgresql://` is the command bus' own database",
-            '"postgresql://quash@db.example.com/bus"',
-        ),
-    ] = EMBEDDED
-
-
-@dataclass(frozen=True, slots=True)
-class CasesSettings:
-    """Where the case management is, and at what pace it may be asked."""
-
-    url: Annotated[
-        Address,
-        Setting(
-            values.address("sqlite", "https", "http"),
-            "`sqlite:` is embedded; else the base URL of the API (plain `http://` to this host only)",
-            '"https://cases.example.com"',
-        ),
-    ] = EMBEDDED
-    token_command: Annotated[tuple[str, ...] | None, _TOKEN_COMMAND] = None
-    token_file: Annotated[str | None, _TOKEN_FILE] = None
-    contact: Annotated[str | None, _CONTACT] = None
-    rate: Annotated[Rate | None, _RATE] = None
-    server_rate: Annotated[Rate | None, _SERVER_RATE] = None
-    ca_file: Annotated[str | None, _CA_FILE] = None
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulesSettings:
-    """Where the schedules are, and which of the two known dialects is spoken."""
-
-    url: Annotated[
-        Address,
-        Setting(
-            values.address("sqlite", "postgresql", "https", "http"),
-            "`sqlite:` is embedded; else the URL of the API, or `postgresql://` with `amqp` to serve them",
-            '"https://posts.example.com"',
-        ),
-    ] = EMBEDDED
-    amqp: Annotated[
-        Address | None,
-        Setting(values.address("amqp", "amqps"), "the broker, with a `postgresql://` url", '"amqp://broker/"'),
-    ] = None
-    dialect: Annotated[
-        str,
-        Setting(values.one_of("auto", "seed", "luxaris"), "`seed` or `luxaris`; `auto` finds out", '"seed"'),
-    ] = "auto"
-    auth: Annotated[
-        str,
-        Setting(values.one_of("bearer", "x-session-id"), "the header of the token", '"x-session-id"'),
-    ] = "bearer"
-    token_command: Annotated[tuple[str, ...] | None, _TOKEN_COMMAND] = None
-    token_file: Annotated[str | None, _TOKEN_FILE] = None
-    contact: Annotated[str | None, _CONTACT] = None
-    rate: Annotated[Rate | None, _RATE] = None
-    server_rate: Annotated[Rate | None, _SERVER_RATE] = None
-    ca_file: Annotated[str | None, _CA_FILE] = None
-
-
-SystemSettings = CommandsSettings | CasesSettings | SchedulesSettings
-
-SYSTEMS: Mapping[str, type[SystemSettings]] = MappingProxyType(
-    {"commands": CommandsSettings, "cases": CasesSettings, "schedules": SchedulesSettings}
-)
-"""Every system that a profile may name, in the order of the console's places."""
-
-SERVED = ("commands",)
-"""The systems that this version can work on; a profile that names another cannot be opened."""
+Kinds = Mapping[str, type[Any]]
+"""The systems that a profile may name, in the order of the console's places, each with the dataclass of its table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +107,9 @@ class Profile:
             '"https://quash.example.com"',
         ),
     ] = None
-    token_command: Annotated[tuple[str, ...] | None, _TOKEN_COMMAND] = None
-    token_file: Annotated[str | None, _TOKEN_FILE] = None
-    systems: Mapping[str, SystemSettings] = field(default_factory=lambda: MappingProxyType({}))
+    token_command: Annotated[tuple[str, ...] | None, TOKEN_COMMAND] = None
+    token_file: Annotated[str | None, TOKEN_FILE] = None
+    systems: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def remote(self) -> bool:
@@ -199,12 +128,6 @@ class Profile:
             raise UsageProblem(
                 f"profile {self.name} names no system", hint=f"Add [profiles.{self.name}.commands] to it."
             )
-        for name in self.systems:
-            if name not in SERVED:
-                raise UsageProblem(
-                    f"profile {self.name} names {name}, which this version cannot work on",
-                    hint=f"Leave [profiles.{self.name}.{name}] out; this version serves {', '.join(SERVED)}.",
-                )
         if self.store.scheme != "sqlite":
             raise UsageProblem(
                 f"profile {self.name} keeps its journal in PostgreSQL, which this version cannot",
@@ -212,9 +135,9 @@ class Profile:
             )
 
 
-def local() -> Profile:
-    """The profile without a file: every system that is served, embedded, and no cap."""
-    systems = {name: SYSTEMS[name]() for name in SERVED}
+def local(kinds: Kinds) -> Profile:
+    """The profile without a file: every system, embedded, and no cap."""
+    systems = {name: kind() for name, kind in kinds.items()}
     return Profile(LOCAL, environment=LOCAL, systems=MappingProxyType(systems))
 
 

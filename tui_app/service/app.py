@@ -103,7 +103,7 @@ class Service:
     """The app. Every request is authenticated before it is routed; every error becomes a problem document."""
 
     def __init__(self, backend: Backend) -> None:
-        vocabulary(backend.systems.values())
+        vocabulary(system.description for system in backend.systems.values())
         self._backend = backend
 
         @asynccontextmanager

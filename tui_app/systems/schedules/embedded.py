@@ -13,11 +13,11 @@ from tui_app.config.values import Rate
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.where import both
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import Conflict, RateLimited
+from tui_app.domain.errors import Conflict
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
-from tui_app.domain.ports import Clock, Preview, TrailEntry
-from tui_app.domain.run import Answer, Errand, Order, Verification
+from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
+from tui_app.domain.run import Errand, Order, Verification
 from tui_app.systems.schedules import embedded_read as read
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import verification
@@ -118,7 +118,7 @@ class EmbeddedSchedules:
     async def trail(self, item_id: str) -> list[TrailEntry]:
         return await self.file.read(lambda connection: read.trail(connection, item_id))
 
-    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Answer | RateLimited]:
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Cancel what is still as it was seen, in one transaction: there is no order among them to keep.
 
         Raises:
@@ -126,7 +126,7 @@ class EmbeddedSchedules:
         """
         _only_cancel(errand.verb)
 
-        def work(connection: sqlite3.Connection) -> Sequence[Answer | RateLimited]:
+        def work(connection: sqlite3.Connection) -> Sequence[Reply]:
             # The clock is read once the file is ours: whoever waits for a turn has changed nothing.
             now = self.clock.now()
             if self._server_rate is not None and orders:
@@ -137,7 +137,7 @@ class EmbeddedSchedules:
 
         return await self.file.write(work)
 
-    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Answer | RateLimited]:
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write: what it finds done under our key was done by us."""
         return await self.execute(orders, errand)
 

@@ -41,14 +41,8 @@ _ELSEWHERE = {
     "content": "(SELECT x.content FROM post_variant AS x WHERE x.id = s.post_variant_id)",
     "post_status": "(SELECT x.status FROM post AS x WHERE x.id = s.post_id)",
 }
-
-
-def _kind(kind: Kind) -> Kind:
-    return Kind.TIME if kind is Kind.DEADLINE else kind
-
-
 FIELDS: Mapping[str, Field] = {
-    name: Field(_ELSEWHERE.get(name, f"s.{_COLUMNS.get(name, name)}"), _kind(kind), nullable=name in _NULLABLE)
+    name: Field(_ELSEWHERE.get(name, f"s.{_COLUMNS.get(name, name)}"), kind, nullable=name in _NULLABLE)
     for name, kind in KINDS.items()
 }
 _IDS = ("s.id",)

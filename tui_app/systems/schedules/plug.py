@@ -1,40 +1,66 @@
-"""How schedules are plugged in."""
+"""Schedules as a system that a profile can name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
-from tui_app.config.profiles import SchedulesSettings
+from tui_app.config import values
+from tui_app.config.places import Rooms
+from tui_app.config.profiles import CA_FILE, CONTACT, EMBEDDED, RATE, SERVER_RATE, TOKEN_COMMAND, TOKEN_FILE, Setting
+from tui_app.config.values import Address, Rate
 from tui_app.domain.errors import UsageProblem
+from tui_app.domain.ports import System
 from tui_app.systems.plug import Plug
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-    from tui_app.config.places import Rooms
-    from tui_app.domain.ports import Clock, System
+@dataclass(frozen=True, slots=True)
+class SchedulesSettings:
+    """Where the schedules are, and which of the two known dialects is spoken."""
+
+    url: Annotated[
+        Address,
+        Setting(
+            values.address("sqlite", "postgresql", "https", "http"),
+            "`sqlite:` is embedded; else the URL of the API, or `postgresql://` with `amqp` to serve them",
+            '"https://posts.example.com"',
+        ),
+    ] = EMBEDDED
+    amqp: Annotated[
+        Address | None,
+        Setting(values.address("amqp", "amqps"), "the broker, with a `postgresql://` url", '"amqp://broker/"'),
+    ] = None
+    dialect: Annotated[
+        str,
+        Setting(values.one_of("auto", "seed", "luxaris"), "`seed` or `luxaris`; `auto` finds out", '"seed"'),
+    ] = "auto"
+    auth: Annotated[
+        str,
+        Setting(values.one_of("bearer", "x-session-id"), "the header of the token", '"x-session-id"'),
+    ] = "bearer"
+    token_command: Annotated[tuple[str, ...] | None, TOKEN_COMMAND] = None
+    token_file: Annotated[str | None, TOKEN_FILE] = None
+    contact: Annotated[str | None, CONTACT] = None
+    rate: Annotated[Rate | None, RATE] = None
+    server_rate: Annotated[Rate | None, SERVER_RATE] = None
+    ca_file: Annotated[str | None, CA_FILE] = None
 
 
-def open_(settings: SchedulesSettings, rooms: Rooms, clock: Clock | None = None) -> System:
-    """The schedules that a profile names; nothing is connected yet.
-
-    Raises:
-        UsageProblem: they are not embedded, which this version cannot do.
-    """
+def _open(settings: SchedulesSettings, rooms: Rooms) -> System:
     if settings.url.scheme != "sqlite":
         raise UsageProblem(
-            f"this version has no schedules at {settings.url}", hint="Leave `url` out: they are then embedded."
+            f"this version has nothing for schedules at {settings.url}", hint="Leave `url` out: they are embedded then."
         )
     from tui_app.systems.schedules.embedded import EmbeddedSchedules
 
-    return EmbeddedSchedules(rooms.system("schedules"), clock, server_rate=settings.server_rate)
+    return EmbeddedSchedules(rooms.system("schedules"), server_rate=settings.server_rate)
 
 
-def seed(path: Path, rows: int) -> None:
-    """Make the first ``rows`` schedules of the demo in a file; those that exist stay as they are."""
+def _seed(path: Path, rows: int) -> None:
     from tui_app.systems.schedules import demo
 
     demo.seed(path, rows)
 
 
-PLUG = Plug(name="schedules", settings=SchedulesSettings, open=open_, seed=seed)
+PLUG = Plug(SchedulesSettings, _open, _seed)
