@@ -5,12 +5,10 @@ Row ``i`` depends on ``i`` and that moment alone, so that a larger demo begins w
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +21,7 @@ from tui_app.database.sqlite import connect, transaction
 from tui_app.database.statements import load
 from tui_app.domain import moments
 from tui_app.systems.schedules import rules, shapes
+from tui_app.systems.schedules.demo_posts import CONNECTIONS, CONTENTS, HOSTILE, OWNERS, TITLES, ZONES, noise, uuid_of
 from tui_app.systems.schedules.schema import prepare
 from tui_app.systems.schedules.words import (
     CANCELLED,
@@ -47,71 +46,19 @@ CERTAIN = 24
 QUEUE = "post_publish"
 
 _PATTERN = (
-    *[PENDING] * 10,
-    QUEUED,
-    PUBLISHING,
+    *[PENDING] * 12,
     SUCCESS,
     SUCCESS,
     SUCCESS,
     FAILED,
     CANCELLED,
-    PENDING,
-    PENDING,
-    QUEUED,
+    *[PENDING] * 3,
 )
+_RARE = {30: QUEUED, 51: PUBLISHING, 70: QUEUED, 91: PUBLISHING}
+"""What is in the runners' hands: a few of each hundred."""
+
 _HOSTILE_AT = 18
 _REASON = "campaign postponed"
-
-HOSTILE = (
-    "[@click=app.quit]x[/]",
-    "a[/]b",
-    "\x1b[31mred\x1b[0m and \x1b[2Jcleared \x9b1m",
-    "summer-\u202egpj.exe",
-    "\x1b]52;c;cXVhc2g=\x07clipboard",
-    '=HYPERLINK("https://example.invalid","win")',
-    "zero\u200bwidth \ufeffand \u2066isolated\u2069",
-    "新しいお知らせ — naïve café 🚚",
-    "first line\nsecond line\r\ttabbed",
-    "A long thread: " + "more about the launch of the new range; " * 280,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    """An account on a channel that posts go out on."""
-
-    name: str
-    channel: str
-
-    @property
-    def id(self) -> str:
-        return _uuid("connection", self.name)
-
-    @property
-    def channel_id(self) -> str:
-        return _uuid("channel", self.channel)
-
-
-_CONNECTIONS = (
-    _Connection("@example", "x"),
-    _Connection("@example_support", "x"),
-    _Connection("Example Inc.", "linkedin"),
-    _Connection("Example Careers", "linkedin"),
-    _Connection("example.official", "instagram"),
-    _Connection("Example Outdoor", "facebook"),
-    _Connection("[bold]example[/]", "mastodon"),
-)
-_OWNERS = ("jane@example.com", "ops2@example.com", "press@example.com", "events@example.com", "shop@example.com")
-_ZONES = ("America/New_York", "Europe/Berlin", "Asia/Tokyo", "Asia/Kolkata", "America/Sao_Paulo", "UTC")
-_TITLES = ("Spring sale", "Launch of the new range", "Hiring", "Opening hours", "Webinar", "Behind the scenes")
-_CONTENTS = (
-    "Everything in the shop is 20 % off until Sunday. #{number}",
-    "It is here: the new range, lighter and repairable. #{number}",
-    "We are looking for people who like maps. Open position {number}",
-    "On public holidays we open at ten. Notice {number}",
-    "Seats are left for webinar {number}: how we test in the rain",
-    "This is where your tent was sewn, part {number}",
-)
 
 
 def seed(path: Path, rows: int, now: datetime | None = None) -> int:
@@ -148,7 +95,7 @@ def _seed_chunk(connection: sqlite3.Connection, start: int, stop: int, now: date
     with transaction(connection):
         connection.executemany(
             SQL["connection"],
-            ({"id": one.id, "channel_id": one.channel_id, "display_name": one.name} for one in _CONNECTIONS),
+            ({"id": one.id, "channel_id": one.channel_id, "display_name": one.name} for one in CONNECTIONS),
         )
         connection.executemany(SQL["post"], (row["post"] for row in rows))
         connection.executemany(SQL["variant"], rows)
@@ -173,33 +120,26 @@ def _insert_counted(connection: sqlite3.Connection, rows: Sequence[dict[str, Any
     connection.execute(trigger)
 
 
-def _noise(salt: str, number: int | str) -> bytes:
-    return hashlib.blake2b(f"{salt} {number}".encode(), digest_size=32).digest()
-
-
-@lru_cache(maxsize=64)
-def _uuid(salt: str, number: int | str) -> str:
-    return str(UUID(bytes=_noise(salt, number)[:16], version=4))
-
-
 def _id(number: int) -> str:
     """The id of one row, which is all that is needed to know whether it is there."""
-    return str(UUID(bytes=_noise("schedule", number)[:16], version=4))
+    return str(UUID(bytes=noise("schedule", number)[:16], version=4))
 
 
 def _status(number: int) -> str:
-    return PENDING if number < CERTAIN else _PATTERN[number % len(_PATTERN)]
+    if number < CERTAIN:
+        return PENDING
+    return _RARE.get(number % 100) or _PATTERN[number % len(_PATTERN)]
 
 
 def _schedule(number: int, now: datetime) -> dict[str, Any]:
-    noise, status = _noise("schedule", number), _status(number)
-    connection = _CONNECTIONS[noise[0] % len(_CONNECTIONS)]
-    zone = _ZONES[noise[1] % len(_ZONES)]
-    times = _times(number, status, now, noise)
+    chance, status = noise("schedule", number), _status(number)
+    connection = CONNECTIONS[chance[0] % len(CONNECTIONS)]
+    zone = ZONES[chance[1] % len(ZONES)]
+    times = _times(number, status, now, chance)
     post = _post(number, now)
     return {
         "id": _id(number),
-        "post_variant_id": _uuid("variant", number),
+        "post_variant_id": uuid_of("variant", number),
         "channel_connection_id": connection.id,
         "channel_id": connection.channel_id,
         "channel": connection.name,
@@ -216,35 +156,35 @@ def _schedule(number: int, now: datetime) -> dict[str, Any]:
     }
 
 
-def _times(number: int, status: str, now: datetime, noise: bytes) -> dict[str, Any]:
+def _times(number: int, status: str, now: datetime, chance: bytes) -> dict[str, Any]:
     """When it is due and what happened when, all of it at whole seconds."""
     now = now.astimezone(UTC).replace(microsecond=0)
-    created = now - timedelta(days=1 + noise[2] % 20, seconds=noise[3])
+    created = now - timedelta(days=1 + chance[2] % 20, seconds=chance[3])
     ahead = now + timedelta(minutes=9 + 2 * number) if number < CERTAIN else now + timedelta(hours=1) + number * APART
     behind = now - timedelta(hours=1) - number * APART
-    past = {"run_at": behind, "created_at": behind - timedelta(days=1, seconds=noise[3])}
-    some = {"claimed_at": None, "published_at": None, "cancelled_at": None}
+    past = {"run_at": behind, "created_at": behind - timedelta(days=1, seconds=chance[3])}
+    some: dict[str, datetime | None] = {"claimed_at": None, "published_at": None, "cancelled_at": None}
     if status == PENDING:
         return {"run_at": ahead, "created_at": created, "updated_at": created, **some}
     if status == CANCELLED:
-        cancelled = now - timedelta(minutes=1 + noise[4])
+        cancelled = now - timedelta(minutes=1 + chance[4])
         return {"run_at": ahead, "created_at": created, "updated_at": cancelled, **some, "cancelled_at": cancelled}
     if status == QUEUED:
-        due = now - timedelta(seconds=noise[4] % 60)
+        due = now - timedelta(seconds=chance[4] % 60)
         return {"run_at": due, "created_at": created, "updated_at": due, **some}
-    if status == PUBLISHING and noise[5] % 2:
-        claimed = now - timedelta(seconds=1 + noise[4] % 30)
+    if status == PUBLISHING and chance[5] % 2:
+        claimed = now - timedelta(seconds=1 + chance[4] % 30)
         due = claimed - timedelta(seconds=5)
         return {"run_at": due, "created_at": created, "updated_at": claimed, **some, "claimed_at": claimed}
     claimed = behind + timedelta(seconds=2)
-    some |= {"claimed_at": claimed, "published_at": claimed if status == SUCCESS else None}
-    return {**past, "updated_at": claimed, **some}
+    happened = {"claimed_at": claimed, "published_at": claimed if status == SUCCESS else None}
+    return {**past, "updated_at": claimed, **some, **happened}
 
 
 def _post(number: int, now: datetime) -> dict[str, Any]:
     """The post of a row: of three rows the first two are one post on two channels."""
     group, alone = divmod(number, 3)
-    noise = _noise("post", number if alone == 2 else group * 3)
+    chance = noise("post", number if alone == 2 else group * 3)
     members = [number] if alone == 2 else [group * 3, group * 3 + 1]
     statuses = {_status(member) for member in members}
     status = POST_READY
@@ -253,9 +193,9 @@ def _post(number: int, now: datetime) -> dict[str, Any]:
     elif not statuses.isdisjoint((*OPEN, PUBLISHING)):
         status = POST_SCHEDULED
     return {
-        "id": str(UUID(bytes=noise[:16], version=4)),
-        "owner": _OWNERS[noise[0] % len(_OWNERS)],
-        "title": _TITLES[noise[1] % len(_TITLES)],
+        "id": str(UUID(bytes=chance[:16], version=4)),
+        "owner": OWNERS[chance[0] % len(OWNERS)],
+        "title": TITLES[chance[1] % len(TITLES)],
         "status": status,
         "created_at": moments.stamp(now.astimezone(UTC) - timedelta(days=30)),
     }
@@ -265,10 +205,10 @@ def _content(number: int) -> str:
     hostile = number % 2 == 1 if number < CERTAIN else number % len(_PATTERN) == _HOSTILE_AT
     if hostile:
         return HOSTILE[(number // 2 if number < CERTAIN else number // len(_PATTERN)) % len(HOSTILE)]
-    return _CONTENTS[number % len(_CONTENTS)].format(number=number)
+    return CONTENTS[number % len(CONTENTS)].format(number=number)
 
 
-@lru_cache(maxsize=len(_ZONES))
+@lru_cache(maxsize=len(ZONES))
 def _zone(name: str) -> tzinfo:
     """A zone; UTC on a host that has no zones."""
     try:
