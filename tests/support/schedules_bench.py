@@ -61,16 +61,24 @@ def a_schedule(number: int, **more: Any) -> dict[str, Any]:
 def insert(connection: sqlite3.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Put schedules into the file; what several share is there once."""
     for statement in (
-        "INSERT INTO post (id, owner_id, title, status, created_at, updated_at)"
-        " VALUES (:post_id, :owner, :title, :post_status, :created_at, :created_at) ON CONFLICT DO NOTHING",
-        "INSERT INTO channel_connection (id, channel_id, display_name)"
-        " VALUES (:channel_connection_id, :channel_id, :channel) ON CONFLICT DO NOTHING",
-        "INSERT INTO post_variant (id, post_id, channel_id, content)"
-        " VALUES (:post_variant_id, :post_id, :channel_id, :content) ON CONFLICT DO NOTHING",
-        "INSERT INTO schedule (id, post_variant_id, channel_connection_id, post_id, owner, channel, run_at, timezone,"
-        " run_at_local, status, attempts, created_at, updated_at, claimed_at) VALUES (:id, :post_variant_id,"
-        " :channel_connection_id, :post_id, :owner, :channel, :run_at, :timezone, :run_at_local, :status, :attempts,"
-        " :created_at, :updated_at, :claimed_at)",
+        (
+            "INSERT INTO post (id, owner_id, title, status, created_at, updated_at)"
+            " VALUES (:post_id, :owner, :title, :post_status, :created_at, :created_at) ON CONFLICT DO NOTHING"
+        ),
+        (
+            "INSERT INTO channel_connection (id, channel_id, display_name)"
+            " VALUES (:channel_connection_id, :channel_id, :channel) ON CONFLICT DO NOTHING"
+        ),
+        (
+            "INSERT INTO post_variant (id, post_id, channel_id, content)"
+            " VALUES (:post_variant_id, :post_id, :channel_id, :content) ON CONFLICT DO NOTHING"
+        ),
+        (
+            "INSERT INTO schedule (id, post_variant_id, channel_connection_id, post_id, owner, channel, run_at,"
+            " timezone, run_at_local, status, attempts, created_at, updated_at, claimed_at)"
+            " VALUES (:id, :post_variant_id, :channel_connection_id, :post_id, :owner, :channel, :run_at,"
+            " :timezone, :run_at_local, :status, :attempts, :created_at, :updated_at, :claimed_at)"
+        ),
     ):
         connection.executemany(statement, rows)
 

@@ -21,28 +21,18 @@ from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import Cancel, Found
-from tui_app.systems.schedules.schema import WAITING, WAITING_INDEXES
+from tui_app.systems.schedules.schema import COLUMNS, WAITING, WAITING_INDEXES
 from tui_app.systems.schedules.words import DESCRIPTION, KINDS, LONGEST_CONTENT, OPEN, PUBLISHING, SEARCHED
 
 SQL = load("tui_app.systems.schedules", "embedded.sql")
 
 _NULLABLE = frozenset({"published", "cancelled", "reason"})
-_COLUMNS = {
-    "updated": "updated_at",
-    "created": "created_at",
-    "published": "published_at",
-    "cancelled": "cancelled_at",
-    "reason": "cancellation_reason",
-    "post": "post_id",
-    "post_variant": "post_variant_id",
-    "channel_connection": "channel_connection_id",
-}
 _ELSEWHERE = {
     "content": "(SELECT x.content FROM post_variant AS x WHERE x.id = s.post_variant_id)",
     "post_status": "(SELECT x.status FROM post AS x WHERE x.id = s.post_id)",
 }
 FIELDS: Mapping[str, Field] = {
-    name: Field(_ELSEWHERE.get(name, f"s.{_COLUMNS.get(name, name)}"), kind, nullable=name in _NULLABLE)
+    name: Field(_ELSEWHERE.get(name, f"s.{COLUMNS.get(name, name)}"), kind, nullable=name in _NULLABLE)
     for name, kind in KINDS.items()
 }
 _IDS = ("s.id",)
@@ -121,7 +111,7 @@ def _stuck(status: str, claimed_at: str | None, now: datetime) -> bool:
 
 def item_of(row: sqlite3.Row, now: datetime) -> Item:
     """A row of a page, as an item."""
-    fields: dict[str, Scalar] = {name: row[_COLUMNS.get(name, name)] for name in KINDS}
+    fields: dict[str, Scalar] = {name: row[COLUMNS.get(name, name)] for name in KINDS}
     return Item(
         system=DESCRIPTION.system,
         id=row["id"],

@@ -42,9 +42,26 @@ _MAY_BE_NULL = {"claimed_at", "published_at", "cancelled_at", "cancellation_reas
 WAITING = "status IN ('pending','queued')"
 """The condition of the partial indexes: a query uses them only where it holds these very words."""
 
-# Cancelling takes a row out of each of these. The id is served by the primary key; what is not here is sorted when it
-# is asked for.
-WAITING_INDEXES = {"run_at": "waiting_by_run_at", "channel": "waiting_by_channel"}
+# Cancelling takes a row out of each of these. The id is served by the primary key; attempts are sorted when they are
+# asked for.
+WAITING_INDEXES = {
+    "run_at": "waiting_by_run_at",
+    "channel": "waiting_by_channel",
+    "owner": "waiting_by_owner",
+    "post": "waiting_by_post",
+    "updated": "waiting_by_updated",
+}
+COLUMNS = {
+    "updated": "updated_at",
+    "created": "created_at",
+    "published": "published_at",
+    "cancelled": "cancelled_at",
+    "reason": "cancellation_reason",
+    "post": "post_id",
+    "post_variant": "post_variant_id",
+    "channel_connection": "channel_connection_id",
+}
+"""The column of each field that is called otherwise."""
 
 # Owner and channel of a schedule are those of its post and its connection. They stand in its row too, since a table of
 # a million rows that is ordered by them needs an index; these keep the copies true.
@@ -149,10 +166,10 @@ def _make_schedules(database: Database) -> None:
     schedule.create_index(["run_at", "id"])
     schedule.create_index(["updated_at", "id"])
     schedule.create_index(["status", "run_at", "id"])
-    schedule.create_index(["post_id"])
+    schedule.create_index(["post_id", "id"])
     schedule.create_index(["channel_connection_id"])
-    for column, name in WAITING_INDEXES.items():
-        database.execute(f"CREATE INDEX {name} ON schedule ({column}, id) WHERE {WAITING}")
+    for field, name in WAITING_INDEXES.items():
+        database.execute(f"CREATE INDEX {name} ON schedule ({COLUMNS.get(field, field)}, id) WHERE {WAITING}")
     tally = database.table("tally").create({"status": str, "n": int}, pk="status", strict=True)
     tally.insert_all({"status": status, "n": 0} for status in STATUSES)
 
