@@ -81,7 +81,7 @@ def test_an_operation_names_its_parameters_and_its_errors(name):
 
 def test_what_changes_something_needs_a_permission_and_says_so():
     needing = {route.name for route in ROUTES if route.needs}
-    assert needing == {"confirm", "pause", "resume", "stop", "verify"}
+    assert needing == {"confirm", "pause", "resume", "stop", "undo", "verify"}
     for name in needing:
         assert "403" in OPERATIONS[name][2]["responses"]
     assert {route.method for route in ROUTES if route.needs} == {"POST"}
@@ -219,6 +219,7 @@ async def run(tour, made, service):
     assert over["counts"] == {
         "cancelled": 28, "already_cancelled": 0, "refused": 1, "skipped": 0, "unknown": 0, "pending": 0}  # fmt: skip
     await tour.ask("stop", 409, **named)
+    await tour.ask("undo", 409, **named)
     await tour.ask("verify", 200, **named)
     anew = (await tour.ask("retry", 202, **named)).json()
     await service.world.planner.idle()
@@ -230,7 +231,7 @@ async def run(tour, made, service):
     await tour.ask("runs", 200)
     await tour.ask("run_items", 200, **named, query={"limit": 3, "state": "cancelled"})
     await tour.ask("run_items", 400, **named, query={"state": "lost"})
-    for name in ("run", "run_items", "pause", "stop", "retry", "verify"):
+    for name in ("run", "run_items", "pause", "stop", "retry", "undo", "verify"):
         await tour.ask(name, 404, run="r0")
     await tour.ask("resume", 404, run="r0", body={})
     return over
@@ -255,7 +256,7 @@ async def test_every_answer_of_a_tour_is_as_described(backend):
         await guest.ask(
             "confirm", 403, plan=made["id"], body={"hash": "x", "reason": "y"}, headers={"Idempotency-Key": "k"}
         )
-        for name in ("pause", "stop", "verify"):
+        for name in ("pause", "stop", "undo", "verify"):
             await guest.ask(name, 403, run=over["id"])
     assert refusing.refused
     assert tour.seen == OPERATIONS.keys()

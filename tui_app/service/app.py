@@ -98,7 +98,7 @@ class Service:
     """The app. Every request is authenticated before it is routed; every error becomes a problem document."""
 
     def __init__(self, backend: Backend) -> None:
-        vocabulary(backend.systems.values())
+        vocabulary(system.description for system in backend.systems.values())
         if backend.native is not None and backend.authenticator is None:
             raise ValueError("native routes need an authenticator: their users are those that a token names")
         self._backend = backend
