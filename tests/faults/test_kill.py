@@ -14,7 +14,8 @@ from support.command_bus import Databases, open_bus
 from support.dying import POINTS, system_of
 from support.invariants import assert_invariants
 from support.postgres_records import PostgresRecords
-from support.world import TROUBLED, Records, World, commands, fill, make_world
+from support.records import CommandRecords as Records
+from support.world import TROUBLED, World, commands, fill, make_world
 from tui_app.domain.filters import parse
 from tui_app.domain.items import Selection
 from tui_app.domain.run import ItemState, RunState, Verified
