@@ -89,9 +89,7 @@ class ScheduleRows:
 
     async def run(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """Rows of one statement, by column name."""
-        async with await psycopg.AsyncConnection.connect(
-            self.url, autocommit=True, row_factory=dict_row
-        ) as connection:
+        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
             cursor = await connection.execute(statement, values or None)  # type: ignore[arg-type]
             return [] if cursor.description is None else await cursor.fetchall()
 
@@ -123,7 +121,9 @@ class ScheduleRows:
         return {row["status"]: row["n"] for row in found}
 
     async def post_status(self, item_id: str) -> str:
-        query = "SELECT p.status FROM scheduler.post AS p JOIN scheduler.schedule AS s ON s.post_id = p.id WHERE s.id = %s"
+        query = (
+            "SELECT p.status FROM scheduler.post AS p JOIN scheduler.schedule AS s ON s.post_id = p.id WHERE s.id = %s"
+        )
         return str(await self.one(query, item_id))
 
     async def events(self, item_id: str, event: str | None = None) -> list[dict[str, Any]]:

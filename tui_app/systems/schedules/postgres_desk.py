@@ -83,7 +83,9 @@ class PostgresDesk:
         async def work(connection: Connection) -> list[dict[str, Any]] | None:
             if not await whole(connection, [item_id]):
                 return None
-            return [shapes.audit_entry(one, one["details"]) for one in await rows(connection, SQL["trail"], {"id": item_id})]
+            return [
+                shapes.audit_entry(one, one["details"]) for one in await rows(connection, SQL["trail"], {"id": item_id})
+            ]
 
         entries = await self._database.read(work)
         if entries is None:

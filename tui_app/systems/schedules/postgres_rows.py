@@ -22,7 +22,7 @@ from tui_app.systems.schedules.words import KINDS, LONGEST_CONTENT, OPEN, SEARCH
 Connection = AsyncConnection[Any]
 Row = Mapping[str, Any]
 
-_WHOLE = "YYYY-MM-DD\"T\"HH24:MI:SS"
+_WHOLE = 'YYYY-MM-DD"T"HH24:MI:SS'
 _MOMENTS = (Kind.TIME, Kind.DEADLINE)
 
 
@@ -45,8 +45,8 @@ _WAITING = Term("status", Op.ANY, OPEN)
 _LOCAL = f"to_char(s.run_at_local, '{_WHOLE}')"
 _JOINED = {"content": f"left(v.content, {LONGEST_CONTENT})", "post_status": "p.status"}
 _FACTS = (
-    "s.id, s.post_variant_id, s.channel_connection_id, s.post_id, {run_at} AS run_at, s.timezone, {local} AS run_at_local,"
-    " s.status, s.attempts, {created_at} AS created_at, {updated_at} AS updated_at"
+    "s.id, s.post_variant_id, s.channel_connection_id, s.post_id, {run_at} AS run_at, s.timezone,"
+    " {local} AS run_at_local, s.status, s.attempts, {created_at} AS created_at, {updated_at} AS updated_at"
 )
 
 

@@ -1,4 +1,4 @@
-"""What is written to schedules in PostgreSQL when some are cancelled: guarded, by sets, and one rule for all callers."""
+"""What is written to schedules in PostgreSQL when some are cancelled: guarded, by sets, one rule for all callers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def cancel_guarded(connection: Connection, targets: Sequence[Target], beha
     changed = await rows(connection, SQL["cancel"], {"targets": guarded, "reason": behalf.reason})
     if not changed:
         return {}
-    before = {one["id"]: one for one in changed}
+    before: dict[str, Row] = {one["id"]: one for one in changed}
     posts = {"posts": listed(sorted({one["post_id"] for one in changed}))}
     await rows(connection, SQL["hold_posts"], posts)
     await rows(connection, SQL["put_back"], posts)

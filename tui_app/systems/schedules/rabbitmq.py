@@ -18,6 +18,7 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
+from pamqp.common import FieldTable
 
 from tui_app.config.values import Address
 from tui_app.domain.errors import CannotConnect, MalformedId
@@ -179,29 +180,31 @@ class RabbitQueue:
             raise CannotConnect(f"{self._url}: {str(error) or type(error).__name__}") from error
 
     async def _opened(self) -> AbstractChannel:
-        if self._connection is None or self._channel is None or self._connection.is_closed or self._channel.is_closed:
-            await self.close()
-            now = asyncio.get_running_loop().time()
-            if now < self._not_before:
-                raise CannotConnect(f"{self._url} is away", hint=f"Tried again in {self._not_before - now:.0f} s.")
-            self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
-            self._not_before = now + self._pause * random.uniform(0.5, 1)  # noqa: S311 - so that not all come at once
-            await self._open()
-            self._not_before = self._pause = 0.0
-        assert self._channel is not None  # noqa: S101 - opened just now
-        return self._channel
+        connection, channel = self._connection, self._channel
+        if connection is not None and channel is not None and not connection.is_closed and not channel.is_closed:
+            return channel
+        await self.close()
+        now = asyncio.get_running_loop().time()
+        if now < self._not_before:
+            raise CannotConnect(f"{self._url} is away", hint=f"Tried again in {self._not_before - now:.0f} s.")
+        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
+        self._not_before = now + self._pause * random.uniform(0.5, 1)  # noqa: S311 - so that not all come at once
+        channel = await self._open()
+        self._not_before = self._pause = 0.0
+        return channel
 
-    async def _open(self) -> None:
+    async def _open(self) -> AbstractChannel:
         tls = ssl.create_default_context(cafile=self._ca_file) if self._url.scheme == "amqps" else None
         self._connection = await aio_pika.connect(
             self._url.reveal(), timeout=self._patience, ssl_context=tls, heartbeat=HEARTBEAT
         )
         channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         await channel.set_qos(prefetch_count=self._prefetch, timeout=self._patience)
-        back = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": self._queue}
+        back: FieldTable = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": self._queue}
         for name, arguments in ((self._queue, None), (self._queue + REJECTED, None), (self._queue + LATER, back)):
             await channel.declare_queue(name, durable=True, arguments=arguments, timeout=self._patience)
         self._channel = channel
+        return channel
 
 
 def _schedule_id(body: bytes) -> str:
