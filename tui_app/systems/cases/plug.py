@@ -1,0 +1,53 @@
+"""Cases as a system that a profile can name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tui_app.config import values
+from tui_app.config.places import Rooms
+from tui_app.config.profiles import CA_FILE, CONTACT, EMBEDDED, RATE, SERVER_RATE, TOKEN_COMMAND, TOKEN_FILE, Setting
+from tui_app.config.values import Address, Rate
+from tui_app.domain.errors import UsageProblem
+from tui_app.domain.ports import System
+from tui_app.systems.plug import Plug
+
+
+@dataclass(frozen=True, slots=True)
+class CasesSettings:
+    """Where the case management is, and at what pace it may be asked."""
+
+    url: Annotated[
+        Address,
+        Setting(
+            values.address("sqlite", "https", "http"),
+            "`sqlite:` is embedded; else the base URL of the API (plain `http://` to this host only)",
+            '"https://cases.example.com"',
+        ),
+    ] = EMBEDDED
+    token_command: Annotated[tuple[str, ...] | None, TOKEN_COMMAND] = None
+    token_file: Annotated[str | None, TOKEN_FILE] = None
+    contact: Annotated[str | None, CONTACT] = None
+    rate: Annotated[Rate | None, RATE] = None
+    server_rate: Annotated[Rate | None, SERVER_RATE] = None
+    ca_file: Annotated[str | None, CA_FILE] = None
+
+
+def _open(settings: CasesSettings, rooms: Rooms) -> System:
+    if settings.url.scheme == "sqlite":
+        from tui_app.systems.cases.embedded import EmbeddedCases
+
+        return EmbeddedCases(rooms.system("cases"), server_rate=settings.server_rate)
+    raise UsageProblem(f"this version has nothing for cases at {settings.url}", hint="See docs/settings.md.")
+
+
+def _seed(path: Path, rows: int) -> None:
+    from tui_app.clock import SystemClock
+    from tui_app.systems.cases import demo
+
+    demo.seed(path, rows, SystemClock().now())
+
+
+PLUG = Plug(CasesSettings, _open, _seed)
