@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
@@ -19,6 +20,10 @@ DEFAULT_CAP = 10_000
 EMBEDDED = Address("sqlite:")
 LOCAL = "local"
 """The profile that is there without a file."""
+
+NATIVE_CANCELS = Rate(5, timedelta(minutes=1))
+NATIVE_READS = Rate(100, timedelta(minutes=1))
+"""What the runbook of cases says of its API, for each user."""
 
 PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """A profile's name is also a folder's."""
@@ -49,6 +54,14 @@ _TOKEN_FILE = Setting(values.text, "the file that holds the token; asked second"
 _CONTACT = Setting(values.text, "whom to ask when something is wrong", '"#case-ops"')
 _RATE = Setting(values.rate, "how fast we send, in items; the server's answers always win", '"5/minute"')
 _SERVER_RATE = Setting(values.rate, "an embedded system's own limit", '"5/minute"')
+_NATIVE_RATE = Setting(
+    values.rate,
+    "how often a user may cancel through the native routes of `quash serve`; reinstating counts apart",
+    '"5/minute"',
+)
+_NATIVE_READ_RATE = Setting(
+    values.rate, "how often a user may ask anything else of the native routes of `quash serve`", '"100/minute"'
+)
 _CA_FILE = Setting(values.text, "certificates to trust beside the system's", '"/etc/ssl/ops.pem"')
 
 
@@ -83,6 +96,8 @@ class CasesSettings:
     contact: Annotated[str | None, _CONTACT] = None
     rate: Annotated[Rate | None, _RATE] = None
     server_rate: Annotated[Rate | None, _SERVER_RATE] = None
+    native_rate: Annotated[Rate | None, _NATIVE_RATE] = NATIVE_CANCELS
+    native_read_rate: Annotated[Rate | None, _NATIVE_READ_RATE] = NATIVE_READS
     ca_file: Annotated[str | None, _CA_FILE] = None
 
 
@@ -115,6 +130,8 @@ class SchedulesSettings:
     contact: Annotated[str | None, _CONTACT] = None
     rate: Annotated[Rate | None, _RATE] = None
     server_rate: Annotated[Rate | None, _SERVER_RATE] = None
+    native_rate: Annotated[Rate | None, _NATIVE_RATE] = None
+    native_read_rate: Annotated[Rate | None, _NATIVE_READ_RATE] = None
     ca_file: Annotated[str | None, _CA_FILE] = None
 
 

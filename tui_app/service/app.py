@@ -104,6 +104,8 @@ class Service:
 
     def __init__(self, backend: Backend) -> None:
         vocabulary(backend.systems.values())
+        if backend.native is not None and backend.authenticator is None:
+            raise ValueError("native routes need an authenticator: their users are those that a token names")
         self._backend = backend
 
         @asynccontextmanager
@@ -133,9 +135,16 @@ class Service:
             begun = True
             await send(message)
 
+        path, native = _raw_path(scope), self._backend.native
+        exchange = None if native is None else native.exchange(path)
         try:
             asked_by = principal_of(scope, self._backend.authenticator)
-            await self._router({**scope, "path": _raw_path(scope), _PRINCIPAL: asked_by}, receive, watched)
+            asked = {**scope, "path": path, _PRINCIPAL: asked_by}
+            if exchange is None:
+                await self._router(asked, receive, watched)
+            else:
+                response = await exchange.respond(Request(asked, receive), asked_by)
+                await response(asked, receive, watched)
             return
         except ClientDisconnect:
             return
@@ -146,7 +155,8 @@ class Service:
         if begun:
             # Cutting the connection is all that is left to tell the client that its answer is not whole.
             raise told
-        await problem(told, instance)(scope, receive, send)
+        response = problem(told, instance) if exchange is None else exchange.failure(told, instance)
+        await response(scope, receive, send)
 
 
 def _raw_path(scope: Scope) -> str:
@@ -159,6 +169,7 @@ def create_app(backend: Backend) -> ASGIApp:
     """The service over a backend. It closes the backend when it is shut down.
 
     Raises:
-        ValueError: two systems use one effect code for different things.
+        ValueError: two systems use one effect code for different things, or native routes are to be answered without
+            tokens.
     """
     return Service(backend)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tui_app.engine.planning import Planner
     from tui_app.engine.steering import Steering
     from tui_app.service.auth import Authenticator
+    from tui_app.service.native.dispatch import NativeService
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Backend:
 
     ``who`` tells on whose behalf a principal acts, by its name. Without an ``authenticator`` only requests from inside
     this process are answered. ``fault_log`` is the file for defects of ours, made on first need, for its owner alone.
+    ``native`` are the systems' own routes, for a socket only.
     """
 
     facts: Facts
@@ -48,6 +50,7 @@ class Backend:
     who: Callable[[str], Who]
     fault_log: Path
     authenticator: Authenticator | None = None
+    native: NativeService | None = None
 
     def system(self, name: str) -> System:
         """One system.
@@ -64,6 +67,8 @@ class Backend:
     async def close(self) -> None:
         """End what is being planned, then give back files and connections."""
         await self.planner.close()
+        if self.native is not None:
+            await self.native.close()
         for system in self.systems.values():
             await system.close()
         await self.store.close()
