@@ -84,7 +84,9 @@ class CasesBench:
                     (case_id, item.kind, item.text, STATUSES[item.state], at, at, item.tries),
                 )
                 connection.execute("INSERT INTO stakeholder VALUES (?, ?)", (case_id, STAKEHOLDER))
-                connection.execute("INSERT INTO workflow (case_id, name, status) VALUES (?, 'work', 'running')", (case_id,))
+                connection.execute(
+                    "INSERT INTO workflow (case_id, name, status) VALUES (?, 'work', 'running')", (case_id,)
+                )
                 connection.execute(
                     "INSERT INTO record (case_id, kind, id, system, status) VALUES (?, 'specimen', ?, 'lims', 'open')",
                     (case_id, case_id),
@@ -101,7 +103,8 @@ class CasesBench:
             connection.execute(
                 "INSERT INTO cancellation (cancellation_id, case_id, state, operator, reason, notes, notify,"
                 " previous_status, accepted_at, complete_at)"
-                " VALUES (?, ?, 'processing', 'ops9@example.com', 'operational_request', 'by hand', 0, 'pending', ?, ?)",
+                " VALUES (?, ?, 'processing', 'ops9@example.com', 'operational_request', 'by hand', 0, 'pending',"
+                " ?, ?)",
                 (named, case_id, at, FAR),
             )
             connection.execute(
@@ -163,5 +166,3 @@ async def cases_bench(folder: Path, **times: float) -> AsyncIterator[CasesBench]
     finally:
         for system in bench.opened:
             await system.close()
-
-

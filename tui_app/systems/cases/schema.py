@@ -82,13 +82,14 @@ _AROUND_NULL = ("ended_by", "marked_by", "previous_status", "acted_at")
 IS_OPEN = "status IN ({})".format(", ".join(f"'{status}'" for status in OPEN))
 """The condition of the partial indexes: a query uses them only where it holds these very words."""
 
-# Cancelling takes a row out of each of these. The id is served by the primary key; what is in the way, and the status,
-# are sorted when they are asked for.
+# Cancelling takes a row out of each of these. The id is served by the primary key; the status is sorted when it is
+# asked for.
 OPEN_INDEXES = {
     "updated": "open_by_updated",
     "type": "open_by_type",
     "priority": "open_by_priority",
     "assigned_to": "open_by_assigned_to",
+    "hold": "open_by_hold",
 }
 
 # A count of ten million rows takes a second; kept up to date row by row it costs a microsecond each.

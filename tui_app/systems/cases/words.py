@@ -125,7 +125,7 @@ EXTRA_KINDS = MappingProxyType(
 KINDS = MappingProxyType({column.field: column.kind for column in COLUMNS} | EXTRA_KINDS)
 """What every field of a case holds."""
 
-LONGEST_TITLE = 1_024
+LONGEST_TITLE = 4_096
 """Characters of a title in a row: a page of five hundred has to stay a page."""
 
 SEARCHED = ("id", "type", "title", "assigned_to")
