@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tui_app import bootstrap
 from tui_app.cli.exits import BY_CODE, PRECEDENCE, Exit
 from tui_app.cli.grammar import build
 from tui_app.cli.parser import common
-from tui_app.config.profiles import SERVED, SYSTEMS, Config, Profile, settings_of
+from tui_app.config.profiles import Config, Profile, settings_of
 
 FOLDER = Path(__file__).parent
 
@@ -139,13 +140,8 @@ def settings_text() -> str:
     parts.append(_section("The file as a whole", Config))
     parts.append('`[keys]` gives actions of the console other keys: `mark = "space insert"`; see [keys.md](keys.md).\n')
     parts.append(_section("`[profiles.NAME]`", Profile))
-    for name, kind in SYSTEMS.items():
-        later = (
-            ""
-            if name in SERVED
-            else "Checked, but not served by this version: a profile that has it cannot be opened.\n"
-        )
-        parts.append(_section(f"`[profiles.NAME.{name}]`", kind, later))
+    for name, kind in bootstrap.kinds().items():
+        parts.append(_section(f"`[profiles.NAME.{name}]`", kind))
     return "\n".join(parts)
 
 
@@ -153,9 +149,9 @@ def _variables() -> list[str]:
     return [f"| `{name}` | {told} |" for name, told in VARIABLES.items()]
 
 
-def _section(title: str, kind: type[Any], note: str = "") -> str:
+def _section(title: str, kind: type[Any]) -> str:
     rows = [f"| `{name}` | {key.doc} | `{key.example}` |" for name, key in settings_of(kind).items()]
-    lines = [f"## {title}\n", *([note] if note else []), "| key | meaning | for example |", "|---|---|---|", *rows]
+    lines = [f"## {title}\n", "| key | meaning | for example |", "|---|---|---|", *rows]
     return "\n".join(lines) + "\n"
 
 

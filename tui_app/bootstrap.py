@@ -10,9 +10,10 @@ import os
 import shutil
 import socket
 from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tui_app.config.profiles import CommandsSettings
 from tui_app.config.setup import Setup
 from tui_app.domain.errors import Busy, CannotConnect, Conflict, UsageProblem
 
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from tui_app.client.backend import BackendClient
-    from tui_app.config.places import Rooms
-    from tui_app.config.profiles import SystemSettings
+    from tui_app.config.profiles import Kinds
     from tui_app.domain.ports import System
     from tui_app.engine.worker import Worker
     from tui_app.service.auth import Authenticator
     from tui_app.service.backend import Backend
     from tui_app.service.native.dispatch import NativeService
+    from tui_app.systems.plug import Plug
+
+SYSTEMS = ("tui_app.systems.commands",)
+"""The package of each system, in the order of the console's places. A further system is one more of these."""
 
 SERVICE_KEY = "service.key"
 SERVICE_TOKEN = "service.token"  # noqa: S105 - a file's name
@@ -40,25 +44,21 @@ LOCAL_TOKEN_DAYS = 30
 NATIVE_KEYS = "native.db"
 
 
-def _commands(settings: CommandsSettings, rooms: Rooms) -> System:
-    if settings.url.scheme == "sqlite":
-        from tui_app.systems.commands.embedded import EmbeddedCommands
-
-        return EmbeddedCommands(rooms.system("commands"))
-    try:
-        from tui_app.systems.commands.postgres import PostgresCommands
-    except ImportError as error:
-        raise UsageProblem(
-            f"a command bus in PostgreSQL needs the package {error.name}",
-            hint="Install quash with its extra: quash[postgres].",
-        ) from error
-    return PostgresCommands(settings.url.reveal())
+def names() -> list[str]:
+    """The names of the systems, in the order of the console's places: that of a package is its system's."""
+    return [package.rpartition(".")[2] for package in SYSTEMS]
 
 
-def _system(settings: SystemSettings, rooms: Rooms) -> System:
-    if isinstance(settings, CommandsSettings):
-        return _commands(settings, rooms)
-    raise UsageProblem(f"this version has nothing for {type(settings).__name__}", hint="See docs/settings.md.")
+def plugs() -> Mapping[str, Plug]:
+    """Every system by its name."""
+    return MappingProxyType(
+        {name: import_module(f"{one}.plug").PLUG for name, one in zip(names(), SYSTEMS, strict=True)}
+    )
+
+
+def kinds() -> Kinds:
+    """What a profile may name."""
+    return {name: plug.settings for name, plug in plugs().items()}
 
 
 def systems(setup: Setup) -> dict[str, System]:
@@ -68,7 +68,7 @@ def systems(setup: Setup) -> dict[str, System]:
         UsageProblem: the profile names what this version cannot do.
     """
     setup.profile.check_served()
-    return {name: _system(settings, setup.rooms) for name, settings in setup.profile.systems.items()}
+    return {name: plugs()[name].open(settings, setup.rooms) for name, settings in setup.profile.systems.items()}
 
 
 def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend:
@@ -262,16 +262,17 @@ def seed(setup: Setup, rows: int) -> None:
 
     from tui_app.database.sqlite import translate
     from tui_app.engine.local import held
-    from tui_app.systems.commands import demo
 
-    path = setup.rooms.open().system("commands")
-    with held(path.parent) as free:
+    rooms = setup.rooms.open()
+    with held(rooms.folder) as free:
         if not free:
-            raise Busy(f"another quash is at work in {path.parent}")
-        try:
-            demo.seed(path, rows)
-        except sqlite3.Error as error:
-            raise translate(error, path) from error
+            raise Busy(f"another quash is at work in {rooms.folder}")
+        for name in setup.profile.systems:
+            path = rooms.system(name)
+            try:
+                plugs()[name].seed(path, rows)
+            except sqlite3.Error as error:
+                raise translate(error, path) from error
 
 
 def throw_away(setup: Setup) -> None:

@@ -158,10 +158,3 @@ def test_a_config_that_makes_no_sense_is_told_before_anything(quash, bus, config
     assert (found.code, found.error["hint"]) == (Exit.USAGE, "Did you mean 'environment'?")
     Path(found.error["message"].split(":")[0]).chmod(0o602)
     assert "everybody may write" in quash("list", "commands", "--output", "json").error["message"]
-
-
-def test_a_profile_with_a_system_of_another_version_is_a_configuration_error(quash, config):
-    config("[profiles.day.commands]\n[profiles.day.cases]\n")
-    found = quash("list", "commands", "--output", "json")
-    assert (found.code, found.error["code"]) == (Exit.USAGE, "USAGE")
-    assert "names cases" in found.error["message"]

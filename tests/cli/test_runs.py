@@ -181,8 +181,8 @@ def test_what_was_refused_is_tried_again_with_a_new_plan(quash, bus, runners, mo
     [(queue,)] = bus.rows("SELECT reply_queue FROM command WHERE id = ?", item)
     survey = EmbeddedCommands.survey
 
-    async def then_the_queue_vanishes(self, ids):
-        found = await survey(self, ids)
+    async def then_the_queue_vanishes(self, ids, verb):
+        found = await survey(self, ids, verb)
         bus.rows("DELETE FROM queue WHERE name = ?", queue)
         return found
 

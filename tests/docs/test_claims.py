@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.pages import ROOT, Page, page, pages, programs
+from tui_app import bootstrap
 from tui_app.cli.parser import parse
 from tui_app.config import reading
 from tui_app.domain.errors import BY_CODE, QuashError
@@ -190,7 +191,7 @@ def test_every_configuration_can_be_read(page_: Page, tmp_path: Path) -> None:
     for number, fence in enumerate(one for one in page_.fences if one.language == "toml"):
         path = tmp_path / f"{number}.toml"
         path.write_text(fence.text, encoding="utf-8")
-        reading.load(path)
+        reading.load(path, bootstrap.kinds())
 
 
 @EVERY_PAGE

@@ -7,9 +7,10 @@ import runpy
 import pytest
 
 from support.pages import ROOT
+from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 from tui_app.cli.grammar import build
-from tui_app.config.profiles import SYSTEMS, Config, Profile, settings_of
+from tui_app.config.profiles import Config, Profile, settings_of
 from tui_app.domain.errors import BY_CODE
 
 PAGES = runpy.run_path(str(ROOT / "docs" / "commands.py"))["PAGES"]
@@ -43,7 +44,7 @@ def test_every_verb_and_option_is_there():
 
 def test_every_setting_and_variable_is_there():
     page = text("settings.md")
-    for kind in (Config, Profile, *SYSTEMS.values()):
+    for kind in (Config, Profile, *bootstrap.kinds().values()):
         for name, setting in settings_of(kind).items():
             assert f"| `{name}` | {setting.doc} | `{setting.example}` |" in page
     read = {

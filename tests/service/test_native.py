@@ -15,6 +15,7 @@ from support.native_api import OPEN, Shelf, native_service
 from support.world import make_world
 from tui_app.config.values import Rate
 from tui_app.domain.errors import Busy, Conflict, NotAllowed, NotFound, RateLimited, StorageFull, UsageProblem
+from tui_app.domain.records import LedgerQuery
 from tui_app.service.app import create_app
 from tui_app.service.native.idempotency import HEADER, KEPT, LEASE, REPLAYED, Answers, Claim, Kept, Scope
 from tui_app.service.native.limits import Limiter
@@ -123,6 +124,9 @@ async def test_another_users_header_is_refused(served, claimed):
         for response in (await served.open(http), await http.get(BOX)):
             assert (response.status_code, wrong(response)["code"]) == (403, "FORBIDDEN")
     assert served.shelf.opened == []
+    rows = await served.backend.store.ledger.lines(LedgerQuery())
+    assert [(row.facts["event"], row.facts["operator"], row.facts["reason"]) for row in rows] == [
+        ("refused", "jane@example.com", "Open a box")]  # fmt: skip
 
 
 async def test_two_user_headers_are_none(served):

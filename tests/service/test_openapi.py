@@ -6,6 +6,7 @@ import re
 import jsonschema_rs
 import pytest
 
+from support.native_api import native_service
 from support.world import fill
 from tui_app.contract import paths
 from tui_app.contract.problems import STATUS
@@ -26,6 +27,23 @@ async def test_the_service_tells_its_document(backend):
         told = await http.get("/v1/openapi.json")
     assert told.json() == json.loads(json.dumps(DOCUMENT))
     assert told.json()["openapi"].startswith("3.1")
+
+
+async def test_native_routes_stand_in_the_document_of_a_service_that_has_them(tmp_path):
+    async with native_service("tcp", tmp_path) as served, served.http() as http:
+        told = (await http.get("/v1/openapi.json")).json()
+    native = {path: one for path, one in told["paths"].items() if path.startswith("/api/")}
+    routes = {(route.path, route.method.lower()): route for route in served.api.routes}
+    assert {(path, method) for path, methods in native.items() for method in methods} == routes.keys()
+    assert told["paths"].keys() - native.keys() == DOCUMENT["paths"].keys()
+    for (path, method), route in routes.items():
+        operation = native[path][method]
+        headers = [one["name"] for one in operation["parameters"] if one["in"] == "header"]
+        assert headers == ["X-User-ID", *(["X-Idempotency-Key"] if route.keyed else [])]
+        assert {"400", "401", "403", "404", "429", "500", "503"} <= operation["responses"].keys()
+        assert ({"408", "409", "413", "422"} <= operation["responses"].keys()) == route.keyed
+    wanted = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(told)))
+    assert wanted == told["components"]["schemas"].keys() & wanted
 
 
 async def test_the_document_and_the_routes_agree(backend):
@@ -63,7 +81,7 @@ def test_an_operation_names_its_parameters_and_its_errors(name):
 
 def test_what_changes_something_needs_a_permission_and_says_so():
     needing = {route.name for route in ROUTES if route.needs}
-    assert needing == {"confirm", "pause", "resume", "stop", "verify"}
+    assert needing == {"confirm", "pause", "resume", "stop", "undo", "verify"}
     for name in needing:
         assert "403" in OPERATIONS[name][2]["responses"]
     assert {route.method for route in ROUTES if route.needs} == {"POST"}
@@ -201,6 +219,7 @@ async def run(tour, made, service):
     assert over["counts"] == {
         "cancelled": 28, "already_cancelled": 0, "refused": 1, "skipped": 0, "unknown": 0, "pending": 0}  # fmt: skip
     await tour.ask("stop", 409, **named)
+    await tour.ask("undo", 409, **named)
     await tour.ask("verify", 200, **named)
     anew = (await tour.ask("retry", 202, **named)).json()
     await service.world.planner.idle()
@@ -212,7 +231,7 @@ async def run(tour, made, service):
     await tour.ask("runs", 200)
     await tour.ask("run_items", 200, **named, query={"limit": 3, "state": "cancelled"})
     await tour.ask("run_items", 400, **named, query={"state": "lost"})
-    for name in ("run", "run_items", "pause", "stop", "retry", "verify"):
+    for name in ("run", "run_items", "pause", "stop", "retry", "undo", "verify"):
         await tour.ask(name, 404, run="r0")
     await tour.ask("resume", 404, run="r0", body={})
     return over
@@ -237,7 +256,7 @@ async def test_every_answer_of_a_tour_is_as_described(backend):
         await guest.ask(
             "confirm", 403, plan=made["id"], body={"hash": "x", "reason": "y"}, headers={"Idempotency-Key": "k"}
         )
-        for name in ("pause", "stop", "verify"):
+        for name in ("pause", "stop", "undo", "verify"):
             await guest.ask(name, 403, run=over["id"])
     assert refusing.refused
     assert tour.seen == OPERATIONS.keys()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -21,6 +21,7 @@ from tui_app.config.values import Rate
 from tui_app.contract.principal import Principal
 from tui_app.service.app import create_app
 from tui_app.service.auth import Authenticator
+from tui_app.service.backend import Backend
 from tui_app.service.native.dispatch import NativeService
 from tui_app.service.native.idempotency import HEADER, Answers
 from tui_app.service.native.table import Declined, Failure, Native, NativeApi, NativeCall, NativeRoute
@@ -120,6 +121,7 @@ class Served:
     folder: Path
     api: NativeApi
     native: NativeService
+    backend: Backend
 
     def http(self, user: str = WHO.operator, **headers: str) -> httpx.AsyncClient:
         given = {"Authorization": f"Bearer {token(user)}", "X-User-ID": user, **headers}
@@ -139,7 +141,7 @@ async def native_service(
     *,
     read_only: bool = False,
     user_header: str | None = "X-User-ID",
-):
+) -> AsyncIterator[Served]:
     """A service with the fake API, in this process or on a socket; started again in a folder it knows its keys."""
     shelf, world = shelf or Shelf(), make_world(folder)
     api = shelf.api({"read": Rate(100, MINUTE), "open": Rate(5, MINUTE)}, user_header)
@@ -152,4 +154,4 @@ async def native_service(
         else:
             url, transport = BASE_URL, _Open(create_app(backend), principal=Principal("nobody"))
             stack.push_async_callback(transport.shut)
-        yield Served(url, transport, shelf, world.clock, folder, api, native)
+        yield Served(url, transport, shelf, world.clock, folder, api, native, backend)

@@ -12,7 +12,15 @@ import pytest
 from tui_app.config import credentials, places, profiles, reading, values
 from tui_app.config.setup import Flags, find, login
 from tui_app.domain.errors import CannotConnect, NotSignedIn, UsageProblem
+from tui_app.systems.cases import plug as cases
+from tui_app.systems.commands import plug as commands
+from tui_app.systems.schedules import plug as schedules
 
+KINDS = {
+    "commands": commands.CommandsSettings,
+    "cases": cases.CasesSettings,
+    "schedules": schedules.SchedulesSettings,
+}
 WHOLE = """
 default_profile = "prod"
 theme = "quash-light"
@@ -60,7 +68,7 @@ def file(tmp_path):
 
 def read(file: Path, text: str) -> profiles.Config:
     file.write_text(text, encoding="utf-8")
-    return reading.load(file)
+    return reading.load(file, KINDS)
 
 
 def problem(file: Path, text: str) -> UsageProblem:
@@ -98,10 +106,10 @@ def test_a_remote_profile_names_no_systems(file):
 
 @pytest.mark.parametrize("text", [None, "", "\n  \n"])
 def test_no_file_and_an_empty_one_are_the_profile_local(file, text):
-    found = reading.load(file) if text is None else read(file, text)
+    found = reading.load(file, KINDS) if text is None else read(file, text)
     only = found.pick()
     assert (only.name, only.environment, only.cap) == ("local", "local", None)
-    assert list(only.systems) == list(profiles.SERVED)
+    assert list(only.systems) == list(KINDS)
     assert {one.url.reveal() for one in only.systems.values()} == {"sqlite:"}
 
 
@@ -162,7 +170,7 @@ def test_a_mistake_is_named_with_what_to_do(file, text, message, hint):
 def test_bytes_that_are_no_text(file):
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageProblem, match="not valid TOML"):
-        reading.load(file)
+        reading.load(file, KINDS)
 
 
 def test_a_profile_that_is_not_there(file):
@@ -177,26 +185,24 @@ def test_a_file_that_everybody_may_write_is_refused(file):
     file.write_text("", encoding="utf-8")
     file.chmod(0o602)
     with pytest.raises(UsageProblem, match="everybody may write") as caught:
-        reading.load(file)
+        reading.load(file, KINDS)
     assert "chmod o-w" in caught.value.hint
     file.chmod(0o600)
-    assert reading.load(file).pick().name == "local"
+    assert reading.load(file, KINDS).pick().name == "local"
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
     with pytest.raises(UsageProblem, match="cannot be read"):
-        reading.load(tmp_path)
+        reading.load(tmp_path, KINDS)
 
 
 def test_the_null_device_is_no_file():
-    assert reading.load(Path("/dev/null")).pick().name == "local"
+    assert reading.load(Path("/dev/null"), KINDS).pick().name == "local"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[profiles.a.cases]", "names cases, which this version cannot work on"),
-        ("[profiles.a.schedules]", "names schedules, which this version cannot work on"),
         ("[profiles.a]", "names no system"),
         (
             "[profiles.a]\nstore = 'postgresql://x/y'\n[profiles.a.commands]",
@@ -327,54 +333,55 @@ def test_who_acts_and_where_is_said_by_flag_then_environment_then_file(file, tmp
         "QUASH_DATA": "/variable",
     }
     flags = Flags(profile="prod", operator="flag", data="/flag")
-    found = find(flags, variables)
+    found = find(flags, variables, KINDS)
     assert (found.profile.name, found.operator, str(found.state)) == ("prod", "flag", "/flag")
-    found = find(Flags(), variables)
+    found = find(Flags(), variables, KINDS)
     assert (found.profile.name, found.operator, str(found.state)) == ("local", "variable", "/variable")
-    found = find(Flags(config=str(file), data=str(tmp_path)), {})
+    found = find(Flags(config=str(file), data=str(tmp_path)), {}, KINDS)
     assert (found.profile.name, found.operator) == ("prod", "jane@example.com")
 
 
 def test_without_an_operator_it_is_the_login_whatever_the_environment_says(monkeypatch):
     monkeypatch.setenv("LOGNAME", "somebody-else")
     monkeypatch.setenv("USER", "somebody-else")
-    found = find(Flags(), {"QUASH_DATA": "/x"})
+    found = find(Flags(), {"QUASH_DATA": "/x"}, KINDS)
     assert found.operator == login() == pwd.getpwuid(os.getuid()).pw_name
 
 
 def test_another_process_finds_the_same_place_from_another_folder(file, monkeypatch, tmp_path):
     file.write_text(WHOLE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    first = find(Flags(operator="jane", data="state"), {"QUASH_CONFIG": file.name})
+    first = find(Flags(operator="jane", data="state"), {"QUASH_CONFIG": file.name}, KINDS)
     words = dict(zip(first.options[::2], first.options[1::2], strict=True))
     monkeypatch.chdir("/")
     again = find(
         Flags(profile=words["--profile"], operator=words["--operator"], data=words["--data"], config=words["--config"]),
         {"QUASH_CONFIG": "elsewhere.toml", "QUASH_OPERATOR": "other"},
+        KINDS,
     )
     assert again == first
 
 
 def test_the_file_can_be_left_out(file):
     file.write_text("nonsense", encoding="utf-8")
-    found = find(Flags(no_config=True, data="/x"), {"QUASH_CONFIG": str(file)})
+    found = find(Flags(no_config=True, data="/x"), {"QUASH_CONFIG": str(file)}, KINDS)
     assert found.profile.name == "local"
     assert "--no-config" in found.options
 
 
 def test_the_ledger_is_told_who_it_was(monkeypatch, tmp_path):
     monkeypatch.setenv("SSH_CLIENT", "192.0.2.7 50022 22")
-    who = find(Flags(operator="jane", data=str(tmp_path)), {}).who("jane")
+    who = find(Flags(operator="jane", data=str(tmp_path)), {}, KINDS).who("jane")
     assert (who.operator, who.os_user, who.profile, who.environment) == ("jane", login(), "local", "local")
     assert (who.host, who.ssh_client) == (socket.gethostname(), "192.0.2.7")
     monkeypatch.delenv("SSH_CLIENT")
-    assert find(Flags(data=str(tmp_path)), {}).who("jane").ssh_client is None
+    assert find(Flags(data=str(tmp_path)), {}, KINDS).who("jane").ssh_client is None
 
 
 @pytest.mark.parametrize("name", ["jane\x1b[2J", "jane\nroot", "jane\u202e", "jane\udcff", "j" * 257])
 def test_an_operator_has_a_name_that_every_trail_can_show(name):
     with pytest.raises(UsageProblem, match="operator's name"):
-        find(Flags(operator=name, data="state", no_config=True), {})
+        find(Flags(operator=name, data="state", no_config=True), {}, KINDS)
 
 
 @pytest.mark.parametrize("text", ["t\u00f6ken", "one\ntwo", "a\x00b"])

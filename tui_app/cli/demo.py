@@ -81,7 +81,7 @@ def _setup(call: Call) -> Setup:
     said = call.flags
     state = Path(said.data) if said.data else places.state_folder(None, os.environ) / FOLDER
     variables = {name: value for name, value in os.environ.items() if name != places.PROFILE_VARIABLE}
-    return find(Flags(operator=said.operator, data=str(state), no_config=True), variables)
+    return find(Flags(operator=said.operator, data=str(state), no_config=True), variables, bootstrap.kinds())
 
 
 def _seeded(setup: Setup, rows: int | None, *, reset: bool) -> tuple[Note, bool]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tui_app import bootstrap
 from tui_app.cli.exits import Exit, of_error
 from tui_app.cli.output import Output, Talk
 from tui_app.cli.parser import OUTPUTS, parse
@@ -50,7 +51,7 @@ class Call:
         Raises:
             UsageProblem: the configuration makes no sense.
         """
-        return find(self.flags, os.environ)
+        return find(self.flags, os.environ, bootstrap.kinds())
 
 
 Handler = Callable[[Call], int | Coroutine[Any, Any, Exit]]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from tui_app import bootstrap
 from tui_app.cli.parser import Parser, common
-from tui_app.config.profiles import SYSTEMS
 from tui_app.domain.plan import FILE_TTL, TTL
 
 ALL = "all"
@@ -53,7 +53,7 @@ def _actions(verbs: Any, name: str, handler: str, told: str) -> Any:
 
 def _system(parser: Parser, *, several: bool = False) -> None:
     more = f", or {ALL} with --ids: lines of system<TAB>id" if several else ""
-    parser.add_argument("system", metavar="SYSTEM", help=f"{', '.join(SYSTEMS)}{more}")
+    parser.add_argument("system", metavar="SYSTEM", help=f"{', '.join(bootstrap.names())}{more}")
 
 
 def _add_reading(verbs: Any) -> None:

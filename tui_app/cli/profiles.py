@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 from tui_app.cli.output import Column
-from tui_app.config.profiles import SYSTEMS, Profile, settings_of
+from tui_app.config.profiles import Profile, settings_of
 from tui_app.config.setup import read_config
 from tui_app.domain.errors import QuashError
 
@@ -28,7 +28,7 @@ COLUMNS = [
 
 def list_profiles(call: Call) -> Exit:
     """Every profile of the file, also those that this version cannot open."""
-    config = read_config(call.flags, os.environ)
+    config = read_config(call.flags, os.environ, bootstrap.kinds())
     try:
         default = config.pick().name
     except QuashError:
@@ -97,7 +97,7 @@ async def check_profile(call: Call) -> Exit:
     try:
         about = await client.about()
         rows = []
-        for system in sorted(about.systems, key=lambda system: list(SYSTEMS).index(system.system)):
+        for system in sorted(about.systems, key=lambda system: bootstrap.names().index(system.system)):
             count = await client.items.count(system.system)
             rows.append({"system": system.system, "items": count.value, "exact": count.exact})
         check = await client.ledger.check()

@@ -192,6 +192,10 @@ class Runs:
         """Begin a new plan over what this run could not cancel."""
         return await self._channel.post(PlanModel, paths.fill(paths.RUN_RETRY, run=run))
 
+    async def undo(self, run: str) -> PlanModel:
+        """Begin a plan that brings back what this run cancelled; a run that is going on is asked to pause."""
+        return await self._channel.post(PlanModel, paths.fill(paths.RUN_UNDO, run=run))
+
     async def verify(self, run: str) -> RunModel:
         """Hold the cancelled items of a run against the system once more."""
         path = paths.fill(paths.RUN_VERIFY, run=run)

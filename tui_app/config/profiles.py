@@ -1,5 +1,7 @@
 """What a configuration file may say, as plain dataclasses: every key with its reader and its documentation.
 
+What it may say of a system stands with that system.
+
 ``docs/settings.md`` is generated from here.
 """
 
@@ -8,22 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
 from tui_app.config import values
-from tui_app.config.values import Address, Rate
+from tui_app.config.values import Address
 from tui_app.domain.errors import UsageProblem
 
 DEFAULT_CAP = 10_000
 EMBEDDED = Address("sqlite:")
 LOCAL = "local"
 """The profile that is there without a file."""
-
-NATIVE_CANCELS = Rate(5, timedelta(minutes=1))
-NATIVE_READS = Rate(100, timedelta(minutes=1))
-"""What the runbook of cases says of its API, for each user."""
 
 PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """A profile's name is also a folder's."""
@@ -45,105 +42,28 @@ def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
     return MappingProxyType({name: said for name, said in found.items() if isinstance(said, Setting)})
 
 
-_TOKEN_COMMAND = Setting(
+TOKEN_COMMAND = Setting(
     values.words,
     "the command that prints the token; asked first, and anew by each process",
     '["vault", "read", "-field=token", "secret/quash"]',
 )
-_TOKEN_FILE = Setting(values.text, "the file that holds the token; asked second", '"~/.secrets/token"')
-_CONTACT = Setting(values.text, "whom to ask when something is wrong", '"#case-ops"')
-_RATE = Setting(values.rate, "how fast we send, in items; the server's answers always win", '"5/minute"')
-_SERVER_RATE = Setting(values.rate, "an embedded system's own limit", '"5/minute"')
-_NATIVE_RATE = Setting(
+TOKEN_FILE = Setting(values.text, "the file that holds the token; asked second", '"~/.secrets/token"')
+CONTACT = Setting(values.text, "whom to ask when something is wrong", '"#case-ops"')
+RATE = Setting(values.rate, "how fast we send, in items; the server's answers always win", '"5/minute"')
+SERVER_RATE = Setting(values.rate, "an embedded system's own limit", '"5/minute"')
+NATIVE_RATE = Setting(
     values.rate,
     "how often a user may cancel through the native routes of `quash serve`; reinstating counts apart",
     '"5/minute"',
 )
-_NATIVE_READ_RATE = Setting(
+NATIVE_READ_RATE = Setting(
     values.rate, "how often a user may ask anything else of the native routes of `quash serve`", '"100/minute"'
 )
-_CA_FILE = Setting(values.text, "certificates to trust beside the system's", '"/etc/ssl/ops.pem"')
+CA_FILE = Setting(values.text, "certificates to trust beside the system's", '"/etc/ssl/ops.pem"')
 
 
-@dataclass(frozen=True, slots=True)
-class CommandsSettings:
-    """Where the command bus is."""
-
-    url: Annotated[
-        Address,
-        Setting(
-            values.address("sqlite", "postgresql"),
-            "`sqlite:` is embedded, in the state folder; `postgresql://` is the command bus' own database",
-            '"postgresql://quash@db.example.com/bus"',
-        ),
-    ] = EMBEDDED
-
-
-@dataclass(frozen=True, slots=True)
-class CasesSettings:
-    """Where the case management is, and at what pace it may be asked."""
-
-    url: Annotated[
-        Address,
-        Setting(
-            values.address("sqlite", "https", "http"),
-            "`sqlite:` is embedded; else the base URL of the API (plain `http://` to this host only)",
-            '"https://cases.example.com"',
-        ),
-    ] = EMBEDDED
-    token_command: Annotated[tuple[str, ...] | None, _TOKEN_COMMAND] = None
-    token_file: Annotated[str | None, _TOKEN_FILE] = None
-    contact: Annotated[str | None, _CONTACT] = None
-    rate: Annotated[Rate | None, _RATE] = None
-    server_rate: Annotated[Rate | None, _SERVER_RATE] = None
-    native_rate: Annotated[Rate | None, _NATIVE_RATE] = NATIVE_CANCELS
-    native_read_rate: Annotated[Rate | None, _NATIVE_READ_RATE] = NATIVE_READS
-    ca_file: Annotated[str | None, _CA_FILE] = None
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulesSettings:
-    """Where the schedules are, and which of the two known dialects is spoken."""
-
-    url: Annotated[
-        Address,
-        Setting(
-            values.address("sqlite", "postgresql", "https", "http"),
-            "`sqlite:` is embedded; else the URL of the API, or `postgresql://` with `amqp` to serve them",
-            '"https://posts.example.com"',
-        ),
-    ] = EMBEDDED
-    amqp: Annotated[
-        Address | None,
-        Setting(values.address("amqp", "amqps"), "the broker, with a `postgresql://` url", '"amqp://broker/"'),
-    ] = None
-    dialect: Annotated[
-        str,
-        Setting(values.one_of("auto", "seed", "luxaris"), "`seed` or `luxaris`; `auto` finds out", '"seed"'),
-    ] = "auto"
-    auth: Annotated[
-        str,
-        Setting(values.one_of("bearer", "x-session-id"), "the header of the token", '"x-session-id"'),
-    ] = "bearer"
-    token_command: Annotated[tuple[str, ...] | None, _TOKEN_COMMAND] = None
-    token_file: Annotated[str | None, _TOKEN_FILE] = None
-    contact: Annotated[str | None, _CONTACT] = None
-    rate: Annotated[Rate | None, _RATE] = None
-    server_rate: Annotated[Rate | None, _SERVER_RATE] = None
-    native_rate: Annotated[Rate | None, _NATIVE_RATE] = None
-    native_read_rate: Annotated[Rate | None, _NATIVE_READ_RATE] = None
-    ca_file: Annotated[str | None, _CA_FILE] = None
-
-
-SystemSettings = CommandsSettings | CasesSettings | SchedulesSettings
-
-SYSTEMS: Mapping[str, type[SystemSettings]] = MappingProxyType(
-    {"commands": CommandsSettings, "cases": CasesSettings, "schedules": SchedulesSettings}
-)
-"""Every system that a profile may name, in the order of the console's places."""
-
-SERVED = ("commands",)
-"""The systems that this version can work on; a profile that names another cannot be opened."""
+Kinds = Mapping[str, type[Any]]
+"""The systems that a profile may name, in the order of the console's places, each with the dataclass of its table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +115,9 @@ class Profile:
             '"https://quash.example.com"',
         ),
     ] = None
-    token_command: Annotated[tuple[str, ...] | None, _TOKEN_COMMAND] = None
-    token_file: Annotated[str | None, _TOKEN_FILE] = None
-    systems: Mapping[str, SystemSettings] = field(default_factory=lambda: MappingProxyType({}))
+    token_command: Annotated[tuple[str, ...] | None, TOKEN_COMMAND] = None
+    token_file: Annotated[str | None, TOKEN_FILE] = None
+    systems: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def remote(self) -> bool:
@@ -216,12 +136,6 @@ class Profile:
             raise UsageProblem(
                 f"profile {self.name} names no system", hint=f"Add [profiles.{self.name}.commands] to it."
             )
-        for name in self.systems:
-            if name not in SERVED:
-                raise UsageProblem(
-                    f"profile {self.name} names {name}, which this version cannot work on",
-                    hint=f"Leave [profiles.{self.name}.{name}] out; this version serves {', '.join(SERVED)}.",
-                )
         if self.store.scheme != "sqlite":
             raise UsageProblem(
                 f"profile {self.name} keeps its journal in PostgreSQL, which this version cannot",
@@ -229,9 +143,9 @@ class Profile:
             )
 
 
-def local() -> Profile:
-    """The profile without a file: every system that is served, embedded, and no cap."""
-    systems = {name: SYSTEMS[name]() for name in SERVED}
+def local(kinds: Kinds) -> Profile:
+    """The profile without a file: every system, embedded, and no cap."""
+    systems = {name: kind() for name, kind in kinds.items()}
     return Profile(LOCAL, environment=LOCAL, systems=MappingProxyType(systems))
 
 

@@ -14,10 +14,9 @@ from tui_app.config.profiles import (
     DEFAULT_CAP,
     LOCAL,
     PROFILE_NAME,
-    SYSTEMS,
     Config,
+    Kinds,
     Profile,
-    SystemSettings,
     local,
     settings_of,
 )
@@ -29,7 +28,7 @@ _REMOTE_ONLY = frozenset({"token_command", "token_file"})
 _REMOTE = _REMOTE_ONLY | {"service", "environment"}
 
 
-def load(path: Path) -> Config:
+def load(path: Path, kinds: Kinds) -> Config:
     """The configuration at ``path``; where there is no file, or an empty one, the profile ``local``.
 
     Raises:
@@ -48,21 +47,21 @@ def load(path: Path) -> Config:
             hint=f"chmod o-w {path}",
         )
     if not content.strip():
-        return Config(MappingProxyType({LOCAL: local()}))
+        return Config(MappingProxyType({LOCAL: local(kinds)}))
     try:
         document = tomllib.loads(content.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageProblem(f"{path} is not valid TOML: {error}", hint="Mend the line that it names.") from error
-    return _config(document, path)
+    return _config(document, kinds, path)
 
 
-def _config(document: Mapping[str, Any], path: Path) -> Config:
+def _config(document: Mapping[str, Any], kinds: Kinds, path: Path) -> Config:
     _check_keys(document, (*settings_of(Config), "profiles", "keys"), "", path)
     if "profiles" not in document:
-        profiles = {LOCAL: local()}
+        profiles = {LOCAL: local(kinds)}
     else:
         tables = _table(document["profiles"], "profiles", path)
-        profiles = {name: _profile(name, table, path) for name, table in tables.items()}
+        profiles = {name: _profile(name, table, kinds, path) for name, table in tables.items()}
         if not profiles:
             raise UsageProblem(f"{path}: [profiles] is empty", hint="Add [profiles.NAME].")
     known = _values(Config, document, "", path)
@@ -83,7 +82,7 @@ def _keys(value: Any, path: Path) -> Mapping[str, str]:
     return MappingProxyType(dict(said))
 
 
-def _profile(name: str, table: Any, path: Path) -> Profile:
+def _profile(name: str, table: Any, kinds: Kinds, path: Path) -> Profile:
     where = f"profiles.{name}"
     if not PROFILE_NAME.fullmatch(name):
         raise UsageProblem(
@@ -91,7 +90,7 @@ def _profile(name: str, table: Any, path: Path) -> Profile:
             hint="Use letters, digits, dot, hyphen and underscore.",
         )
     said = _table(table, where, path)
-    _check_keys(said, (*settings_of(Profile), *SYSTEMS), where, path)
+    _check_keys(said, (*settings_of(Profile), *kinds), where, path)
     found = _values(Profile, said, where, path)
     _check_remote(said, where, path)
     found.setdefault("environment", name)
@@ -99,7 +98,7 @@ def _profile(name: str, table: Any, path: Path) -> Profile:
         found.setdefault("cap", DEFAULT_CAP)
     systems = {
         system: _system(kind, said[system], f"{where}.{system}", path)
-        for system, kind in SYSTEMS.items()
+        for system, kind in kinds.items()
         if system in said
     }
     return Profile(name, systems=MappingProxyType(systems), **found)
@@ -119,7 +118,7 @@ def _check_remote(said: Mapping[str, Any], where: str, path: Path) -> None:
     raise UsageProblem(f"{path}: {where} has {key!r} without a service", hint=f"Put it into [{where}.SYSTEM].")
 
 
-def _system(kind: type[SystemSettings], table: Any, where: str, path: Path) -> SystemSettings:
+def _system(kind: type[Any], table: Any, where: str, path: Path) -> Any:
     said = _table(table, where, path)
     _check_keys(said, settings_of(kind), where, path)
     return kind(**_values(kind, said, where, path))

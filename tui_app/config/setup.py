@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.config import places, reading
 from tui_app.config.places import Rooms
-from tui_app.config.profiles import LOCAL, Config, Profile, local
+from tui_app.config.profiles import LOCAL, Config, Kinds, Profile, local
 from tui_app.domain.errors import UsageProblem
 
 LONGEST_OPERATOR = 256
@@ -75,24 +75,24 @@ def login() -> str:
         return str(os.getuid())
 
 
-def read_config(flags: Flags, environment: Mapping[str, str]) -> Config:
+def read_config(flags: Flags, environment: Mapping[str, str], kinds: Kinds) -> Config:
     """The configuration file; without it, the profile ``local``.
 
     Raises:
         UsageProblem: it makes no sense.
     """
     if flags.no_config:
-        return Config(MappingProxyType({LOCAL: local()}))
-    return reading.load(places.config_file(flags.config, environment))
+        return Config(MappingProxyType({LOCAL: local(kinds)}))
+    return reading.load(places.config_file(flags.config, environment), kinds)
 
 
-def find(flags: Flags, environment: Mapping[str, str]) -> Setup:
+def find(flags: Flags, environment: Mapping[str, str], kinds: Kinds) -> Setup:
     """Where to work, and as whom: flag before environment before file.
 
     Raises:
         UsageProblem: the file makes no sense, it has no such profile, or the operator has no name that can be shown.
     """
-    config = read_config(flags, environment)
+    config = read_config(flags, environment, kinds)
     profile = config.pick(flags.profile or environment.get(places.PROFILE_VARIABLE))
     operator = flags.operator or environment.get(places.OPERATOR_VARIABLE) or profile.operator or login()
     if len(operator) > LONGEST_OPERATOR or not operator.isprintable():

@@ -58,6 +58,8 @@ class SystemModel(Wire):
     verbs: list[str]
     reason_templates: list[str]
     reason_goes_to: str
+    deadline: str | None = None
+    notice: str = ""
     lists: bool
 
 
@@ -125,6 +127,7 @@ class ImpactLine(Wire):
     count: int = 1
     irreversible: bool = False
     warning: bool = False
+    notifies: bool = False
 
 
 class SectionModel(Wire):

@@ -70,7 +70,9 @@ class PlanModel(Wire):
     """A plan. While ``state`` is ``building``, ``read`` counts what has been frozen so far, and there is no hash.
 
     ``expected`` is how many there will be, where that is known. ``phrase`` is what has to be typed to confirm; null
-    where nothing can be cancelled. ``arrived`` counts what matches the selection and came later, where it was asked.
+    where nothing can be cancelled. ``soonest`` is the first moment at which it is too late for one of its items.
+    ``notices`` holds for each system that notifies people the text that they read, with ``{reason}`` in it.
+    ``arrived`` counts what matches the selection and came later, where it was asked.
     """
 
     id: str
@@ -93,6 +95,8 @@ class PlanModel(Wire):
     expires_at: str
     targets: dict[str, str] = Field(default_factory=dict)
     drift: DriftModel | None = None
+    soonest: str | None = None
+    notices: dict[str, str] = Field(default_factory=dict)
     arrived: int | None = None
     error: str | None = None
 
@@ -113,6 +117,7 @@ class PlanItemModel(Wire):
     cancellable: bool
     code: str | None = None
     reason: str | None = None
+    due: str | None = None
 
 
 class PlanItemsModel(Wire):
@@ -168,8 +173,16 @@ class VerifiedModel(Wire):
     pending: int = 0
 
 
+class UndoModel(Wire):
+    """What of a run can be undone: how many items, and when the first and the last of their windows close."""
+
+    items: int
+    first_closes: str
+    last_closes: str
+
+
 class RunModel(Wire):
-    """A run.
+    """A run. ``undo`` is null where nothing that it cancelled can be brought back.
 
     ``counts`` has exactly six numbers, which sum to the plan. ``attended`` is false where nobody works on a run that
     is not over. ``wanted`` is a pause or stop that has been asked for and has not happened yet. ``head`` is the
@@ -195,6 +208,7 @@ class RunModel(Wire):
     ended_at: str | None = None
     attended: bool
     head: str | None = None
+    undo: UndoModel | None = None
 
     @property
     def over(self) -> bool:
@@ -227,6 +241,7 @@ class RunItemModel(Wire):
     by: str | None = None
     before: str | None = None
     after: str | None = None
+    undo_until: str | None = None
     key: str | None = None
     verified: str | None = None
     note: str | None = None

@@ -17,6 +17,9 @@ from tui_app.domain.errors import MalformedFilter
 from tui_app.domain.filters import Filter, Op, Term, check_fields
 from tui_app.domain.items import Sort
 
+MOMENTS = frozenset({Kind.TIME, Kind.DEADLINE})
+"""The kinds that hold a moment."""
+
 _UNBINDABLE = re.compile("[\0\ud800-\udfff]")
 
 LONGEST_TEXT = 1_000
@@ -102,10 +105,10 @@ def _compared(term: Term, field: Field, dialect: Dialect) -> Clause:
     if len(term.values) > MOST_VALUES:
         raise MalformedFilter(f"{term.field} has {len(term.values)} values; {MOST_VALUES} are the most")
     values = tuple(_value(term, value, field.kind) for value in term.values)
-    mark = dialect.moment if field.kind is Kind.TIME else dialect.mark
+    mark = dialect.moment if field.kind in MOMENTS else dialect.mark
     empty = "0" if field.kind is Kind.NUMBER else "''"
     column = f"coalesce({field.sql}, {empty})"
-    if not field.nullable or field.kind in (Kind.TIME, Kind.STATUS):
+    if not field.nullable or field.kind in (*MOMENTS, Kind.STATUS):
         column = field.sql
     if term.op is Op.ANY:
         return Clause(f"{column} IN ({', '.join([mark] * len(values))})", values)
@@ -128,12 +131,12 @@ def _number(text: str) -> int | float:
 
 def _value(term: Term, text: str, kind: Kind) -> Any:
     try:
-        if kind is Kind.TIME:
+        if kind in MOMENTS:
             return moments.stamp(moments.read(text))
         if kind is Kind.NUMBER:
             return _number(text)
     except (ValueError, OverflowError) as error:
-        wanted = "a date or time in ISO 8601" if kind is Kind.TIME else "a number"
+        wanted = "a date or time in ISO 8601" if kind in MOMENTS else "a number"
         raise MalformedFilter(f"{term.field} needs {wanted}, not {text!r}") from error
     return _bindable(text)
 

@@ -14,13 +14,17 @@ from tui_app.domain.verdict import EffectWords
 
 
 class Kind(StrEnum):
-    """What a column holds; it decides alignment and how a value is shown."""
+    """What a column holds; it decides alignment and how a value is shown.
+
+    A deadline is a moment like a time, and is shown as the time that is left.
+    """
 
     ID = "id"
     TEXT = "text"
     STATUS = "status"
     NUMBER = "number"
     TIME = "time"
+    DEADLINE = "deadline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Description:
 
     ``status_words`` gives each status a tone (``good``, ``bad``, ``busy``, ``idle``), never a colour.
     ``reason_templates`` are offered at the review. ``filter_fields`` may be filtered on beside the columns.
+    ``deadline`` names the field that says when the system acts by itself: such items are sent first, soonest first.
+    ``notice`` is the text that people who are notified read, with ``{reason}`` in it; empty where nobody is.
     """
 
     system: str
@@ -71,6 +77,8 @@ class Description:
     effects: Mapping[str, EffectWords] = field(default_factory=lambda: MappingProxyType({}))
     reason_templates: tuple[str, ...] = ()
     reason_goes_to: str = ""
+    deadline: str | None = None
+    notice: str = ""
     lists: bool = True
 
     @cached_property

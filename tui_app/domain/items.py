@@ -32,7 +32,8 @@ _ID_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 class Seen:
     """What was seen of one item: enough for a plan to freeze and for a run to notice drift.
 
-    ``version`` is opaque: it differs whenever the system changed the item.
+    ``version`` is opaque: it differs whenever the system changed the item. ``due`` is the moment by which it has to be
+    done, where there is one: what comes later comes too late.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Seen:
     version: str
     verdict: Verdict
     effects: tuple[Effect, ...] = ()
+    due: str | None = None
 
     @property
     def fingerprint(self) -> tuple[str, str, str]:

@@ -66,6 +66,7 @@ class PlanItem:
             "version": self.seen.version,
             "code": verdict.code.value if verdict.code else None,
             "reason": verdict.reason,
+            "due": self.seen.due,
         }
 
 
@@ -80,10 +81,14 @@ class PlanCounts:
 
 @dataclass(slots=True)
 class PlanTotals:
-    """What is known only when every item has been read; it stands at the foot of the plan and under its hash."""
+    """What is known only when every item has been read; it stands at the foot of the plan and under its hash.
+
+    ``soonest`` is the first moment at which it is too late for something that is to be done.
+    """
 
     items: int = 0
     cancellable: int = 0
+    soonest: str | None = None
     by_system: dict[str, int] = field(default_factory=dict)
     blocked: dict[str, int] = field(default_factory=dict)
     impact: Tally = field(default_factory=Tally)
@@ -95,6 +100,8 @@ class PlanTotals:
             self.cancellable += 1
             self.by_system[system] = self.by_system.get(system, 0) + 1
             self.impact.add(seen.effects)
+            if seen.due is not None and (self.soonest is None or seen.due < self.soonest):
+                self.soonest = seen.due
         else:
             code = seen.verdict.code.value if seen.verdict.code else ""
             self.blocked[code] = self.blocked.get(code, 0) + 1
@@ -110,6 +117,7 @@ class PlanTotals:
             "counts": asdict(self.counts),
             "by_system": self.by_system,
             "blocked": self.blocked,
+            "soonest": self.soonest,
             "impact": [[effect.code, effect.target, count] for effect, count in self.impact],
         }
 
@@ -249,6 +257,7 @@ def totals_from(record: Mapping[str, Any]) -> PlanTotals:
         totals.cancellable = record["counts"]["cancellable"]
         totals.by_system = dict(record["by_system"])
         totals.blocked = dict(record["blocked"])
+        totals.soonest = record["soonest"]
         for code, target, count in record["impact"]:
             totals.impact.add((Effect(code, target),), count)
     return totals

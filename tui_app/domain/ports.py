@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from tui_app.domain.describe import Description
+from tui_app.domain.describe import Description, Verb
+from tui_app.domain.errors import Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort
 from tui_app.domain.run import Answer, Errand, Order, Verification
@@ -50,6 +51,14 @@ class TrailEntry:
     event: str
     actor: str | None = None
     details: dict[str, Any] = field(default_factory=dict)
+
+
+Reply = Answer | Unavailable
+"""What comes back for one order: the system's answer, or why the order did not reach it.
+
+After ``execute`` an ``Unavailable`` says that nothing was sent for this order; after ``reconcile``, that it could not
+be looked at, and stays as it is.
+"""
 
 
 class System(Protocol):
@@ -96,8 +105,17 @@ class System(Protocol):
             NotFound: there is none.
         """
 
-    async def survey(self, ids: Sequence[str]) -> list[Seen]:
-        """What is to be seen of each id now, set-based; a missing one has the verdict ``NOT_FOUND``."""
+    async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
+        """What is to be seen of each id now, set-based; the verdict says whether the verb may be done to it.
+
+        A missing one has the verdict ``NOT_FOUND``.
+        """
+
+    async def arrange(self, ids: Sequence[str]) -> list[str]:
+        """The same ids in the order in which they should be sent, the most urgent first.
+
+        Asked before a plan is made, so it has to be quick: where it would cost a read for each id, they stay as given.
+        """
 
     async def preview(self, item_id: str) -> Preview:
         """What cancelling this item would do.
@@ -109,15 +127,15 @@ class System(Protocol):
     async def trail(self, item_id: str) -> list[TrailEntry]:
         """The system's audit entries of this item, oldest first."""
 
-    async def execute(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
-        """Send the orders, guarded; one answer each.
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        """Send the orders, guarded; one reply each.
 
         Raises:
             OutcomeUnknown: sent, and no answer came; every order is then unknown.
         """
 
-    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
-        """Settle orders that may have been sent before; never has an effect twice."""
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        """Settle orders that may have been sent before, or that the system accepted; never has an effect twice."""
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         """Hold what was recorded against the system's own status and trail."""

@@ -80,8 +80,17 @@ class NewRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """What of a run can be undone: how many items, and between which moments their windows close."""
+
+    items: int
+    first_closes: str
+    last_closes: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as it is kept, with its numbers."""
+    """A run as it is kept, with its numbers. ``undo`` counts windows as they were given, closed by now or not."""
 
     id: str
     plan: PlanHead
@@ -100,6 +109,7 @@ class RunRecord:
     codes: Mapping[tuple[ItemState, str | None], int]
     verified: Mapping[Verified, int]
     head: str | None
+    undo: Undo | None = None
 
 
 @dataclass(frozen=True, slots=True)

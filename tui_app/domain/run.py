@@ -183,7 +183,8 @@ class Answer:
     """What a system said of one order; also what we decided ourselves (``skipped``).
 
     ``ours`` says whether an ``already_cancelled`` item was cancelled by this run: true, false, or not known.
-    ``before`` and ``after`` are statuses in the system's own words.
+    ``before`` and ``after`` are statuses in the system's own words. ``undo_until`` is the moment until which this
+    cancellation can be undone, by the system's clock, where it can be.
     """
 
     state: ItemState
@@ -193,6 +194,7 @@ class Answer:
     by: str | None = None
     before: str | None = None
     after: str | None = None
+    undo_until: str | None = None
 
 
 class Verified(StrEnum):
@@ -236,4 +238,5 @@ class Outcome:
             "by": answer.by,
             "before": answer.before,
             "after": answer.after,
+            "undo_until": answer.undo_until,
         }

@@ -5,7 +5,7 @@ Each method is one durable transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -139,8 +139,8 @@ class WorkStore(Protocol):
     async def unfinished(self) -> list[str]:
         """Runs that are queued or running, oldest first."""
 
-    async def claim(self, run_id: str, worker: str, now: datetime) -> Claim | None:
-        """The next chunk that is due; none where nothing is."""
+    async def claim(self, run_id: str, worker: str, now: datetime, *, without: Collection[str] = ()) -> Claim | None:
+        """The next chunk that is due, but none of the systems in ``without``; none where nothing is."""
 
     async def next_due(self, run_id: str) -> str | None:
         """When the earliest chunk that was put aside is due; none where none was."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class VerdictCode(StrEnum):
-    """Why an item cannot be cancelled; one list for all systems."""
+    """Why an item cannot be cancelled, or, in the last two, not be reinstated; one list for all systems."""
 
     NOT_IN_TROUBLESHOOTING = "NOT_IN_TROUBLESHOOTING"
     REPLY_QUEUE_MISSING = "REPLY_QUEUE_MISSING"
@@ -25,11 +25,16 @@ class VerdictCode(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     CLAIMED = "CLAIMED"
     NOT_KNOWN = "NOT_KNOWN"
+    NOT_CANCELLED = "NOT_CANCELLED"
+    WINDOW_CLOSED = "WINDOW_CLOSED"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """May this item be cancelled now; if not, a code and a sentence that names what is in the way."""
+    """May this item be cancelled now; if not, a code and a sentence that names what is in the way.
+
+    In a plan that reinstates, ``cancellable`` says whether it may be reinstated.
+    """
 
     cancellable: bool
     code: VerdictCode | None = None
@@ -60,13 +65,15 @@ class Effect:
 class EffectWords:
     """How effects of one code are said: ``{count}`` and ``{target}`` are filled in.
 
-    ``one`` speaks of a single item, ``many`` of a plan. An irreversible effect is set apart on every screen.
+    ``one`` speaks of a single item, ``many`` of a plan. An irreversible effect is set apart on every screen. One that
+    ``notifies`` does not happen where the operator chose to notify nobody.
     """
 
     one: str
     many: str
     irreversible: bool = False
     warning: bool = False
+    notifies: bool = False
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ guarded;  6. outcomes and their ledger entry are one transaction;  7. what was c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from tui_app.domain.drift import DriftKind, drift
 from tui_app.domain.errors import OutcomeUnknown, Unavailable
 from tui_app.domain.items import Seen
 from tui_app.domain.moments import stamp
-from tui_app.domain.ports import Clock, System
+from tui_app.domain.ports import Clock, Reply, System
 from tui_app.domain.records import Claim, RunItem, RunRecord
 from tui_app.domain.run import EFFECTIVE, Answer, Errand, ItemState, Order, Outcome, SkipCode, item_key
 from tui_app.domain.stores import WorkStore
@@ -49,19 +49,45 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
         Conflict: another worker has the chunk.
     """
     errand = _errand(run, claim)
-    settled, waiting = await _settle(bench, run, claim, errand)
-    decided, orders = await _decide(bench, run, claim, stopping=stopping)
-    sent = await _send(bench, run, claim, errand, orders)
-    outcomes = [*decided, *sent]
-    accepted = [one.position for one in sent if one.answer.state is ItemState.ACCEPTED]
-    final = [one for one in outcomes if one.answer.state is not ItemState.ACCEPTED]
-    if final:
-        await bench.work.record(claim, final, bench.facts, bench.now())
-    await _verify(bench, claim, errand, [*settled, *final])
-    if accepted or waiting:
-        await bench.work.accept(claim, [*accepted, *waiting], stamp(bench.clock.now() + POLL))
-        return
-    await bench.work.complete(claim)
+    settled = await _settle(bench, run, claim, errand)
+    sent = _Sorted()
+    # Where the system could not be asked what became of the last ones, it gets no further ones.
+    if not settled.held:
+        decided, orders = await _decide(bench, run, claim, stopping=stopping)
+        sent = await _send(bench, run, claim, errand, orders)
+        sent.final[:0] = decided
+        if sent.final:
+            await bench.work.record(claim, sent.final, bench.facts, bench.now())
+    await _verify(bench, claim, errand, [*settled.final, *sent.final])
+    waiting = [*settled.waiting, *sent.waiting]
+    if waiting:
+        await bench.work.accept(claim, waiting, stamp(bench.clock.now() + POLL))
+    for reason in (*settled.held.values(), *sent.held.values()):
+        raise reason
+    if not waiting:
+        await bench.work.complete(claim)
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """The replies to some orders, sorted: outcomes; positions the system still works on; positions not reached."""
+
+    final: list[Outcome] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
+    held: dict[int, Unavailable] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, items: Sequence[RunItem], orders: Sequence[Order], replies: Sequence[Reply]) -> _Sorted:
+        made = cls()
+        for one, order, reply in zip(items, orders, replies, strict=True):
+            position = one.item.position
+            if isinstance(reply, Unavailable):
+                made.held[position] = reply
+            elif reply.state is ItemState.ACCEPTED:
+                made.waiting.append(position)
+            else:
+                made.final.append(Outcome(position, one.item.system, order.id, order.key, reply))
+        return made
 
 
 def _errand(run: RunRecord, claim: Claim) -> Errand:
@@ -80,25 +106,16 @@ def _order(run: RunRecord, item: RunItem, seen: Seen | None = None) -> Order:
     return Order(item.item.seen.id, key, seen or item.item.seen)
 
 
-def _outcomes(items: Sequence[RunItem], orders: Sequence[Order], answers: Sequence[Answer]) -> list[Outcome]:
-    return [
-        Outcome(one.item.position, one.item.system, order.id, order.key, answer)
-        for one, order, answer in zip(items, orders, answers, strict=True)
-    ]
-
-
-async def _settle(bench: Bench, run: RunRecord, claim: Claim, errand: Errand) -> tuple[list[Outcome], list[int]]:
-    """Settle intents without outcome, and what was accepted: outcomes, and positions the system still works on."""
+async def _settle(bench: Bench, run: RunRecord, claim: Claim, errand: Errand) -> _Sorted:
+    """Settle intents without outcome, and what was accepted; the outcomes are recorded when this returns."""
     open_ = [one for one in claim.items if one.state in (ItemState.SENDING, ItemState.ACCEPTED)]
     if not open_:
-        return [], []
+        return _Sorted()
     orders = [_order(run, one) for one in open_]
-    answers = await bench.system.reconcile(orders, errand)
-    outcomes = _outcomes(open_, orders, answers)
-    final = [one for one in outcomes if one.answer.state is not ItemState.ACCEPTED]
-    if final:
-        await bench.work.record(claim, final, bench.facts, bench.now())
-    return final, [one.position for one in outcomes if one.answer.state is ItemState.ACCEPTED]
+    settled = _Sorted.of(open_, orders, await bench.system.reconcile(orders, errand))
+    if settled.final:
+        await bench.work.record(claim, settled.final, bench.facts, bench.now())
+    return settled
 
 
 async def _decide(
@@ -118,7 +135,8 @@ async def _decide(
     if not wanted:
         return skipped, []
     orders: list[tuple[RunItem, Order]] = []
-    for one, now in zip(wanted, await bench.system.survey([one.item.seen.id for one in wanted]), strict=True):
+    now_seen = await bench.system.survey([one.item.seen.id for one in wanted], run.plan.verb)
+    for one, now in zip(wanted, now_seen, strict=True):
         if _still_meant(one.item.seen, now, accept_drift=run.confirmed.options.accept_drift):
             orders.append((one, _order(run, one, now)))
         else:
@@ -148,30 +166,34 @@ def _skipped(item: RunItem, code: SkipCode | VerdictCode | None, message: str | 
 
 async def _send(
     bench: Bench, run: RunRecord, claim: Claim, errand: Errand, pairs: Sequence[tuple[RunItem, Order]]
-) -> list[Outcome]:
+) -> _Sorted:
     if not pairs:
-        return []
+        return _Sorted()
     keys = {one.item.position: order.key for one, order in pairs}
     claimed = await bench.work.intend(claim, keys, bench.now())
-    outcomes = [
+    elsewhere = [
         _skipped(one, VerdictCode.CLAIMED, "another run is working on it")
         for one, _ in pairs
         if one.item.position in claimed
     ]
     ours = [(one, order) for one, order in pairs if one.item.position not in claimed]
     if not ours:
-        return outcomes
-    orders = [order for _, order in ours]
+        return _Sorted(final=elsewhere)
+    items, orders = [one for one, _ in ours], [order for _, order in ours]
     try:
-        answers = await bench.system.execute(orders, errand)
-    except Unavailable:
-        await bench.work.withdraw(claim, [one.item.position for one, _ in ours])
-        if outcomes:
-            await bench.work.record(claim, outcomes, bench.facts, bench.now())
-        raise
+        sent = _Sorted.of(items, orders, await bench.system.execute(orders, errand))
+        unsent = sent.held
+    except Unavailable as reason:
+        sent = _Sorted(held={one.item.position: reason for one in items})
+        unsent = sent.held
     except OutcomeUnknown:
-        answers = await bench.system.reconcile(orders, errand)
-    return outcomes + _outcomes([one for one, _ in ours], orders, answers)
+        sent = _Sorted.of(items, orders, await bench.system.reconcile(orders, errand))
+        # Their intents stay: whether they were sent is what could not be found out.
+        unsent = {}
+    if unsent:
+        await bench.work.withdraw(claim, list(unsent))
+    sent.final[:0] = elsewhere
+    return sent
 
 
 async def _verify(bench: Bench, claim: Claim, errand: Errand, recorded: Iterable[Outcome]) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from tui_app.domain.canonical import canonical
 from tui_app.domain.errors import Conflict, PlanChanged
 from tui_app.domain.items import Seen
+from tui_app.domain.moments import read as moment
+from tui_app.domain.moments import stamp
 from tui_app.domain.plan import PlanHasher, PlanHead, PlanItem, PlanState, PlanTotals, head_from, head_record
 from tui_app.domain.ports import System
 from tui_app.domain.reasons import check_reason
@@ -150,7 +152,8 @@ def _item(read: Mapping[str, Any], number: int) -> PlanItem:
     try:
         code, reason = read["code"], read["reason"]
         verdict = YES if code is None else Verdict.no(VerdictCode(code), _text(reason))
-        seen = Seen(_text(read["id"]), _text(read["status"]), _text(read["version"]), verdict)
+        due = None if read["due"] is None else stamp(moment(_text(read["due"])))
+        seen = Seen(_text(read["id"]), _text(read["status"]), _text(read["version"]), verdict, due=due)
         return PlanItem(int(read["position"]), _text(read["system"]), seen)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise PlanChanged(f"line {number} of this plan file is not an item") from error

@@ -50,7 +50,7 @@ class Planner:
             MalformedFilter: a filter names an unknown field.
             InvalidReason: a reason was proposed that could not be used.
         """
-        checked = [self._checked(selection, verb) for selection in selections]
+        checked = await self._arranged([self._checked(selection, verb) for selection in selections])
         proposed = None if reason is None else check_reason(reason)
         now = self._clock.now()
         head = PlanHead(
@@ -135,6 +135,14 @@ class Planner:
             raise UsageProblem("nothing is selected", hint="Give ids, --ids with at least one line, or --filter.")
         return replace(selection, ids=tuple(ids))
 
+    async def _arranged(self, selections: Sequence[Selection]) -> list[Selection]:
+        """What has a deadline goes first, the soonest first: whatever stands before it in a run may take too long."""
+        arranged = []
+        for one in sorted(selections, key=lambda each: self._systems[each.system].description.deadline is None):
+            ids = one.ids if one.ids is None else tuple(await self._systems[one.system].arrange(one.ids))
+            arranged.append(replace(one, ids=ids))
+        return arranged
+
     async def _make(self, plan_id: str, who: Who) -> None:
         if not await self._lease(plan_id):
             return
@@ -192,29 +200,30 @@ class Planner:
                 place = _Place(number)
             system = self._systems[selection.system]
             async for ids, place in _walk(selection, system, place):  # noqa: B020
-                yield selection.system, await system.survey(ids), place
+                yield selection.system, await system.survey(ids, plan.head.verb), place
 
     async def _compare(self, plan_id: str) -> None:
         report, read = DriftReport(), 0
         try:
+            verb = (await self._store.plans.get(plan_id)).head.verb
             batch: list[PlanItem] = []
             async for item in frozen(self._store, plan_id):
                 if batch and (len(batch) == PAGE or item.system != batch[0].system):
-                    read += await self._compare_page(batch, report)
+                    read += await self._compare_page(batch, verb, report)
                     await self._store.plans.note_drift(plan_id, _drift_record("running", read, report))
                     batch = []
                 batch.append(item)
             if batch:
-                read += await self._compare_page(batch, report)
+                read += await self._compare_page(batch, verb, report)
         except QuashError as error:
             failed = {**_drift_record("failed", read, report), "error": error.message}
             await self._store.plans.note_drift(plan_id, failed)
             return
         await self._store.plans.note_drift(plan_id, _drift_record("done", read, report))
 
-    async def _compare_page(self, batch: Sequence[PlanItem], report: DriftReport) -> int:
+    async def _compare_page(self, batch: Sequence[PlanItem], verb: Verb, report: DriftReport) -> int:
         system = batch[0].system
-        now = await self._systems[system].survey([one.seen.id for one in batch])
+        now = await self._systems[system].survey([one.seen.id for one in batch], verb)
         report.add(system, [one.seen for one in batch], now)
         return len(batch)
 

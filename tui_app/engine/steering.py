@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from tui_app.domain.describe import Verb
 from tui_app.domain.errors import (
     Conflict,
     NeedsTakeover,
@@ -159,6 +160,38 @@ class Steering:
         if not ids:
             raise Conflict(f"run {run_id} has nothing that was refused", hint="There is nothing to retry.")
         return [Selection(system, ids=tuple(found)) for system, found in ids.items()]
+
+    async def undoable(self, run_id: str, who: Who) -> list[Selection]:
+        """What a run cancelled and can still be brought back, as selections, the window that closes first in front.
+
+        A run that is still going on is asked to pause first: it would go on cancelling while its plan is undone.
+
+        Raises:
+            Conflict: the run is an undo itself, it cancelled nothing that can be undone, or every window has closed.
+        """
+        self._check_writable()
+        run = await self._store.runs.get(run_id)
+        if run.plan.verb is not Verb.CANCEL:
+            raise Conflict(f"run {run_id} is an undo itself", hint="Plan a new cancellation.")
+        if run.undo is None:
+            raise Conflict(f"run {run_id} cancelled nothing that can be brought back", hint="See what the review said.")
+        if run.undo.last_closes <= stamp(self._clock.now()):
+            raise Conflict(f"the last window to undo run {run_id} closed at {run.undo.last_closes}", hint="")
+        if run.state not in OVER and run.state is not RunState.PAUSED:
+            await self.pause(run_id, who)
+        found: dict[str, list[tuple[str, str]]] = {}
+        after = -1
+        while page := await self._store.runs.items(run_id, after=after, limit=PAGE, state=ItemState.CANCELLED):
+            for one in page:
+                until = None if one.outcome is None else one.outcome.answer.undo_until
+                if until is not None:
+                    found.setdefault(one.item.system, []).append((until, one.item.seen.id))
+            after = page[-1].item.position
+        return [Selection(system, ids=tuple(id for _, id in sorted(windows))) for system, windows in found.items()]
+
+    async def note_undo(self, run_id: str, plan_id: str, who: Who) -> None:
+        """Record in the chain of a run that a plan to undo it is being made."""
+        await self._store.ledger.append(Event.UNDO, self._facts(who, plan=plan_id), run_id=run_id)
 
     async def verify(self, run_id: str, who: Who) -> RunRecord:
         """Hold everything that was cancelled against the systems once more; reads only."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from tui_app.domain.errors import (
@@ -14,6 +15,7 @@ from tui_app.domain.errors import (
     NotSignedIn,
     OutcomeUnknown,
     QuashError,
+    RateLimited,
     Refused,
     StorageFull,
     Unavailable,
@@ -32,7 +34,33 @@ TRIES = 6
 FIRST_WAIT, LONGEST_WAIT = 0.2, 15.0
 """Seconds; the wait doubles, with full jitter."""
 
+LOOK = 1.0
+"""Seconds after which whoever waits looks whether the operator wants something else."""
+
+LIMITED = timedelta(seconds=60)
+"""How long a system is left alone that limits us and does not say for how long."""
+
+SHORTEST, LONGEST = timedelta(seconds=1), timedelta(minutes=15)
+"""What a system asks for is held to these."""
+
 Wait = Callable[[float], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Limits:
+    """Until when each system that limits us gets nothing; the others go on."""
+
+    until: dict[str, datetime] = field(default_factory=dict)
+
+    def close(self, system: str, now: datetime, retry_after: float | None) -> None:
+        asked = LIMITED if retry_after is None else min(max(timedelta(seconds=retry_after), SHORTEST), LONGEST)
+        self.until[system] = now + asked
+
+    def closed(self, now: datetime) -> set[str]:
+        return {system for system, until in self.until.items() if until > now}
+
+    def opens(self, now: datetime) -> datetime | None:
+        return min((until for until in self.until.values() if until > now), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +86,26 @@ class Worker:
             Conflict: another worker has it.
         """
         run = await self._start(await self.store.runs.get(run_id))
-        failures = 0
+        failures, limits = 0, _Limits()
         while run.state is RunState.RUNNING:
             if run.wanted is RunState.PAUSED:
                 return await self._pause(run, PauseCause.OPERATOR, None)
-            claim = await self.store.work.claim(run_id, self.name, self.clock.now())
+            now = self.clock.now()
+            claim = await self.store.work.claim(run_id, self.name, now, without=limits.closed(now))
             if claim is None:
-                run = await self._end_or_wait(run)
+                run = await self._end_or_wait(run, limits.opens(now))
                 continue
             problem = await self._work_on(run, claim)
-            if problem is None:
-                failures = 0
-            else:
+            if isinstance(problem, RateLimited):
+                limits.close(claim.system, self.clock.now(), problem.retry_after)
+                await self.store.work.release(claim)
+            elif problem is not None:
                 failures += 1
                 paused = await self._after(problem, run, claim, failures)
                 if paused is not None:
                     return paused
+            else:
+                failures = 0
             run = await self.store.runs.get(run_id)
         return run
 
@@ -114,10 +146,13 @@ class Worker:
         await self.wait(asked if asked is not None else random.uniform(0, longest))  # noqa: S311
         return None
 
-    async def _end_or_wait(self, run: RunRecord) -> RunRecord:
+    async def _end_or_wait(self, run: RunRecord, opens: datetime | None) -> RunRecord:
         due = await self.store.work.next_due(run.id)
-        if due is not None:
-            await self.wait(max(0.0, (read(due) - self.clock.now()).total_seconds()))
+        moments = [moment for moment in (None if due is None else read(due), opens) if moment is not None]
+        if moments:
+            left = (min(moments) - self.clock.now()).total_seconds()
+            # In short steps: an operator who asks for a pause is not to wait for a limit.
+            await self.wait(min(max(0.0, left), LOOK))
             return await self.store.runs.get(run.id)
         stopped = run.wanted is RunState.STOPPED
         state, event = (RunState.STOPPED, Event.STOPPED) if stopped else (RunState.FINISHED, Event.FINISHED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
@@ -16,8 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tui_app.contract.principal import Principal
 from tui_app.domain.errors import NotAllowed, NotFound, QuashError
-from tui_app.domain.ledger import Event
-from tui_app.domain.moments import stamp
 from tui_app.service import about, items, ledger, plans, runs
 from tui_app.service.answers import answer, problem
 from tui_app.service.auth import principal_of
@@ -66,9 +63,7 @@ class _Endpoint:
         needed = self._route.needs
         if needed is None or principal.may(needed):
             return
-        who = asdict(self._backend.who(principal.name))
-        facts = {"at": stamp(self._backend.clock.now()), "code": NotAllowed.code, "reason": self._route.summary}
-        await self._backend.store.ledger.append(Event.REFUSED, {**who, **facts})
+        await self._backend.record_refusal(principal.name, self._route.summary, NotAllowed.code)
         raise NotAllowed(
             f"{principal.name} may not do this: the token has no permission {needed!r}",
             hint=f"`quash token --permission {needed}` makes one for a local service.",
@@ -103,7 +98,7 @@ class Service:
     """The app. Every request is authenticated before it is routed; every error becomes a problem document."""
 
     def __init__(self, backend: Backend) -> None:
-        vocabulary(backend.systems.values())
+        vocabulary(system.description for system in backend.systems.values())
         if backend.native is not None and backend.authenticator is None:
             raise ValueError("native routes need an authenticator: their users are those that a token names")
         self._backend = backend
@@ -143,7 +138,7 @@ class Service:
             if exchange is None:
                 await self._router(asked, receive, watched)
             else:
-                response = await exchange.respond(Request(asked, receive), asked_by)
+                response = await exchange.respond(Request(asked, receive), asked_by, self._backend.record_refusal)
                 await response(asked, receive, watched)
             return
         except ClientDisconnect:

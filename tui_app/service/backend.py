@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import NotFound
+from tui_app.domain.ledger import Event
+from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Clock, System
 from tui_app.domain.records import Who
 from tui_app.domain.stores import Launcher, Store
@@ -63,6 +65,11 @@ class Backend:
             here = ", ".join(sorted(self.systems)) or "none"
             raise NotFound(f"there is no system {name!r} here", hint=f"Systems here: {here}.")
         return found
+
+    async def record_refusal(self, name: str, what: str, code: str) -> None:
+        """Write into the ledger that somebody wanted ``what`` they may not do."""
+        facts = {"at": stamp(self.clock.now()), "code": code, "reason": what}
+        await self.store.ledger.append(Event.REFUSED, {**asdict(self.who(name)), **facts})
 
     async def close(self) -> None:
         """End what is being planned, then give back files and connections."""

@@ -28,7 +28,7 @@ from tui_app.engine import planfile
 from tui_app.service.backend import Backend
 from tui_app.service.items import UNREACHABLE, moment
 from tui_app.service.table import FILE, IDS, JSON_LINES, Call, NoQuery, Query, Route, Stream
-from tui_app.service.words import plan_item_model, plan_model, run_model, vocabulary
+from tui_app.service.words import plan_item_model, plan_model, run_model
 
 NEWEST = 100
 """How many plans or runs a list holds."""
@@ -58,8 +58,8 @@ class ImportQuery(Query):
 
 def told(backend: Backend, plan: PlanRecord, arrived: int | None = None) -> PlanModel:
     """A plan as it is answered."""
-    words = vocabulary(backend.systems[name] for name in plan.head.targets if name in backend.systems)
-    return plan_model(plan, words, backend.facts.environment, arrived)
+    systems = [backend.systems[name] for name in plan.head.targets if name in backend.systems]
+    return plan_model(plan, systems, backend.facts.environment, arrived)
 
 
 def _selection(given: SelectionModel) -> Selection:

@@ -9,6 +9,7 @@ from pydantic import Field
 from tui_app.contract import paths
 from tui_app.contract.principal import OPERATE
 from tui_app.contract.work import PlanModel, ResumeRequest, RunItemsModel, RunModel, RunsModel
+from tui_app.domain.describe import Verb
 from tui_app.domain.items import PAGE_LIMIT
 from tui_app.domain.records import RunRecord
 from tui_app.domain.run import ItemState
@@ -79,6 +80,15 @@ async def retry(call: Call[NoQuery, None]) -> PlanModel:
     return told(backend, plan)
 
 
+async def undo(call: Call[NoQuery, None]) -> PlanModel:
+    """Begin a plan that brings back what a run cancelled."""
+    backend, run_id = call.backend, call.parts["run"]
+    selections = await backend.steering.undoable(run_id, call.who)
+    plan = await backend.planner.start(selections, Verb.REINSTATE, None, None, call.who)
+    await backend.steering.note_undo(run_id, plan.id, call.who)
+    return told(backend, plan)
+
+
 async def verify(call: Call[NoQuery, None]) -> RunModel:
     """Hold what a run cancelled against the system once more."""
     return _told(call.backend, await call.backend.steering.verify(call.parts["run"], call.who))
@@ -104,5 +114,7 @@ ROUTES = (
     _steer(paths.RUN_STOP, "stop", "Stop a run for good", stop),
     Route("POST", paths.RUN_RETRY, "retry", "A new plan over what a run could not cancel", retry, PlanModel, 202,
           errors=("CONFLICT", "NOT_FOUND", *UNREACHABLE)),
+    Route("POST", paths.RUN_UNDO, "undo", "A plan that brings back what a run cancelled", undo, PlanModel, 202,
+          needs=OPERATE, errors=("CONFLICT", "NOT_FOUND", *UNREACHABLE)),
     _steer(paths.RUN_VERIFY, "verify", "Verify the cancelled items of a run once more", verify),
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from tui_app.contract.models import (
@@ -27,9 +28,10 @@ from tui_app.contract.work import (
     PlanModel,
     RunItemModel,
     RunModel,
+    UndoModel,
     VerifiedModel,
 )
-from tui_app.domain.describe import Description
+from tui_app.domain.describe import Description, Verb
 from tui_app.domain.items import Item
 from tui_app.domain.plan import PlanItem, expected_phrase
 from tui_app.domain.ports import Preview, System, TrailEntry
@@ -55,6 +57,8 @@ def system_model(description: Description) -> SystemModel:
         verbs=[verb.value for verb in description.verbs],
         reason_templates=list(description.reason_templates),
         reason_goes_to=description.reason_goes_to,
+        deadline=description.deadline,
+        notice=description.notice,
         lists=description.lists,
     )
 
@@ -86,6 +90,7 @@ def _line(effect: Effect, words: EffectWords | None, text: str, count: int) -> I
         count=count,
         irreversible=words is not None and words.irreversible,
         warning=words is not None and words.warning,
+        notifies=words is not None and words.notifies,
     )
 
 
@@ -125,24 +130,26 @@ def trail_model(entry: TrailEntry) -> TrailModel:
     return TrailModel(at=entry.at, event=entry.event, actor=entry.actor, details=dict(entry.details))
 
 
-def vocabulary(systems: Iterable[System]) -> dict[str, EffectWords]:
+def vocabulary(described: Iterable[Description]) -> dict[str, EffectWords]:
     """The words of every effect. A plan's impact names effects by their code alone, whatever the system.
 
     Raises:
         ValueError: two systems use one code for different things.
     """
     words: dict[str, EffectWords] = {}
-    for system in systems:
-        for code, said in system.description.effects.items():
+    for description in described:
+        for code, said in description.effects.items():
             if words.setdefault(code, said) != said:
                 raise ValueError(f"two systems use the effect {code} for different things")
     return words
 
 
-def plan_model(
-    plan: PlanRecord, words: Mapping[str, EffectWords], environment: str, arrived: int | None = None
-) -> PlanModel:
-    """A plan, made or in the making."""
+def plan_model(plan: PlanRecord, systems: Iterable[System], environment: str, arrived: int | None = None) -> PlanModel:
+    """A plan, made or in the making, in the words of its systems."""
+    described = [system.description for system in systems]
+    words = vocabulary(described)
+    cancels = plan.head.verb is Verb.CANCEL
+    notices = {one.system: one.notice for one in described if one.notice and cancels}
     totals = plan.totals
     counts = totals.get("counts") or {"items": plan.read, "cancellable": 0, "blocked": plan.read}
     impact = [
@@ -173,6 +180,8 @@ def plan_model(
         expires_at=plan.head.expires_at,
         targets=dict(plan.head.targets),
         drift=None if plan.drift is None else DriftModel.model_validate(dict(plan.drift)),
+        soonest=totals.get("soonest"),
+        notices=notices,
         arrived=arrived,
         error=plan.error,
     )
@@ -189,6 +198,7 @@ def plan_item_model(item: PlanItem) -> PlanItemModel:
         cancellable=verdict.cancellable,
         code=None if verdict.code is None else verdict.code.value,
         reason=verdict.reason,
+        due=item.seen.due,
     )
 
 
@@ -224,7 +234,11 @@ def run_model(run: RunRecord, *, at_work: bool) -> RunModel:
         ended_at=run.ended_at,
         attended=run.state in OVER or at_work,
         head=run.head,
+        undo=None if run.undo is None else UndoModel(**asdict(run.undo)),
     )
+
+
+_TOLD = ("code", "message", "ours", "by", "before", "after", "undo_until")
 
 
 def run_item_model(one: RunItem) -> RunItemModel:
@@ -232,7 +246,7 @@ def run_item_model(one: RunItem) -> RunItemModel:
     answer = None if one.outcome is None else one.outcome.answer
     told: dict[str, Any] = {}
     if answer is not None:
-        told = {name: getattr(answer, name) for name in ("code", "message", "ours", "by", "before", "after")}
+        told = {name: getattr(answer, name) for name in _TOLD}
     return RunItemModel(
         position=one.item.position,
         system=one.item.system,

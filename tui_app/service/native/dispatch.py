@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from starlette.routing import compile_path
 
 from tui_app.contract.principal import Principal
 from tui_app.domain.canonical import digest
-from tui_app.domain.errors import QuashError, Unavailable
+from tui_app.domain.errors import NotAllowed, QuashError, RateLimited, Unavailable
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Clock
 from tui_app.service.answers import HEADERS, encode
@@ -26,6 +26,10 @@ from tui_app.service.native.limits import Limiter
 from tui_app.service.native.table import READ, Declined, Failure, Native, NativeApi, NativeCall, NativeRoute
 from tui_app.service.requests import invalid, parts_of, read_body, values_of
 from tui_app.service.table import JSON
+
+Recorder = Callable[[str, str, str], Awaitable[None]]
+
+FORBIDDEN = 403
 
 ROOT = "/api/"
 """Where the paths of every native API begin."""
@@ -93,31 +97,40 @@ class Exchange:
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))
     headers: dict[str, str] = field(default_factory=dict)
 
-    async def respond(self, request: Request, principal: Principal) -> Response:
+    async def respond(self, request: Request, principal: Principal, record: Recorder) -> Response:
         """Answer it, unless an earlier answer is kept under its key.
 
-        Everything counts against the limit, whatever is wrong with it, but what is given again.
+        Everything counts against the limit, whatever is wrong with it, but what is given again. ``record`` is told of a
+        change that is refused before the system hears of it, by user, summary of the route, and code.
 
         Raises:
             QuashError: see ``failure``.
         """
-        bucket, asked, claim, wrong = READ, None, None, None
+        route, claim = None, None
+        asked: _Asked | QuashError
         try:
             route, parts = self.service.route(self.api, request.method, self.path)
-            bucket = route.bucket
             asked = await self._asked(route, parts, request, principal)
             claim = await self._claim(asked)
         except QuashError as error:
-            wrong = error
+            asked = error
         if isinstance(claim, Kept):
             return self._response(claim, {REPLAYED: "true"})
-        standing, over = self.service.limiters[self.api.name].take(principal.name, bucket, self.service.clock.now())
-        self.headers |= {} if standing is None else standing.headers
-        refused = over or wrong
-        if refused is not None or asked is None:
+        over = self._count(principal, READ if route is None else route.bucket)
+        if over is not None:
             await self._settle(claim, None)
-            raise refused or AssertionError("a request is in order, or something is wrong with it")
+            raise over
+        if isinstance(asked, QuashError):
+            if route is not None and route.changes and status_of(asked) == FORBIDDEN:
+                await record(principal.name, route.summary, NotAllowed.code)
+            raise asked
         return await self._run(asked, claim)
+
+    def _count(self, principal: Principal, bucket: str) -> RateLimited | None:
+        standing, over = self.service.limiters[self.api.name].take(principal.name, bucket, self.service.clock.now())
+        if standing is not None:
+            self.headers |= standing.headers
+        return over
 
     async def _asked(self, route: NativeRoute, parts: dict[str, str], request: Request, principal: Principal) -> _Asked:
         self._permit(route, request, principal)
@@ -138,9 +151,9 @@ class Exchange:
         if name is not None:
             given = [one.encode("latin-1") for one in request.headers.getlist(name)]
             if given != [principal.name.encode()]:
-                raise Declined(403, "FORBIDDEN", f"{name} has to name the user of the token", header=name)
+                raise Declined(FORBIDDEN, "FORBIDDEN", f"{name} has to name the user of the token", header=name)
         if route.changes and self.service.read_only:
-            raise Declined(403, "FORBIDDEN", "this service is read-only: nothing can be changed through it")
+            raise Declined(FORBIDDEN, "FORBIDDEN", "this service is read-only: nothing can be changed through it")
 
     async def _claim(self, asked: _Asked) -> Claim | Kept | None:
         if not asked.route.keyed:

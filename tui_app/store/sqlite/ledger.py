@@ -16,7 +16,7 @@ from tui_app.domain.ledger import GLOBAL, Entry, Event, check_chains, rows_diges
 from tui_app.domain.plan import PlanHasher
 from tui_app.domain.records import LedgerQuery, LedgerReport, LedgerRow
 from tui_app.store.sqlite import entries
-from tui_app.store.sqlite.plans import plan_item, plan_record
+from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item, plan_record
 
 _LINES = """
 SELECT seq, -1 AS position, hash, body, NULL AS record, NULL AS reason FROM ledger AS l
@@ -148,8 +148,7 @@ def _check_plan(connection: sqlite3.Connection, entry: Entry, facts: Mapping[str
     plan = plan_record(row)
     hasher = PlanHasher(plan.head)
     for item in connection.execute(
-        "SELECT position, system, item, status, version, code, reason FROM plan_item WHERE plan = ? ORDER BY position",
-        (row["number"],),
+        f"SELECT {ITEM_COLUMNS} FROM plan_item i WHERE plan = ? ORDER BY position", (row["number"],)
     ):
         hasher.add(plan_item(item))
     if hasher.finish(plan.totals) != facts["plan_hash"]:

@@ -22,13 +22,17 @@ from tui_app.domain.verdict import YES, Verdict, VerdictCode
 from tui_app.store.sqlite import entries
 
 _COLUMNS = "id, state, head, selections, reason, hash, totals, read, expected, error, drift, place"
+ITEM_COLUMNS = "i.position, i.system, i.item, i.status, i.version, i.code, i.reason, i.due"
+"""What a frozen item is read from, of a table that is called ``i``."""
+
 _NUMBER = "(SELECT number FROM plan WHERE id = ?)"
 
 
 def plan_item(row: sqlite3.Row) -> PlanItem:
     """A frozen item from its row."""
     verdict = YES if row["code"] is None else Verdict.no(VerdictCode(row["code"]), row["reason"])
-    return PlanItem(row["position"], row["system"], Seen(row["item"], row["status"], row["version"], verdict))
+    seen = Seen(row["item"], row["status"], row["version"], verdict, due=row["due"])
+    return PlanItem(row["position"], row["system"], seen)
 
 
 def plan_record(row: sqlite3.Row) -> PlanRecord:
@@ -86,8 +90,8 @@ def _insert(
 def _insert_items(connection: sqlite3.Connection, plan_id: str, items: Sequence[PlanItem]) -> None:
     number = connection.execute("SELECT number FROM plan WHERE id = ?", (plan_id,)).fetchone()[0]
     connection.executemany(
-        "INSERT INTO plan_item (plan, position, system, item, status, version, code, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO plan_item (plan, position, system, item, status, version, code, reason, due)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (
                 number,
@@ -98,6 +102,7 @@ def _insert_items(connection: sqlite3.Connection, plan_id: str, items: Sequence[
                 one.seen.version,
                 verdict.code,
                 verdict.reason,
+                one.seen.due,
             )
             for one in items
             for verdict in (one.seen.verdict,)
@@ -135,7 +140,7 @@ class SqlitePlans:
             ("", ()) if code is None else (" AND code IS NULL", ()) if code == "OK" else (" AND code = ?", (code,))
         )
         query = (
-            "SELECT position, system, item, status, version, code, reason FROM plan_item"
+            f"SELECT {ITEM_COLUMNS} FROM plan_item i"
             f" WHERE plan = {_NUMBER} AND position > ?{only} ORDER BY position LIMIT ?"
         )
         values = (plan_id, after, *values, limit)

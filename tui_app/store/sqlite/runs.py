@@ -12,7 +12,7 @@ from tui_app.database.sqlite import SqliteFile
 from tui_app.domain.errors import Conflict, NotFound
 from tui_app.domain.ledger import GLOBAL, Event
 from tui_app.domain.plan import Confirmed, Options, head_from
-from tui_app.domain.records import NewRun, Pause, RunItem, RunRecord, Who
+from tui_app.domain.records import NewRun, Pause, RunItem, RunRecord, Undo, Who
 from tui_app.domain.run import (
     OVER,
     Answer,
@@ -26,7 +26,7 @@ from tui_app.domain.run import (
 )
 from tui_app.store.sqlite import entries
 from tui_app.store.sqlite.confirming import store_run
-from tui_app.store.sqlite.plans import plan_item
+from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item
 from tui_app.store.sqlite.verifications import write_verifications
 
 _SELECT = "SELECT run.*, plan.head AS plan_head FROM run JOIN plan ON plan.number = run.plan"
@@ -63,7 +63,16 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
         codes=codes,
         verified=verified,
         head=row["head"],
+        undo=_undo(connection, row["number"]),
     )
+
+
+def _undo(connection: sqlite3.Connection, run: int) -> Undo | None:
+    number, first, last = connection.execute(
+        "SELECT count(*), min(undo_until), max(undo_until) FROM run_item WHERE run = ? AND undo_until IS NOT NULL",
+        (run,),
+    ).fetchone()
+    return Undo(number, first, last) if number else None
 
 
 def _confirmed(stored: dict[str, Any]) -> Confirmed:
@@ -84,7 +93,7 @@ def find(connection: sqlite3.Connection, run_id: str) -> RunRecord:
 
 _OUTCOME = "o.record AS outcome, v.record AS verification"
 _ITEMS = f"""
-SELECT i.position, i.system, i.item, i.status, i.version, i.code, i.reason,
+SELECT {ITEM_COLUMNS},
        r.state AS run_state, r.key, r.sent_at, {_OUTCOME}
 FROM plan_item i
 LEFT JOIN run_item r ON r.run = :run AND r.position = i.position
@@ -141,7 +150,7 @@ def outcome_of(record: Mapping[str, Any]) -> Outcome:
     """An outcome from its stored record."""
     answer = Answer(
         state=ItemState(record["state"]),
-        **{name: record[name] for name in ("code", "message", "ours", "by", "before", "after")},
+        **{name: record[name] for name in ("code", "message", "ours", "by", "before", "after", "undo_until")},
     )
     return Outcome(record["position"], record["system"], record["item"], record["key"], answer)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,11 +43,11 @@ class SqliteWork:
         rows = await self._file.read(lambda connection: connection.execute(query).fetchall())
         return [row["id"] for row in rows]
 
-    async def claim(self, run_id: str, worker: str, now: datetime) -> Claim | None:
+    async def claim(self, run_id: str, worker: str, now: datetime, *, without: Collection[str] = ()) -> Claim | None:
         def work(connection: sqlite3.Connection) -> Claim | None:
             chunk = connection.execute(
                 _SQL["next_chunk"],
-                {"run": run_id, "now": stamp(now), "worker": worker},
+                {"run": run_id, "now": stamp(now), "worker": worker, "without": json.dumps(sorted(without))},
             ).fetchone()
             if chunk is None:
                 return None
@@ -185,7 +186,17 @@ def _record(
     connection.executemany(
         _SQL["settle"],
         (
-            (run, one.position, claim.chunk, one.system, one.id, one.answer.state, one.answer.code, seq)
+            (
+                run,
+                one.position,
+                claim.chunk,
+                one.system,
+                one.id,
+                one.answer.state,
+                one.answer.code,
+                seq,
+                one.answer.undo_until,
+            )
             for one in ordered
         ),
     )

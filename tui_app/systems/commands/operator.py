@@ -14,7 +14,7 @@ from secrets import token_hex
 from uuid import uuid4
 
 from tui_app.domain.describe import Verb
-from tui_app.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown
+from tui_app.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown, Unavailable
 from tui_app.domain.plan import Options
 from tui_app.domain.ports import System
 from tui_app.domain.reasons import check_reason
@@ -67,10 +67,12 @@ class TroubleshootingQueue:
         [seen] = await self._store.survey([item_id])
         orders = [Order(item_id, key, seen)]
         try:
-            [answer] = await self._store.execute(orders, errand)
+            [reply] = await self._store.execute(orders, errand)
         except OutcomeUnknown:
-            [answer] = await self._store.reconcile(orders, errand)
-        return answer
+            [reply] = await self._store.reconcile(orders, errand)
+        if isinstance(reply, Unavailable):
+            raise reply
+        return reply
 
 
 def _refusal(item_id: str, answer: Answer) -> InvalidOperationError | CommandNotFoundError:

@@ -82,8 +82,11 @@ class PostgresCommands:
     async def item(self, item_id: str) -> Item:
         return await self.database.read(lambda connection: read.item(connection, item_id))
 
-    async def survey(self, ids: Sequence[str]) -> list[Seen]:
+    async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
         return await self.database.read(lambda connection: read.survey(connection, ids))
+
+    async def arrange(self, ids: Sequence[str]) -> list[str]:
+        return list(ids)
 
     async def preview(self, item_id: str) -> Preview:
         return await self.database.read(lambda connection: read.preview(connection, item_id))

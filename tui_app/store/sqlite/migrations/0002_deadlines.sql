@@ -1,0 +1,5 @@
+ALTER TABLE plan_item ADD COLUMN due TEXT;
+
+ALTER TABLE run_item ADD COLUMN undo_until TEXT;
+
+CREATE INDEX run_item_undo ON run_item (run, undo_until) WHERE undo_until IS NOT NULL;

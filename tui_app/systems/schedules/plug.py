@@ -1,0 +1,71 @@
+"""Schedules as a system that a profile can name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tui_app.config import values
+from tui_app.config.places import Rooms
+from tui_app.config.profiles import (
+    CA_FILE,
+    CONTACT,
+    EMBEDDED,
+    NATIVE_RATE,
+    NATIVE_READ_RATE,
+    RATE,
+    SERVER_RATE,
+    TOKEN_COMMAND,
+    TOKEN_FILE,
+    Setting,
+)
+from tui_app.config.values import Address, Rate
+from tui_app.domain.errors import UsageProblem
+from tui_app.domain.ports import System
+from tui_app.systems.plug import Plug
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulesSettings:
+    """Where the schedules are, and which of the two known dialects is spoken."""
+
+    url: Annotated[
+        Address,
+        Setting(
+            values.address("sqlite", "postgresql", "https", "http"),
+            "`sqlite:` is embedded; else the URL of the API, or `postgresql://` with `amqp` to serve them",
+            '"https://posts.example.com"',
+        ),
+    ] = EMBEDDED
+    amqp: Annotated[
+        Address | None,
+        Setting(values.address("amqp", "amqps"), "the broker, with a `postgresql://` url", '"amqp://broker/"'),
+    ] = None
+    dialect: Annotated[
+        str,
+        Setting(values.one_of("auto", "seed", "luxaris"), "`seed` or `luxaris`; `auto` finds out", '"seed"'),
+    ] = "auto"
+    auth: Annotated[
+        str,
+        Setting(values.one_of("bearer", "x-session-id"), "the header of the token", '"x-session-id"'),
+    ] = "bearer"
+    token_command: Annotated[tuple[str, ...] | None, TOKEN_COMMAND] = None
+    token_file: Annotated[str | None, TOKEN_FILE] = None
+    contact: Annotated[str | None, CONTACT] = None
+    rate: Annotated[Rate | None, RATE] = None
+    server_rate: Annotated[Rate | None, SERVER_RATE] = None
+    native_rate: Annotated[Rate | None, NATIVE_RATE] = None
+    native_read_rate: Annotated[Rate | None, NATIVE_READ_RATE] = None
+    ca_file: Annotated[str | None, CA_FILE] = None
+
+
+def _open(settings: SchedulesSettings, rooms: Rooms) -> System:
+    raise UsageProblem(f"this version has nothing for schedules at {settings.url}", hint="See docs/settings.md.")
+
+
+def _seed(path: Path, rows: int) -> None:
+    raise UsageProblem("this version makes no schedules", hint="See docs/settings.md.")
+
+
+PLUG = Plug(SchedulesSettings, _open, _seed)
