@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tui_app.domain import moments
-from tui_app.domain.items import Item
+from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery
 from tui_app.domain.ports import TrailEntry
 from tui_app.systems.cases import rules
 from tui_app.systems.cases.answers import PROCESSING
@@ -43,6 +43,21 @@ def case(item: Item) -> Body:
         "critical_alerts": fields["critical_alerts"],
         "hold": fields["hold"],
         "rollback_deadline": fields["rollback_deadline"],
+    }
+
+
+def page(found: Page, query: PageQuery, count: Count) -> Body:
+    """A page of cases, and where it goes on; the total is a lower bound where it is not exact."""
+    last = found.items[-1] if found.items and found.more_after else None
+    following = None if last is None else Cursor(last.fields[query.sort.field], last.id).encode()
+    return {
+        "cases": [case(item) for item in found.items],
+        "pagination": {
+            "limit": query.limit,
+            "next_cursor": following,
+            "total": count.value,
+            "total_exact": count.exact,
+        },
     }
 
 

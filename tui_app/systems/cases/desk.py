@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tui_app.domain.errors import Conflict, NotAllowed, NotFound, QuashError
-from tui_app.domain.items import Page, PageQuery
+from tui_app.domain.items import PageQuery
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.systems.cases import bodies, rules
 from tui_app.systems.cases import embedded_read as read
@@ -97,9 +97,14 @@ class CasesDesk:
             missing=[PERMISSION],
         )
 
-    async def list(self, query: PageQuery) -> Page:
-        """A page of cases, each with the three facts that hold it."""
-        return await self._cases.page(query)
+    async def list(self, query: PageQuery) -> dict[str, Any]:
+        """A page of cases, each with the three facts that hold it.
+
+        Raises:
+            MalformedFilter: a field or a value that cases cannot be filtered or sorted by.
+        """
+        page = await self._cases.page(query)
+        return bodies.page(page, query, await self._cases.count(query.filter))
 
     async def case(self, case_id: str) -> dict[str, Any]:
         """One case.
