@@ -268,7 +268,7 @@ def _reinstated(connection: sqlite3.Connection, user: User, case_id: str, key: s
 
 def _in_the_way(case_id: str, verdict: Verdict, status: str, dependencies: list[dict[str, Any]]) -> QuashError:
     code = VerdictCode.NOT_KNOWN if verdict.code is None else verdict.code
-    facts: dict[str, Any] = {"case_id": case_id, "status": status}
+    facts: dict[str, Any] = {"case_id": case_id, "case_status": status}
     if code in (VerdictCode.ACTIVE_HOLD, VerdictCode.RELATED_ORDER, VerdictCode.CRITICAL_ALERT) and dependencies:
         facts["dependencies"] = dependencies
     return _raised(code.value, f"case {case_id}: {verdict.reason}", **facts)
