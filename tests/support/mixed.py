@@ -65,6 +65,7 @@ def records(folder: Path) -> dict[str, Records]:
 def mixed_world(folder: Path, clock: MovableClock | None = None, **options: Any) -> World:
     """A world of all three systems; ``options`` are those of :func:`open_systems`."""
     clock = clock or MovableClock()
+    fill_all(folder, 0)
     return make_world(folder, open_systems(folder, clock, **options), clock)
 
 
