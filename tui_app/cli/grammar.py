@@ -146,6 +146,11 @@ def _add_runs(verbs: Any) -> None:
     _add_guards(retry)
     _add_options(retry)
     _add_waiting(retry)
+    told = "bring back what a run cancelled, where its system can, while the windows are open: a plan, applied"
+    undo = _on_run(actions, "undo", "runs:undo_run", told)
+    _add_guards(undo)
+    undo.set_defaults(notify=True, accept_drift=False)
+    _add_waiting(undo)
     _on_run(actions, "verify", "runs:verify_run", "hold what was cancelled against the systems once more")
     report = _on_run(actions, "report", "runs:report_run", "the report of a run: Markdown, JSON lines or CSV")
     report.add_argument("-o", "--out", metavar="FILE", help="a new file; its ending decides: .md, .jsonl, .csv")
