@@ -8,7 +8,18 @@ from typing import Annotated
 
 from tui_app.config import values
 from tui_app.config.places import Rooms
-from tui_app.config.profiles import CA_FILE, CONTACT, EMBEDDED, RATE, SERVER_RATE, TOKEN_COMMAND, TOKEN_FILE, Setting
+from tui_app.config.profiles import (
+    CA_FILE,
+    CONTACT,
+    EMBEDDED,
+    NATIVE_RATE,
+    NATIVE_READ_RATE,
+    RATE,
+    SERVER_RATE,
+    TOKEN_COMMAND,
+    TOKEN_FILE,
+    Setting,
+)
 from tui_app.config.values import Address, Rate
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.ports import System
@@ -44,6 +55,8 @@ class SchedulesSettings:
     contact: Annotated[str | None, CONTACT] = None
     rate: Annotated[Rate | None, RATE] = None
     server_rate: Annotated[Rate | None, SERVER_RATE] = None
+    native_rate: Annotated[Rate | None, NATIVE_RATE] = None
+    native_read_rate: Annotated[Rate | None, NATIVE_READ_RATE] = None
     ca_file: Annotated[str | None, CA_FILE] = None
 
 
