@@ -70,6 +70,25 @@ class Bus:
         return statuses, self.rows("SELECT count(*) FROM audit")[0][0], self.rows("SELECT count(*) FROM message")[0][0]
 
 
+@dataclass(frozen=True)
+class Drawer:
+    """The letters behind the profile `local`, read with a plain connection."""
+
+    path: Path
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            return connection.execute(query, values).fetchall()
+
+    def ids(self, status: str) -> list[str]:
+        """Those in a status, the one that is posted first in front."""
+        return [row[0] for row in self.rows("SELECT id FROM letter WHERE status = ? ORDER BY posts_at", status)]
+
+    def told(self) -> list[str]:
+        """Whoever was told that a letter does not come."""
+        return [row[0] for row in self.rows("SELECT told FROM note WHERE told IS NOT NULL")]
+
+
 Quash = Callable[..., Result]
 
 

@@ -100,16 +100,15 @@ def _undo(run: RunModel) -> Iterator[str]:
     """What of a run can be brought back, and how long that is so."""
     if run.undo is None:
         return
-    window, present = run.undo, now()
-    many = f"{window.items:,} item{'' if window.items == 1 else 's'}"
-    if window.last_closes <= moments.stamp(present):
-        yield f"could be undone: {many}; the last window closed at {window.last_closes}"
-        return
-    if window.first_closes == window.last_closes:
-        yield f"can be undone: {many}, until {window.last_closes} ({moments.ahead(window.last_closes, present)})"
-        return
-    first, last = (
-        f"{moment} ({moments.ahead(moment, present)})" for moment in (window.first_closes, window.last_closes)
+    present, many = now(), f"{run.undo.items:,} item{'' if run.undo.items == 1 else 's'}"
+    first, last = moments.read(run.undo.first_closes), moments.read(run.undo.last_closes)
+    told_first, told_last = (
+        f"{moments.stamp(one)} ({moments.ahead(moments.stamp(one), present)})" for one in (first, last)
     )
-    closes = "closed" if window.first_closes <= moments.stamp(present) else "closes"
-    yield f"can be undone: {many}; the first window {closes} at {first}, the last closes at {last}"
+    if last <= present:
+        yield f"could be undone: {many}, until {told_last}"
+    elif (last - first).total_seconds() < 1:
+        yield f"can be undone: {many}, until {told_last}"
+    else:
+        word = "closed" if first <= present else "closes"
+        yield f"can be undone: {many}; the first window {word} at {told_first}, the last closes at {told_last}"
