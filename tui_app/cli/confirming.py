@@ -64,7 +64,8 @@ async def confirm(call: Call, client: BackendClient, plan: PlanModel, *, shown: 
     asked = call.arguments
     if asked.expect_count is not None:
         check_count(asked.expect_count, plan.counts.items)
-    if shown or not asked.yes:
+    told = shown or not asked.yes
+    if told:
         for line in plan_lines(plan, notify=asked.notify, reason=asked.reason):
             call.talk.say(line)
     reason = reason_for(asked, plan.reason)
@@ -83,8 +84,9 @@ async def confirm(call: Call, client: BackendClient, plan: PlanModel, *, shown: 
         # The same key confirms once, so that asking again is how to learn whether the answer was lost.
         run = await client.run(plan.id, request, key)
     call.talk.say(f"run {run.id} is confirmed: {plan.counts.cancellable:,} to be {done_word(plan.verb)}")
-    for line in (*urgent(plan), *(() if asked.notify else withheld(plan))):
-        call.talk.say(f"  {line}")
+    if not told:
+        for line in (*urgent(plan), *(() if asked.notify else withheld(plan))):
+            call.talk.say(f"  {line}")
     return run
 
 

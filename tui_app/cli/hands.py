@@ -93,17 +93,11 @@ def _hands(call: Call) -> Any:
 
 @contextmanager
 def _interruptible() -> Iterator[asyncio.Event]:
-    """Set at the first SIGINT or SIGTERM; a second one ends the process."""
+    """Set at SIGINT or SIGTERM, however often they come: a service manager may send both, and one to everybody."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
-
-    def end() -> None:
-        stop.set()
-        for number in signals:
-            loop.remove_signal_handler(number)
-
     for number in signals:
-        loop.add_signal_handler(number, end)
+        loop.add_signal_handler(number, stop.set)
     try:
         yield stop
     finally:

@@ -89,7 +89,7 @@ def _told(item: ItemModel, preview: PreviewModel, trail: list[TrailModel], syste
     yield f"{item.system} {item.id}"
     yield f"  {_verdict(preview.verdict)}"
     for name, value in item.fields.items():
-        if name != "id" and value is not None:
+        if name != "id" and value not in (None, ""):
             off = f" ({ahead(str(value), now())})" if name in deadlines else ""
             yield f"  {name}: {value}{off}"
     for title, lines in (("what would happen", [line.text for line in preview.impact]), ("warnings", preview.warnings)):

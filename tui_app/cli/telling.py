@@ -50,7 +50,8 @@ def plan_lines(plan: PlanModel, *, notify: bool = True, reason: str | None = Non
 def urgent(plan: PlanModel) -> Iterator[str]:
     """When it is too late for the first of its items, where there is such a moment."""
     if plan.soonest is not None:
-        yield f"the first is due {moments.ahead(plan.soonest, now())}, at {plan.soonest}"
+        what = "is due" if plan.verb == Verb.CANCEL else "can be reinstated until"
+        yield f"the first {what} {plan.soonest} ({moments.ahead(plan.soonest, now())})"
 
 
 def withheld(plan: PlanModel) -> Iterator[str]:
