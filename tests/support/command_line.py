@@ -51,7 +51,11 @@ class Bus:
         return self.folder / "commands.db"
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.path)) as connection, connection:
+        return self.of("commands", query, *values)
+
+    def of(self, system: str, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """The same of any embedded system."""
+        with closing(sqlite3.connect(self.folder / f"{system}.db")) as connection, connection:
             return connection.execute(query, values).fetchall()
 
     def in_status(self, status: str) -> list[str]:
