@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
 from support.benches import BEGINNING, Given, State
 from support.world import MovableClock
 from tui_app.domain import moments
+from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.cases.embedded import EmbeddedCases
 from tui_app.systems.cases.schema import prepare
+from tui_app.systems.cases.words import SEARCHED
 
 STATUSES = {
     State.WAITING: "in_progress",
@@ -35,6 +38,18 @@ class CasesBench:
     text_field = "title"
     tries_field = "reinstated"
     time_field = "updated"
+    reason_field = "notes"
+    searched = SEARCHED
+    shown = frozenset({State.WAITING, State.BLOCKED})
+    codes = MappingProxyType(
+        {
+            State.BLOCKED: VerdictCode.ACTIVE_HOLD,
+            State.BUSY: VerdictCode.CLAIMED,
+            State.DONE: VerdictCode.TERMINAL,
+            State.CANCELLED: VerdictCode.ALREADY_CANCELLED,
+        }
+    )
+    notifies = True
     malformed: Sequence[str] = ("", " ", "-abc", "_abc", "a/b", "..", "a#b", "a b", "a\x1b[2J", "abc\n", "ä", "x" * 129)
 
     def __init__(self, folder: Path, **times: float) -> None:
@@ -42,6 +57,7 @@ class CasesBench:
         self.clock = MovableClock()
         self.opened: list[EmbeddedCases] = []
         self._times = times
+        self.window_seconds = times.get("window_seconds", 7_200.0)
         self._made = 0
         with self.connected() as connection:
             prepare(connection)
@@ -59,6 +75,9 @@ class CasesBench:
             yield connection
         finally:
             connection.close()
+
+    def forward(self, seconds: float) -> None:
+        self.clock.forward(seconds)
 
     def now(self) -> str:
         return moments.stamp(self.clock.now())
@@ -139,8 +158,17 @@ class CasesBench:
             )
 
     async def cancelled(self, item_id: str) -> bool:
+        return await self.status(item_id) == "cancelled"
+
+    async def status(self, item_id: str) -> str:
         [row] = self.rows("SELECT status FROM cases WHERE id = ?", item_id)
-        return bool(row["status"] == "cancelled")
+        return str(row["status"])
+
+    async def reversals(self, item_id: str) -> list[dict[str, Any]]:
+        return self.events(item_id, "CASE_REINSTATED")
+
+    def reasons(self, notice: dict[str, Any]) -> set[str]:
+        return {notice["reason"]}
 
     def events(self, item_id: str, event: str) -> list[dict[str, Any]]:
         """The details of each audit entry of one kind, with who did it and in which words."""

@@ -54,8 +54,9 @@ _PATTERN = (
     CANCELLED,
     *[PENDING] * 3,
 )
-_RARE = {30: QUEUED, 51: PUBLISHING, 70: QUEUED, 91: PUBLISHING}
-"""What is in the runners' hands: a few of each hundred."""
+_IN_HAND, _STUCK = 51, 91
+_RARE = {30: QUEUED, _IN_HAND: PUBLISHING, 70: QUEUED, _STUCK: PUBLISHING}
+"""What the runners have: a few of each hundred."""
 
 _HOSTILE_AT = 18
 _REASON = "campaign postponed"
@@ -172,7 +173,7 @@ def _times(number: int, status: str, now: datetime, chance: bytes) -> dict[str, 
     if status == QUEUED:
         due = now - timedelta(seconds=chance[4] % 60)
         return {"run_at": due, "created_at": created, "updated_at": due, **some}
-    if status == PUBLISHING and chance[5] % 2:
+    if number % 100 == _IN_HAND and status == PUBLISHING:
         claimed = now - timedelta(seconds=1 + chance[4] % 30)
         due = claimed - timedelta(seconds=5)
         return {"run_at": due, "created_at": created, "updated_at": claimed, **some, "claimed_at": claimed}

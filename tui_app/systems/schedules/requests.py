@@ -42,10 +42,10 @@ class InvalidRequest(ScheduleRefused):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list is asked for: values as they stand in the query, checked when they are used."""
+    """What a list is asked for; checked when it is used."""
 
-    page: str = "1"
-    limit: str = str(DEFAULT_LIMIT)
+    page: int = 1
+    limit: int = DEFAULT_LIMIT
     status: str | None = None
     post_id: str | None = None
     channel_connection_id: str | None = None
@@ -101,15 +101,15 @@ def reason(body: Mapping[str, Any]) -> str | None:
     return reason or None
 
 
-def number(name: str, value: str, most: int) -> int:
+def number(name: str, value: int, most: int) -> int:
     """A whole number from 1 up.
 
     Raises:
         InvalidRequest: it is none, or more than the most.
     """
-    if not value.isascii() or not value.isdecimal() or len(value) > 10 or not 1 <= int(value) <= most:
+    if not 1 <= value <= most:
         raise InvalidRequest(f"{name} must be a whole number from 1 to {most:,}")
-    return int(value)
+    return value
 
 
 def _moment(name: str, value: str) -> str:
