@@ -54,7 +54,7 @@ def demo(call: Call) -> int:
     """Seed what is not there yet; then open the console, unless told not to."""
     asked = call.arguments
     setup = _setup(call)
-    note, new = _seeded(setup, asked.rows, reset=asked.reset)
+    note, new = _seeded(call, setup)
     if asked.rows is not None and asked.rows != note.rows:
         told = f"this demo has {note.rows:,} rows of each system, and keeps them"
         call.talk.say(f"{told}; --reset throws it away and makes {asked.rows:,}")
@@ -84,13 +84,13 @@ def _setup(call: Call) -> Setup:
     return find(Flags(operator=said.operator, data=str(state), no_config=True), variables, bootstrap.kinds())
 
 
-def _seeded(setup: Setup, rows: int | None, *, reset: bool) -> tuple[Note, bool]:
+def _seeded(call: Call, setup: Setup) -> tuple[Note, bool]:
     """What the demo holds now, and whether anything was made.
 
     Raises:
         UsageProblem: the folder holds state that is no demo's.
     """
-    folder = setup.rooms.folder
+    rows, reset, folder = call.arguments.rows, call.arguments.reset, setup.rooms.folder
     note = Note.read(folder)
     if note is None and folder.exists() and any(folder.iterdir()):
         raise UsageProblem(
@@ -104,7 +104,8 @@ def _seeded(setup: Setup, rows: int | None, *, reset: bool) -> tuple[Note, bool]
     wanted = note.rows if note is not None else DEMO_ROWS if rows is None else rows
     folder = setup.rooms.open().folder
     Note(wanted, complete=False).write(folder)
-    bootstrap.seed(setup, wanted)
+    bootstrap.seed(setup, wanted, lambda name: call.talk.progress(f"making {wanted:,} {name} …"))
+    call.talk.end_progress()
     done = Note(wanted, complete=True)
     done.write(folder)
     return done, True
