@@ -67,7 +67,7 @@ WHERE s.id = %(id)s
 -- name: succeed
 WITH done AS (
     UPDATE scheduler.schedule AS s
-    SET status = 'success', published_at = %(at)s::timestamptz, updated_at = now(), revision = s.revision + 1
+    SET status = 'success', published_at = %(at)s::text::timestamptz, updated_at = now(), revision = s.revision + 1
     WHERE s.id = %(id)s AND s.status = 'publishing' AND s.attempts = %(attempt)s
     RETURNING s.id, s.post_id, s.attempts
 ), published AS (
