@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from support.broken_schedules import CheckingStore, unguarded_cancel
 from support.orders import errand, key_of
 from support.postgres_steps import Actor, Interleavings, SteppedDatabase, Turns, connect
 from support.schedule_service import ScheduleRows, schedule_database
@@ -16,11 +17,10 @@ from tui_app.domain.items import Seen
 from tui_app.domain.run import Order
 from tui_app.domain.verdict import YES
 from tui_app.systems.schedules.postgres_desk import PostgresDesk
-from tui_app.systems.schedules.postgres_rows import rows
 from tui_app.systems.schedules.postgres_runners import OutboxTable, PostgresStore
-from tui_app.systems.schedules.postgres_write import cancel, entry, record
+from tui_app.systems.schedules.postgres_write import cancel
 from tui_app.systems.schedules.requests import ScheduleRefused
-from tui_app.systems.schedules.runners import Delivery, Job, Publisher, Standing, Unclaimed
+from tui_app.systems.schedules.runners import Delivery, Publisher
 
 pytestmark = pytest.mark.xdist_group("schedule-races")
 
@@ -76,21 +76,6 @@ class ReceivedInTurn(Messages):
 
     async def acknowledge(self, delivery):
         await self._inner.acknowledge(delivery)
-
-
-class CheckingStore(PostgresStore):
-    """Broken: it looks under a lock that ends with the statement, and publishes without claiming."""
-
-    async def claim(self, schedule_id):
-        look = "SELECT status, attempts, channel FROM scheduler.schedule WHERE id = %(id)s FOR UPDATE"
-        (row,) = await self._database.read(lambda connection: rows(connection, look, {"id": schedule_id}))
-        if row["status"] != "queued":
-            return Unclaimed(row["status"], Standing.OVER)
-        return Job(schedule_id, row["attempts"], row["channel"], "20 % off until Sunday")
-
-    async def succeeded(self, job, at):
-        done = "UPDATE scheduler.schedule SET status = 'success' WHERE id = %(id)s"
-        await self._database.write(lambda connection: rows(connection, done, {"id": job.schedule_id}))
 
 
 class Stage:
@@ -160,17 +145,7 @@ class World:
         return await self.publisher(database, queue, CheckingStore)
 
     async def unguarded_cancel(self, database, queue):
-        look = "SELECT status FROM scheduler.schedule WHERE id = %(id)s"
-        change = "UPDATE scheduler.schedule SET status = 'cancelled' WHERE id = %(id)s"
-        (row,) = await database.read(lambda connection: rows(connection, look, {"id": self.item}))
-        if row["status"] not in ("pending", "queued"):
-            return
-
-        async def write(connection):
-            await rows(connection, change, {"id": self.item})
-            await record(connection, [entry(self.item, "SCHEDULE_CANCELLED", {})])
-
-        await database.write(write)
+        await unguarded_cancel(database, self.item)
 
     async def drain(self):
         """Let everything come to its end: time passes, and what is left in the queue comes again."""
