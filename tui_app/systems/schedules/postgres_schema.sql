@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS scheduler.schedule (
     published_at timestamptz,
     cancelled_at timestamptz,
     cancellation_reason text,
-    send_at timestamptz NOT NULL DEFAULT '-infinity',
+    send_at timestamptz NOT NULL DEFAULT 'epoch',
     confirmed boolean NOT NULL DEFAULT false,
     revision bigint NOT NULL DEFAULT 1
 );

@@ -26,6 +26,9 @@ from tui_app.systems.schedules.rules import check_schedule_id
 from tui_app.systems.schedules.runners import Delivery
 
 log = logging.getLogger("quash.runner")
+# It tells of each lost connection with a traceback; with no handler installed that would land on the terminal.
+logging.getLogger("aiormq").addHandler(logging.NullHandler())
+logging.getLogger("aio_pika").addHandler(logging.NullHandler())
 
 QUEUE = "post_publish"
 LATER, REJECTED = ".later", ".rejected"
