@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,12 @@ SIZES: Mapping[str, int] = {"schedules": 6_000, "commands": 6_000, "cases": 2_00
 """Several chunks of each: a runner that is killed after the first is in the middle."""
 
 PATIENCE = 60.0
+MIDDLE = """
+SELECT sum(state IN ('done', 'aside')), count(*), max(CASE WHEN state = 'claimed' THEN worker END)
+FROM chunk WHERE run = (SELECT max(number) FROM run) AND system = ?
+"""
+"""Of the newest run: chunks of a system that the runner is through with, all of them, and who has one in hand."""
+
 REASON = "campaign and queue of a faulty deploy"
 
 
@@ -38,6 +44,7 @@ class Host:
 
     data: Path
     environment: Mapping[str, str]
+    killed: list[int] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -66,24 +73,26 @@ class Host:
         with closing(sqlite3.connect(self.folder / "journal.db", timeout=30)) as journal:
             return journal.execute(query, values).fetchall()
 
-    def kill_in_the_middle(self, run: str, system: str) -> None:
-        """kill -9 of the runner once it is through with some of a system's chunks, and not with all of them."""
-        through = "sum(state IN ('done', 'aside'))"
-        query = (
-            f"SELECT {through}, count(*) FROM chunk JOIN run ON run.number = chunk.run WHERE run.id = ? AND system = ?"
-        )
+    def kill_in_the_middle(self, system: str) -> None:
+        """kill -9 of the runner of the newest run once it is through with some of a system's chunks, and not with all."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            [(done, chunks)] = self.asked(query, run, system)
-            held = self.asked(
-                "SELECT worker FROM chunk JOIN run ON run.number = chunk.run WHERE run.id = ? AND chunk.state = 'claimed'",
-                run,
-            )
-            if 0 < done and held:
-                assert done < chunks, f"{system} were through before anybody could look"
-                os.kill(int(held[0][0].rsplit(":", 1)[1]), signal.SIGKILL)
-                return
-        raise AssertionError(f"the runner never came to the middle of {system}")
+            [(through, chunks, held)] = self.asked(MIDDLE, system)
+            worker = None if held is None else int(held.rpartition(":")[2])
+            if not through or worker is None or worker in self.killed:
+                continue
+            assert through < chunks, f"{system} were through before anybody could look"
+            os.kill(worker, signal.SIGKILL)
+            self.killed.append(worker)
+            return
+        raise AssertionError(f"no runner came to the middle of {system}")
+
+    async def killed_on(self, system: str, *words: object) -> tuple[int, Any, str]:
+        """What a command says that starts a runner, which is killed in the middle of a system."""
+        watching = asyncio.create_task(asyncio.to_thread(self.kill_in_the_middle, system))
+        told = await self.quash(*words, "--output", "json", "--detach")
+        await watching
+        return told
 
 
 @pytest.fixture
@@ -113,15 +122,17 @@ async def test_the_runner_is_killed_on_each_system_and_on_the_undo_and_somebody_
     total = sum(SIZES.values())
     ids = tmp_path / "ids.txt"
     ids.write_text(lines(host), encoding="utf-8")
-    guards = ("--reason", REASON, "--yes", "--output", "json")
-    code, printed, said = await host.quash("cancel", "all", "--ids", ids, *guards, "--expect-count", total, "--detach")
+    code, printed, said = await host.quash("plan", "all", "--ids", ids, "--output", "json")
+    assert code == 0, said
+    plan = printed["plan"]["id"]
+    guards = ("--reason", REASON, "--yes", "--expect-count")
+    code, printed, said = await host.killed_on("schedules", "apply", plan, *guards, total)
     assert code == 0, said
     run = printed["run"]["id"]
     order = [system for (system,) in host.asked("SELECT system FROM chunk GROUP BY system ORDER BY min(number)")]
     assert order[0] == "schedules"
-    for system in order:
-        host.kill_in_the_middle(run, system)
-        code, printed, said = await host.quash("runs", "resume", run, "--output", "json", "--detach")
+    for system in order[1:]:
+        code, _, said = await host.killed_on(system, "runs", "resume", run)
         assert code == 0, said
     code, printed, said = await host.quash("runs", "resume", run, "--output", "json")
     assert code == 0, said
@@ -137,12 +148,12 @@ async def test_the_runner_is_killed_on_each_system_and_on_the_undo_and_somebody_
     for one in records(host.folder).values():
         assert len(one.cancelled()) == SIZES[one.system]
 
-    code, printed, said = await host.quash("runs", "undo", run, *guards, "--expect-count", SIZES["cases"], "--detach")
+    code, printed, said = await host.killed_on("cases", "runs", "undo", run, *guards, SIZES["cases"])
     assert code == 0, said
     undo = printed["run"]["id"]
-    host.kill_in_the_middle(undo, "cases")
     code, printed, said = await host.quash("runs", "resume", undo, "--output", "json")
     assert code == 0, said
+    assert len(set(host.killed)) == 4
     assert printed["run"]["counts"]["reinstated"] == printed["run"]["verified"]["yes"] == SIZES["cases"]
     assert records(host.folder)["cases"].cancelled() == set()
 
