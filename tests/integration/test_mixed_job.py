@@ -74,7 +74,7 @@ class Host:
             return journal.execute(query, values).fetchall()
 
     def kill_in_the_middle(self, system: str) -> None:
-        """kill -9 of the runner of the newest run once it is through with some of a system's chunks, and not with all."""
+        """kill -9 of the runner of the newest run, once it is through with some chunks of a system and not with all."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             [(through, chunks, held)] = self.asked(MIDDLE, system)
