@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from tui_app.engine.worker import Worker
     from tui_app.service.auth import Authenticator
     from tui_app.service.backend import Backend
+    from tui_app.service.native.dispatch import NativeService
     from tui_app.systems.plug import Plug
 
-SYSTEMS = ("tui_app.systems.commands",)
+SYSTEMS = ("tui_app.systems.commands", "tui_app.systems.cases")
 """The package of each system, in the order of the console's places. A further system is one more of these."""
 
 SERVICE_KEY = "service.key"
@@ -40,6 +41,7 @@ FAULT_LOG = "faults.log"
 SERVED = "--served"
 """The runner's option under which it works for a service."""
 LOCAL_TOKEN_DAYS = 30
+NATIVE_KEYS = "native.db"
 
 
 def names() -> list[str]:
@@ -116,7 +118,16 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
         who=setup.who,
         fault_log=rooms.folder / FAULT_LOG,
         authenticator=authenticator,
+        native=None if authenticator is None else _native(setup, named),
     )
+
+
+def _native(setup: Setup, at_hand: Mapping[str, System]) -> NativeService:
+    from tui_app.clock import SystemClock
+    from tui_app.service.native.assembly import assemble
+
+    profile, keys = setup.profile, setup.rooms.folder / NATIVE_KEYS
+    return assemble(at_hand, profile.systems, keys, SystemClock(), read_only=profile.read_only)
 
 
 def client(setup: Setup) -> BackendClient:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import schemathesis
@@ -15,15 +16,21 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from support.backend import KEY, listening, make_backend, token
-from support.world import fill, make_world
+from support.native_api import MINUTE, Shelf
+from support.world import WHO, fill, make_world
+from tui_app.config.values import Rate
 from tui_app.service.app import ROUTES, create_app
 from tui_app.service.auth import Authenticator
+from tui_app.service.native.dispatch import NativeService
+from tui_app.service.native.idempotency import Answers
 from tui_app.service.openapi import document
 
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 PATIENCE = 60
 
-schema = schemathesis.openapi.from_dict(document(ROUTES))
+SHELF = Shelf()
+BOXES = SHELF.api({"read": Rate(1000, MINUTE), "open": Rate(20, MINUTE)})
+schema = schemathesis.openapi.from_dict(document(ROUTES, [BOXES]))
 
 
 @schemathesis.serializer("application/jsonl")
@@ -37,12 +44,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("fuzz")
     fill(folder / "commands.db", 20)
     world = make_world(folder)
+    native = NativeService([BOXES], Answers(folder / "native.db"), world.clock)
+    backend = replace(make_backend(world, Authenticator({"": KEY})), native=native)
     ready, over = threading.Event(), asyncio.Event()
     told: list[str] = []
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        async with listening(create_app(make_backend(world, Authenticator({"": KEY})))) as address:
+        async with listening(create_app(backend)) as address:
             told.append(address)
             ready.set()
             await over.wait()
@@ -65,5 +74,5 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 def test_no_request_breaks_the_service(case: schemathesis.Case, url: str) -> None:
-    headers = {"Authorization": f"Bearer {token()}"}
+    headers = {"Authorization": f"Bearer {token()}", "X-User-ID": WHO.operator}
     case.call_and_validate(base_url=url, headers=headers, checks=CHECKS)

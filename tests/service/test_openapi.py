@@ -6,6 +6,7 @@ import re
 import jsonschema_rs
 import pytest
 
+from support.native_api import native_service
 from support.world import fill
 from tui_app.contract import paths
 from tui_app.contract.problems import STATUS
@@ -26,6 +27,23 @@ async def test_the_service_tells_its_document(backend):
         told = await http.get("/v1/openapi.json")
     assert told.json() == json.loads(json.dumps(DOCUMENT))
     assert told.json()["openapi"].startswith("3.1")
+
+
+async def test_native_routes_stand_in_the_document_of_a_service_that_has_them(tmp_path):
+    async with native_service("tcp", tmp_path) as served, served.http() as http:
+        told = (await http.get("/v1/openapi.json")).json()
+    native = {path: one for path, one in told["paths"].items() if path.startswith("/api/")}
+    routes = {(route.path, route.method.lower()): route for route in served.api.routes}
+    assert {(path, method) for path, methods in native.items() for method in methods} == routes.keys()
+    assert told["paths"].keys() - native.keys() == DOCUMENT["paths"].keys()
+    for (path, method), route in routes.items():
+        operation = native[path][method]
+        headers = [one["name"] for one in operation["parameters"] if one["in"] == "header"]
+        assert headers == ["X-User-ID", *(["X-Idempotency-Key"] if route.keyed else [])]
+        assert {"400", "401", "403", "404", "429", "500", "503"} <= operation["responses"].keys()
+        assert ({"408", "409", "413", "422"} <= operation["responses"].keys()) == route.keyed
+    wanted = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(told)))
+    assert wanted == told["components"]["schemas"].keys() & wanted
 
 
 async def test_the_document_and_the_routes_agree(backend):

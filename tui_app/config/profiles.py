@@ -51,6 +51,14 @@ TOKEN_FILE = Setting(values.text, "the file that holds the token; asked second",
 CONTACT = Setting(values.text, "whom to ask when something is wrong", '"#case-ops"')
 RATE = Setting(values.rate, "how fast we send, in items; the server's answers always win", '"5/minute"')
 SERVER_RATE = Setting(values.rate, "an embedded system's own limit", '"5/minute"')
+NATIVE_RATE = Setting(
+    values.rate,
+    "how often a user may cancel through the native routes of `quash serve`; reinstating counts apart",
+    '"5/minute"',
+)
+NATIVE_READ_RATE = Setting(
+    values.rate, "how often a user may ask anything else of the native routes of `quash serve`", '"100/minute"'
+)
 CA_FILE = Setting(values.text, "certificates to trust beside the system's", '"/etc/ssl/ops.pem"')
 
 

@@ -31,10 +31,11 @@ async def about(call: Call[NoQuery, None]) -> About:
 def routes(others: tuple[Route, ...]) -> tuple[Route, ...]:
     """The routes of this module; the document describes them and all the others."""
 
-    async def openapi(_: Call[NoQuery, None]) -> Mapping[str, Any]:
+    async def openapi(call: Call[NoQuery, None]) -> Mapping[str, Any]:
         from tui_app.service.openapi import document  # a console never asks for it
 
-        return document(table)
+        native = call.backend.native
+        return document(table, () if native is None else native.apis)
 
     own = (
         Route("GET", paths.ABOUT, "about", "Who is asking, and what is there", about, About),

@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 from starlette.responses import Response, StreamingResponse
 
@@ -16,15 +17,18 @@ from tui_app.domain.errors import NotSignedIn, QuashError, Unavailable
 from tui_app.service.requests import Rejected
 from tui_app.service.table import JSON, Answer, Route, Stream
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""What goes with every answer."""
 
 
-def encode(model: Wire) -> bytes:
-    """A model as JSON. Half characters, which a system's JSON may hold and UTF-8 cannot, become visible escapes."""
+def encode(made: BaseModel | Mapping[str, Any]) -> bytes:
+    """A body as JSON. Half characters, which a system's JSON may hold and UTF-8 cannot, become visible escapes."""
+    if not isinstance(made, BaseModel):
+        return json.dumps(_whole(dict(made)), allow_nan=False).encode()
     try:
-        return model.model_dump_json().encode()
+        return made.model_dump_json().encode()
     except PydanticSerializationError:
-        return json.dumps(_whole(model.model_dump(mode="json")), allow_nan=False).encode()
+        return json.dumps(_whole(made.model_dump(mode="json")), allow_nan=False).encode()
 
 
 def _whole(value: Any) -> Any:
@@ -42,9 +46,9 @@ async def answer(route: Route, made: Answer) -> Response:
     if isinstance(made, Stream):
         return await _streamed(route, made)
     if isinstance(made, Wire):
-        return Response(encode(made), route.status, _HEADERS, JSON)
+        return Response(encode(made), route.status, HEADERS, JSON)
     document: Mapping[str, Any] = made
-    return Response(json.dumps(document).encode(), route.status, _HEADERS, JSON)
+    return Response(json.dumps(document).encode(), route.status, HEADERS, JSON)
 
 
 async def _streamed(route: Route, stream: Stream) -> Response:
@@ -56,13 +60,13 @@ async def _streamed(route: Route, stream: Stream) -> Response:
         async for piece in stream.pieces:
             yield piece
 
-    return StreamingResponse(pieces(), route.status, _HEADERS, str(route.answer))
+    return StreamingResponse(pieces(), route.status, HEADERS, str(route.answer))
 
 
 def problem(error: QuashError, instance: str | None = None) -> Response:
     """An error, as a response."""
     document = to_problem(error, instance)
-    headers = dict(_HEADERS)
+    headers = dict(HEADERS)
     if isinstance(error, Rejected):
         document = document.model_copy(update={"status": error.status})
         headers |= error.headers

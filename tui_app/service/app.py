@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
@@ -16,8 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tui_app.contract.principal import Principal
 from tui_app.domain.errors import NotAllowed, NotFound, QuashError
-from tui_app.domain.ledger import Event
-from tui_app.domain.moments import stamp
 from tui_app.service import about, items, ledger, plans, runs
 from tui_app.service.answers import answer, problem
 from tui_app.service.auth import principal_of
@@ -66,9 +63,7 @@ class _Endpoint:
         needed = self._route.needs
         if needed is None or principal.may(needed):
             return
-        who = asdict(self._backend.who(principal.name))
-        facts = {"at": stamp(self._backend.clock.now()), "code": NotAllowed.code, "reason": self._route.summary}
-        await self._backend.store.ledger.append(Event.REFUSED, {**who, **facts})
+        await self._backend.record_refusal(principal.name, self._route.summary, NotAllowed.code)
         raise NotAllowed(
             f"{principal.name} may not do this: the token has no permission {needed!r}",
             hint=f"`quash token --permission {needed}` makes one for a local service.",
@@ -104,6 +99,8 @@ class Service:
 
     def __init__(self, backend: Backend) -> None:
         vocabulary(system.description for system in backend.systems.values())
+        if backend.native is not None and backend.authenticator is None:
+            raise ValueError("native routes need an authenticator: their users are those that a token names")
         self._backend = backend
 
         @asynccontextmanager
@@ -133,9 +130,16 @@ class Service:
             begun = True
             await send(message)
 
+        path, native = _raw_path(scope), self._backend.native
+        exchange = None if native is None else native.exchange(path)
         try:
             asked_by = principal_of(scope, self._backend.authenticator)
-            await self._router({**scope, "path": _raw_path(scope), _PRINCIPAL: asked_by}, receive, watched)
+            asked = {**scope, "path": path, _PRINCIPAL: asked_by}
+            if exchange is None:
+                await self._router(asked, receive, watched)
+            else:
+                response = await exchange.respond(Request(asked, receive), asked_by, self._backend.record_refusal)
+                await response(asked, receive, watched)
             return
         except ClientDisconnect:
             return
@@ -146,7 +150,8 @@ class Service:
         if begun:
             # Cutting the connection is all that is left to tell the client that its answer is not whole.
             raise told
-        await problem(told, instance)(scope, receive, send)
+        response = problem(told, instance) if exchange is None else exchange.failure(told, instance)
+        await response(scope, receive, send)
 
 
 def _raw_path(scope: Scope) -> str:
@@ -159,6 +164,7 @@ def create_app(backend: Backend) -> ASGIApp:
     """The service over a backend. It closes the backend when it is shut down.
 
     Raises:
-        ValueError: two systems use one effect code for different things.
+        ValueError: two systems use one effect code for different things, or native routes are to be answered without
+            tokens.
     """
     return Service(backend)

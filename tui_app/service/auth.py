@@ -92,7 +92,9 @@ def _words(error: Exception) -> str:
 
 
 def _principal(claims: Mapping[str, Any]) -> Principal:
-    name = claims.get("principal_id", claims.get("sub"))
+    # One that is there has to hold: a name that is none must not become somebody else's.
+    named = claims.get("principal_id")
+    name = claims.get("sub") if named is None else named
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise NotSignedIn("this token names nobody: it needs principal_id or sub")
     permissions = claims.get("permissions", [])

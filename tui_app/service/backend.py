@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import NotFound
+from tui_app.domain.ledger import Event
+from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Clock, System
 from tui_app.domain.records import Who
 from tui_app.domain.stores import Launcher, Store
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from tui_app.engine.planning import Planner
     from tui_app.engine.steering import Steering
     from tui_app.service.auth import Authenticator
+    from tui_app.service.native.dispatch import NativeService
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Backend:
 
     ``who`` tells on whose behalf a principal acts, by its name. Without an ``authenticator`` only requests from inside
     this process are answered. ``fault_log`` is the file for defects of ours, made on first need, for its owner alone.
+    ``native`` are the systems' own routes, for a socket only.
     """
 
     facts: Facts
@@ -48,6 +52,7 @@ class Backend:
     who: Callable[[str], Who]
     fault_log: Path
     authenticator: Authenticator | None = None
+    native: NativeService | None = None
 
     def system(self, name: str) -> System:
         """One system.
@@ -61,9 +66,16 @@ class Backend:
             raise NotFound(f"there is no system {name!r} here", hint=f"Systems here: {here}.")
         return found
 
+    async def record_refusal(self, name: str, what: str, code: str) -> None:
+        """Write into the ledger that somebody wanted ``what`` they may not do."""
+        facts = {"at": stamp(self.clock.now()), "code": code, "reason": what}
+        await self.store.ledger.append(Event.REFUSED, {**asdict(self.who(name)), **facts})
+
     async def close(self) -> None:
         """End what is being planned, then give back files and connections."""
         await self.planner.close()
+        if self.native is not None:
+            await self.native.close()
         for system in self.systems.values():
             await system.close()
         await self.store.close()

@@ -13,6 +13,8 @@ from tui_app import __version__
 from tui_app.contract.models import Wire
 from tui_app.contract.paths import IDEMPOTENCY
 from tui_app.contract.problems import MEDIA_TYPE, STATUS, Problem
+from tui_app.service.native import describe
+from tui_app.service.native.table import NativeApi
 from tui_app.service.table import Route
 
 Document = dict[str, Any]
@@ -27,11 +29,15 @@ AS_HTTP = {"404": "NOT_FOUND", "405": "USAGE", "408": "USAGE", "413": "USAGE", "
 _REFERENCE = "#/components/schemas/{model}"
 
 
-def document(table: Sequence[Route]) -> Document:
-    """The document that describes these routes."""
+def document(table: Sequence[Route], native: Sequence[NativeApi] = ()) -> Document:
+    """The document that describes these routes, and those of the native APIs that are served beside them."""
     found: Document = {}
     for route in table:
         found.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    for api in native:
+        for one in api.routes:
+            made = describe.operation(api, one, _in_query(one.query))
+            found.setdefault(one.path, {})[one.method.lower()] = made
     return {
         "openapi": "3.1.0",
         "info": {
@@ -41,20 +47,24 @@ def document(table: Sequence[Route]) -> Document:
         },
         "paths": found,
         "components": {
-            "schemas": _schemas(table),
+            "schemas": _schemas(table, native),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
         "security": [{"token": []}],
     }
 
 
-def _schemas(table: Sequence[Route]) -> Document:
+def _schemas(table: Sequence[Route], native: Sequence[NativeApi]) -> Document:
     models: dict[tuple[type[BaseModel], Mode], None] = {(Problem, "serialization"): None}
     for route in table:
         if not isinstance(route.answer, str):
             models[route.answer, "serialization"] = None
         if route.body is not None and issubclass(route.body, Wire):
             models[route.body, "validation"] = None
+    for api in native:
+        models |= {
+            (model, "validation" if of_request else "serialization"): None for model, of_request in describe.models(api)
+        }
     _, schemas = models_json_schema(list(models), ref_template=_REFERENCE)
     definitions: Document = schemas["$defs"]
     return dict(sorted(definitions.items()))
@@ -84,10 +94,7 @@ def _parameters(route: Route) -> list[Document]:
     made: list[Document] = [
         {"name": name, "in": "path", "required": True, "schema": text} for name in re.findall(r"{(\w+)}", route.path)
     ]
-    schema = route.query.model_json_schema()
-    definitions: Mapping[str, Any] = schema.get("$defs", {})
-    for name, field in schema.get("properties", {}).items():
-        made.append({"name": name, "in": "query", "required": False, "schema": _optional(field, definitions)})
+    made += _in_query(route.query)
     if route.keyed:
         made.append(
             {
@@ -98,6 +105,15 @@ def _parameters(route: Route) -> list[Document]:
             }
         )
     return made
+
+
+def _in_query(model: type[BaseModel]) -> list[Document]:
+    schema = model.model_json_schema()
+    definitions: Mapping[str, Any] = schema.get("$defs", {})
+    return [
+        {"name": name, "in": "query", "required": False, "schema": _optional(field, definitions)}
+        for name, field in schema.get("properties", {}).items()
+    ]
 
 
 def _optional(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> Document:

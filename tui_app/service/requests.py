@@ -45,11 +45,11 @@ def invalid(error: ValidationError, part: str) -> UsageProblem:
     )
 
 
-def query_of(model: type[Query], raw: bytes) -> Query:
-    """The query string as a model.
+def values_of(raw: bytes) -> dict[str, str]:
+    """What a query string names.
 
     Raises:
-        UsageProblem: it names something twice, or something unknown, or holds a value that does not fit.
+        UsageProblem: it cannot be read, or names something twice.
     """
     try:
         pairs = parse_qsl(
@@ -68,6 +68,16 @@ def query_of(model: type[Query], raw: bytes) -> Query:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise UsageProblem(f"{twice}: it is given twice", hint="Give each name once.", fields=[twice])
+    return values
+
+
+def query_of(model: type[Query], raw: bytes) -> Query:
+    """The query string as a model.
+
+    Raises:
+        UsageProblem: it names something twice, or something unknown, or holds a value that does not fit.
+    """
+    values = values_of(raw)
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -121,7 +131,7 @@ async def body_of(route: Route, request: Request) -> Wire | bytes | None:
             f"Send {route.media}.",
             fields=["Content-Type"],
         )
-    raw = await _read(request, route.largest)
+    raw = await read_body(request, route.largest)
     if not issubclass(route.body, Wire):
         return raw
     try:
@@ -130,7 +140,12 @@ async def body_of(route: Route, request: Request) -> Wire | bytes | None:
         raise invalid(error, "body") from error
 
 
-async def _read(request: Request, largest: int) -> bytes:
+async def read_body(request: Request, largest: int) -> bytes:
+    """The body's bytes.
+
+    Raises:
+        Rejected: too many, or too slow.
+    """
     body, thrown = bytearray(), 0
     try:
         async with asyncio.timeout(BODY_SECONDS):

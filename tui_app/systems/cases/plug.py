@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from tui_app.config import values
 from tui_app.config.places import Rooms
-from tui_app.config.profiles import CA_FILE, CONTACT, EMBEDDED, RATE, SERVER_RATE, TOKEN_COMMAND, TOKEN_FILE, Setting
+from tui_app.config.profiles import (
+    CA_FILE,
+    CONTACT,
+    EMBEDDED,
+    NATIVE_RATE,
+    NATIVE_READ_RATE,
+    RATE,
+    SERVER_RATE,
+    TOKEN_COMMAND,
+    TOKEN_FILE,
+    Setting,
+)
 from tui_app.config.values import Address, Rate
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.ports import System
 from tui_app.systems.plug import Plug
+
+CANCELS = Rate(5, timedelta(minutes=1))
+READS = Rate(100, timedelta(minutes=1))
+"""What the case API allows each of its users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +48,24 @@ class CasesSettings:
     contact: Annotated[str | None, CONTACT] = None
     rate: Annotated[Rate | None, RATE] = None
     server_rate: Annotated[Rate | None, SERVER_RATE] = None
+    native_rate: Annotated[Rate | None, NATIVE_RATE] = CANCELS
+    native_read_rate: Annotated[Rate | None, NATIVE_READ_RATE] = READS
     ca_file: Annotated[str | None, CA_FILE] = None
 
 
 def _open(settings: CasesSettings, rooms: Rooms) -> System:
+    if settings.url.scheme == "sqlite":
+        from tui_app.systems.cases.embedded import EmbeddedCases
+
+        return EmbeddedCases(rooms.system("cases"), server_rate=settings.server_rate)
     raise UsageProblem(f"this version has nothing for cases at {settings.url}", hint="See docs/settings.md.")
 
 
 def _seed(path: Path, rows: int) -> None:
-    raise UsageProblem("this version makes no cases", hint="See docs/settings.md.")
+    from tui_app.clock import SystemClock
+    from tui_app.systems.cases import demo
+
+    demo.seed(path, rows, SystemClock().now())
 
 
 PLUG = Plug(CasesSettings, _open, _seed)

@@ -8,7 +8,18 @@ from typing import Annotated
 
 from tui_app.config import values
 from tui_app.config.places import Rooms
-from tui_app.config.profiles import CA_FILE, CONTACT, EMBEDDED, RATE, SERVER_RATE, TOKEN_COMMAND, TOKEN_FILE, Setting
+from tui_app.config.profiles import (
+    CA_FILE,
+    CONTACT,
+    EMBEDDED,
+    NATIVE_RATE,
+    NATIVE_READ_RATE,
+    RATE,
+    SERVER_RATE,
+    TOKEN_COMMAND,
+    TOKEN_FILE,
+    Setting,
+)
 from tui_app.config.values import Address, Rate
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.ports import System
@@ -44,15 +55,25 @@ class SchedulesSettings:
     contact: Annotated[str | None, CONTACT] = None
     rate: Annotated[Rate | None, RATE] = None
     server_rate: Annotated[Rate | None, SERVER_RATE] = None
+    native_rate: Annotated[Rate | None, NATIVE_RATE] = None
+    native_read_rate: Annotated[Rate | None, NATIVE_READ_RATE] = None
     ca_file: Annotated[str | None, CA_FILE] = None
 
 
 def _open(settings: SchedulesSettings, rooms: Rooms) -> System:
-    raise UsageProblem(f"this version has nothing for schedules at {settings.url}", hint="See docs/settings.md.")
+    if settings.url.scheme != "sqlite":
+        raise UsageProblem(
+            f"this version has nothing for schedules at {settings.url}", hint="Leave `url` out: they are embedded then."
+        )
+    from tui_app.systems.schedules.embedded import EmbeddedSchedules
+
+    return EmbeddedSchedules(rooms.system("schedules"), server_rate=settings.server_rate)
 
 
 def _seed(path: Path, rows: int) -> None:
-    raise UsageProblem("this version makes no schedules", hint="See docs/settings.md.")
+    from tui_app.systems.schedules import demo
+
+    demo.seed(path, rows)
 
 
 PLUG = Plug(SchedulesSettings, _open, _seed)
