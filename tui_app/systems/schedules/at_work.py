@@ -11,7 +11,8 @@ from tui_app.clock import SystemClock
 from tui_app.database.sqlite import SqliteFile
 from tui_app.systems.plug import Tell
 from tui_app.systems.schedules import runners
-from tui_app.systems.schedules.embedded_runners import EmbeddedStore, publisher
+from tui_app.systems.schedules.embedded_runners import EmbeddedStore
+from tui_app.systems.schedules.embedded_runners import runners as runners_of
 from tui_app.systems.schedules.runners import Job, Store, Unclaimed
 from tui_app.systems.schedules.schema import prepare
 
@@ -61,7 +62,7 @@ class EmbeddedHands:
 
     async def publish(self, stop: asyncio.Event, tell: Tell, *, once: bool, interval: float) -> Mapping[str, int]:
         """Publish what is queued."""
-        one = publisher(self._file, self._clock)
+        one = runners_of(self._file, self._clock).publisher
         one = replace(one, store=TellingStore(one.store, tell))
         return asdict(await runners.publish(one, stop=stop, once=once, interval=interval))
 
