@@ -258,9 +258,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("stop", ("S",), "stop", "Stop the run for good: what was not sent is skipped.", (RUNS, RUN), _stoppable, 2),
     Action("retry", ("t",), "retry", "Plan anew what was refused.", (RUNS, RUN), _retry, 3, opens=True),
     Action(
-        "verify", ("V",), "verify", "Hold what was cancelled against the system once more.", (RUNS, RUN), _verify, 4
+        "verify", ("V",), "verify", "Hold what was cancelled against the system once more.", (RUNS, RUN), _verify, 5
     ),
-    Action("undo", ("u",), "undo", "Plan to bring back what this run cancelled.", (RUNS, RUN), _undo, 5, opens=True),
+    Action("undo", ("u",), "undo", "Plan to bring back what this run cancelled.", (RUNS, RUN), _undo, 4, opens=True),
     Action("export", ("e",), "export", "Write the report to a file.", (RUNS, RUN, LEDGER), _connected, 6),
     # Ledger
     Action("verify_ledger", ("V",), "verify", "Recompute the whole ledger.", (LEDGER,), _connected, 1),

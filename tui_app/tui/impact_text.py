@@ -64,13 +64,16 @@ def _part(title: Content, effects: list[ImpactLine], notify: bool, glyphs: Glyph
 
 
 def read_by(plan: PlanModel, goes_to: list[str], entered: Entered, titles: dict[str, str]) -> Content:
-    """Where the reason goes, and the very text that notified people read, with the reason as it stands."""
-    parts = [phrase("it goes to {}", safe(", ".join(goes_to), NOTICE))] if goes_to else []
+    """The very text that notified people read, with the reason as it stands, and where else the reason goes."""
+    parts: list[Content] = []
     reason = entered.reason.strip() or "…"
-    for system, text in plan.notices.items():
-        who = phrase("they read") if len(plan.notices) == 1 else phrase("of {} they read", titles.get(system, system))
-        if entered.notify:
-            parts.append(phrase("{}: {}", who, safe(text.replace("{reason}", reason), NOTICE)))
     if plan.notices and not entered.notify:
         parts.append(phrase("nobody is notified"))
+    elif plan.notices:
+        for system, text in plan.notices.items():
+            who = "" if len(plan.notices) == 1 else f"of {titles.get(system, system)} "
+            first, *rest = text.replace("{reason}", reason).splitlines() or [""]
+            parts.append(phrase("{}they read: {}", safe(who, NOTICE), safe(first, NOTICE)))
+            parts += [phrase("  {}", safe(line, NOTICE)) for line in rest]
+    parts += [phrase("it goes to {}", safe(", ".join(goes_to), NOTICE))] if goes_to else []
     return lines(*parts)

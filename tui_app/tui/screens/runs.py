@@ -21,7 +21,7 @@ from tui_app.tui.path import open_review
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.screens.run import RunScreen
 from tui_app.tui.steering import Steering
-from tui_app.tui.text import lines, phrase, safe
+from tui_app.tui.text import phrase, safe
 from tui_app.tui.undoing import brief, sentence
 from tui_app.tui.widgets.line_filter import LineFilter
 from tui_app.tui.widgets.row_list import RowList
@@ -160,7 +160,10 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
         told = phrase("{} · {} without one · newest first", _many(runs, "run"), _many(plans, "plan"))
         run = self._run()
         undo = sentence(run, self.quash.clock()) if run else None
-        told = told if undo is None else lines(told, undo)
+        if undo is not None:
+            both = phrase("{} · {}", told, undo)
+            # In one line whatever is under the cursor: a list that moves up and down is misread.
+            told = both if both.cell_length <= self.app.size.width - 2 else undo
         if told != self._told:
             self._told = told
             self.query_one("#runs-head", Static).update(told)
