@@ -188,9 +188,9 @@ def commands(*ids: str) -> Selection:
     return Selection("commands", ids=ids)
 
 
-def make_world(folder: Path, systems: Mapping[str, System] | None = None) -> World:
-    """A world in a folder; opened again on the same folder it goes on."""
-    clock, launcher = MovableClock(), NoLauncher()
+def make_world(folder: Path, systems: Mapping[str, System] | None = None, clock: MovableClock | None = None) -> World:
+    """A world in a folder; opened again on the same folder it goes on. Systems of one's own may share its clock."""
+    clock, launcher = clock or MovableClock(), NoLauncher()
     store = open_store(folder / "journal.db")
     systems = systems or {"commands": EmbeddedCommands(folder / "commands.db", clock)}
     planner = Planner(store, systems, clock)
