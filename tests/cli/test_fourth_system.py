@@ -1,10 +1,19 @@
 """A further system is one package and one more entry in a list: every verb, the ledger and the console have it."""
 
+import ast
 import json
+import os
+import re
 
+import pytest
+
+from support.console import Operator
 from support.letters.__main__ import PACKAGE
+from support.pages import ROOT
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
+from tui_app.config.setup import Flags, find
+from tui_app.tui.app import QuashApp
 
 GIVEN = ("--reason", "wrong enclosure", "--yes", "--output", "json")
 
@@ -86,3 +95,49 @@ def test_the_demo_makes_some(quash, drawer, tmp_path):
 def test_without_the_entry_it_is_not_there(quash, bus):
     assert PACKAGE not in bootstrap.SYSTEMS
     assert quash("list", "letters").code == Exit.USAGE
+
+
+@pytest.fixture
+async def operator(drawer, runners):
+    """Somebody at a console on the profile."""
+    setup = find(Flags(operator="jane@example.com"), os.environ, bootstrap.kinds())
+    app = QuashApp(lambda: bootstrap.client(setup), utf8=True)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        found = Operator(app, pilot)
+        await found.until(lambda: app.about is not None, "an answer")
+        yield found
+
+
+async def test_the_console_has_it_without_a_line_of_its_own(operator, drawer):
+    await operator.press("colon")
+    await operator.type("letters")
+    await operator.press("enter")
+    await operator.sees("Letters", "L-0000", "team0@example.com")
+    await operator.until(lambda: "of 18" in operator.text, "the letters that wait")
+    await operator.press("space", "space", "x")
+    await operator.sees("2 will be cancelled", "Your letter is not coming")
+    await operator.until(lambda: not operator.app.dropping, "the review")
+    await operator.type("wrong enclosure")
+    await operator.press("enter")
+    await operator.type("yes")
+    await operator.press("enter")
+    await operator.sees("2 cancelled", "verified: 2 yes")
+    assert drawer.ids("withdrawn") == ["L-0000", "L-0001"]
+
+
+def test_the_screens_name_no_system_beyond_the_fixed_places():
+    """They import none, and have no word of any: the names of the fixed places stand in one module."""
+    named: dict[str, set[str]] = {}
+    imported = []
+    for path in sorted((ROOT / "tui_app" / "tui").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("tui_app.systems", "support")):
+                imported.append(f"{path.name}: {node.module}")
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for word in {*bootstrap.names(), "letters"} & {node.value}:
+                    named.setdefault(path.name, set()).add(word)
+                foreign = re.search(r"\b(CASE_|SCHEDULE_|LETTER_|IN_TROUBLESHOOTING|OPERATOR_CANCEL)", node.value)
+                assert foreign is None, f"{path.name}: {node.value}"
+    assert imported == []
+    assert named == {"actions.py": set(bootstrap.names())}

@@ -42,7 +42,7 @@ def test_the_plan_is_told_and_speaks_of_reinstating(quash, withdrawn):
     plain = [word for word in UNDO if word not in ("--output", "json")]
     found = quash("runs", "undo", withdrawn["id"], *plain, "--expect-count", 3)
     assert "3 in the plan, 3 will be reinstated, 0 blocked" in found.err
-    assert "the first can be reinstated until" in found.err
+    assert "the first window closes 20" in found.err
     assert "3 to be reinstated" in found.err
     assert "an undo (reinstate): finished" in found.out
     assert "3 reinstated" in found.out

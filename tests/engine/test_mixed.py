@@ -1,7 +1,8 @@
 """One plan over several systems, from its plan to its end, and back where a system allows it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,12 @@ from support.mixed import everything, fill_all, fill_schedules, mixed_world, put
 from support.world import WHO, World, fill
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import UsageProblem
-from tui_app.domain.items import Selection
+from tui_app.domain.items import Seen, Selection
 from tui_app.domain.ledger import Event
 from tui_app.domain.plan import Options
+from tui_app.domain.ports import Reply
 from tui_app.domain.records import LedgerQuery
-from tui_app.domain.run import ItemState, RunState, Verified
+from tui_app.domain.run import Errand, ItemState, Order, RunState, Verified
 
 
 @pytest.fixture
@@ -141,3 +143,74 @@ async def test_nobody_is_notified_where_the_operator_said_so_and_the_senders_are
     cases = records(tmp_path)["cases"]
     assert cases.rows("SELECT count(*) FROM notification") == [(0,)]
     assert len(world.records.replies()) == 5
+
+
+async def test_a_publisher_at_work_beside_the_run_never_publishes_what_is_cancelled(tmp_path: Path) -> None:
+    """Between any two requests of the run the scanner and a publisher take a few steps; every post has one end."""
+    world = mixed_world(tmp_path, chunk=4)
+    ids = fill_schedules(tmp_path / "schedules.db", 40, run_at="2026-01-01T00:00:00.000000Z")
+    fill_all(tmp_path, 8, "commands")
+    run = await world.confirm(await world.plan(*everything("schedules", "commands")))
+    schedules = world.systems["schedules"]
+
+    class Beside:
+        """The same schedules, whose runners work whenever the run has asked for something."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(schedules, name)
+
+        async def survey(self, asked: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
+            seen = await schedules.survey(asked, verb)
+            await self._publish(2)
+            return seen
+
+        async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+            replies = await schedules.execute(orders, errand)
+            await self._publish(1)
+            return replies
+
+        async def _publish(self, number: int) -> None:
+            await schedules.runners.store.queue_due(100)  # type: ignore[attr-defined]
+            for _ in range(number):
+                await schedules.runners.publisher.work_one()  # type: ignore[attr-defined]
+
+    beside: Any = {**world.systems, "schedules": Beside()}
+    done = await world.worker(systems=beside).drive(run.id)
+    assert done.state is RunState.FINISHED
+    own = records(tmp_path)["schedules"]
+    published = {item for (item,) in own.rows("SELECT schedule_id FROM outbox")}
+    assert published
+    assert own.cancelled()
+    assert own.cancelled().isdisjoint(published)
+    assert own.cancelled() | published == set(ids)
+    ends = await states_of(world, run.id)
+    assert ends["commands"] == {ItemState.CANCELLED: 8}
+    assert ends["schedules"][ItemState.CANCELLED] == len(own.cancelled())
+    lost = {
+        one.outcome.answer.code
+        for one in await world.items(run.id)
+        if one.state is not ItemState.CANCELLED and one.outcome
+    }
+    assert lost <= {"PUBLISHED", "PUBLISHING", "DRIFTED"}
+    await assert_invariants(world.store, *records(tmp_path).values())
+    await world.close()
+
+
+async def test_a_schedule_that_came_into_the_queue_is_still_the_one_that_was_planned(tmp_path: Path) -> None:
+    world = mixed_world(tmp_path)
+    ids = fill_schedules(tmp_path / "schedules.db", 6, run_at="2026-01-01T00:00:00.000000Z")
+    plan = await world.plan(*everything("schedules"))
+    schedules: Any = world.systems["schedules"]
+    assert await schedules.runners.store.queue_due(4) == 4
+    run = await world.worker().drive((await world.confirm(plan)).id)
+    assert run.states == {ItemState.CANCELLED: 6}
+    before = [one.outcome.answer.before for one in await world.items(run.id) if one.outcome]
+    assert sorted(one or "" for one in before) == ["pending"] * 2 + ["queued"] * 4
+    # the publisher finds each message, and passes it over
+    while await schedules.runners.publisher.work_one():
+        pass
+    own = records(tmp_path)["schedules"]
+    assert own.cancelled() == set(ids)
+    assert own.rows("SELECT count(*) FROM audit WHERE event = 'PUBLISH_SKIPPED'") == [(4,)]
+    await assert_invariants(world.store, own)
+    await world.close()

@@ -89,10 +89,9 @@ async def test_undone_twice_the_second_plan_finds_nothing_to_bring_back(world: W
     assert second.totals["blocked"] == {"NOT_CANCELLED": 4}
 
 
-async def test_a_run_that_goes_on_is_paused_before_it_is_undone(world: World, tmp_path: Path) -> None:
+async def test_a_run_that_has_cancelled_nothing_yet_is_left_alone(world: World, tmp_path: Path) -> None:
     fill_all(tmp_path, 5, "cases")
     run = await world.confirm(await world.plan(*everything("cases")))
-    # Nothing is cancelled yet, so there is nothing to undo, and the run is left alone.
     with pytest.raises(Conflict):
         await world.steering.undoable(run.id, WHO)
     assert (await world.store.runs.get(run.id)).state is RunState.QUEUED

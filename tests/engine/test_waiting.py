@@ -13,13 +13,13 @@ from support.invariants import assert_invariants
 from support.mixed import everything, fill_all, mixed_world, put_on_hold, records
 from support.world import WHO, World
 from tui_app.config.values import Rate
-from tui_app.domain.errors import RateLimited
+from tui_app.domain.errors import CannotConnect, RateLimited
 from tui_app.domain.items import Selection
 from tui_app.domain.moments import read
 from tui_app.domain.ports import Reply, System
 from tui_app.domain.records import LedgerQuery, RunRecord
 from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState, Verified
-from tui_app.engine.worker import LIMITED, LONGEST, LOOK, SHORTEST, TRIES, Worker
+from tui_app.engine.worker import FIRST_WAIT, LIMITED, LONGEST, LOOK, SHORTEST, TRIES, Worker
 
 MINUTE = timedelta(minutes=1)
 
@@ -290,3 +290,40 @@ async def test_a_part_of_a_chunk_that_is_held_back_is_planned_again_and_sent_alo
     assert records(tmp_path)["commands"].cancelled() == set(ids)
     at = [read(one.sent_at or "") for one in await world.items(run.id)]
     assert max(at) - min(at) >= timedelta(seconds=30)
+
+
+async def test_what_cannot_be_reached_is_tried_again_after_longer_and_longer_waits(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full jitter: each wait is anything up to a bound, and the bounds double. Here all of it is taken."""
+    monkeypatch.setattr("tui_app.engine.worker.random.uniform", lambda least, most: most)
+    world = opened()
+    fill_all(tmp_path, 3, "cases")
+    run = await run_of(world, "cases")
+    away = [CannotConnect("nobody answers")] * (TRIES - 1)
+
+    def reply(orders: Sequence[Order]) -> Sequence[Reply] | None:
+        if away:
+            raise away.pop()
+        return None
+
+    done = await drive(world, run, watching(world, reply=reply))
+    assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 3})
+    assert world.waits[: TRIES - 1] == [FIRST_WAIT * 2**n for n in range(TRIES - 1)]
+
+
+async def test_what_stays_away_pauses_the_run_by_itself_with_nothing_sent(opened: Any, tmp_path: Path) -> None:
+    world = opened()
+    fill_all(tmp_path, 3, "cases")
+    run = await run_of(world, "cases")
+
+    def reply(orders: Sequence[Order]) -> Sequence[Reply] | None:
+        raise CannotConnect("nobody answers")
+
+    systems = watching(world, reply=reply)
+    paused = await drive(world, run, systems)
+    assert (paused.state, paused.pause and paused.pause.cause) == (RunState.PAUSED, PauseCause.BREAKER)
+    assert paused.states == {}
+    assert records(tmp_path)["cases"].taken().total() == 0
+    await world.steering.resume(run.id, WHO)
+    assert (await drive(world, run)).states == {ItemState.CANCELLED: 3}

@@ -50,7 +50,7 @@ def plan_lines(plan: PlanModel, *, notify: bool = True, reason: str | None = Non
 def urgent(plan: PlanModel) -> Iterator[str]:
     """When it is too late for the first of its items, where there is such a moment."""
     if plan.soonest is not None:
-        what = "is due" if plan.verb == Verb.CANCEL else "can be reinstated until"
+        what = "is due" if plan.verb == Verb.CANCEL else "window closes"
         yield f"the first {what} {plan.soonest} ({moments.ahead(plan.soonest, now())})"
 
 
