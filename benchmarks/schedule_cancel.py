@@ -30,7 +30,7 @@ from tui_app.systems.schedules.postgres import PostgresSchedules  # noqa: E402
 
 CHUNK = 500
 REASON = "campaign postponed"
-OF_BARE, TIMES_SINGLE = 0.4, 10.0
+OF_BARE, TIMES_SINGLE = 0.5, 10.0
 
 # The same end state with nothing around it: no version, no order of locks, no look at the posts' other schedules.
 BARE = """
