@@ -1,8 +1,6 @@
-"""The schedule service on PostgreSQL and RabbitMQ: its tables, guards, native flow, runners and verbs."""
+"""The schedule service on PostgreSQL and RabbitMQ: its tables, guards, native flow and runners."""
 
 import asyncio
-import json
-import sys
 from collections import Counter
 
 import psycopg
@@ -398,54 +396,3 @@ async def test_what_a_channel_does_not_take_has_failed(there, store, queue):
         "attempt": 1,
         "error": "the account is locked",
     }
-
-
-# The verbs
-
-
-async def run_quash(config, *arguments):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tui_app",
-        "--config",
-        str(config),
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return process.returncode, out.decode(), err.decode()
-
-
-async def test_the_verbs_work_on_a_profile_that_names_both(there, amqp_url, tmp_path):
-    await there.add(5)
-    config = tmp_path / "config.toml"
-    async with own_queue(amqp_url) as name:
-        config.write_text(
-            f'[profiles.posts.schedules]\nurl = "{as_url(there.url)}"\namqp = "{amqp_url}"\nqueue = "{name}"\n',
-            encoding="utf-8",
-        )
-        code, out, err = await run_quash(config, "scanner", "--once", "--output", "json")
-        assert (code, json.loads(out)["done"]) == (0, {"queued": 5}), err
-        code, out, err = await run_quash(config, "publisher", "--once", "--output", "json")
-        assert code == 0, err
-        assert json.loads(out)["done"] == {"published": 5, "failed": 0, "skipped": 0, "put_off": 0}
-    assert await there.statuses() == {"success": 5}
-
-
-async def test_without_a_broker_one_can_look_and_the_runners_say_what_is_missing(there, tmp_path):
-    await there.add(5, run_at=SOON)
-    config = tmp_path / "config.toml"
-    config.write_text(f'[profiles.posts.schedules]\nurl = "{as_url(there.url)}"\n', encoding="utf-8")
-    code, out, err = await run_quash(config, "list", "schedules", "--output", "jsonl")
-    assert (code, len(out.splitlines())) == (0, 5), err
-    code, _, err = await run_quash(config, "scanner", "--once")
-    assert code == 2
-    assert "`amqp`" in err
-
-
-def as_url(conninfo):
-    """The same as a URL, as a profile has it."""
-    there = psycopg.conninfo.conninfo_to_dict(conninfo)
-    return f"postgresql://{there['user']}@{there['host']}:{there.get('port', 5432)}/{there['dbname']}"
