@@ -38,7 +38,7 @@ from tui_app.domain.errors import (
 from tui_app.domain.ports import Clock
 from tui_app.outbound.addresses import Origin, path_of
 from tui_app.outbound.answers import Response, date_of, parse, retry_after
-from tui_app.outbound.line import Line, NoAnswer, NotSent, Reply
+from tui_app.outbound.line import CONNECT_SECONDS, Line, NoAnswer, NotSent, Reply
 from tui_app.outbound.tokens import TokenSource
 from tui_app.outbound.transport import Door
 
@@ -70,6 +70,7 @@ class HttpService:
         ca_file: Path | None = None,
         concurrency: int = CONCURRENCY,
         patience: float = PATIENCE,
+        connect: float = CONNECT_SECONDS,
         max_body: int = MAX_BODY,
         clock: Clock | None = None,
     ) -> None:
@@ -77,6 +78,7 @@ class HttpService:
         self._tokens = tokens
         self._auth = auth
         self._patience = patience
+        self._connect = connect
         self._max_body = max_body
         self._clock = clock or SystemClock()
         self._places = asyncio.Semaphore(concurrency)
@@ -185,7 +187,7 @@ class HttpService:
         async with self._places:
             if self._closed:
                 raise CannotConnect(f"the way to {self.origin} was closed")
-            line = self._free.pop() if self._free else Line(self._door.transport(1))
+            line = self._free.pop() if self._free else Line(self._door.transport(1), connect=self._connect)
             try:
                 yield line
             finally:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 CONNECT_SECONDS = 5.0
+"""How long connecting may take, and so how long a request may take beyond the time for its answer."""
 
 _NOT_SENT = (
     httpx.ConnectError,
@@ -41,11 +42,14 @@ class Reply:
 class Line:
     """A transport with the rules of ours: no redirects, no cookies, capped bodies, and a limit of time for the whole.
 
+    ``connect`` is how many of its seconds may go into connecting.
+
     It goes without ``httpx.AsyncClient``, whose redirects, cookies, proxies and unpacking are what must not happen.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, *, connect: float = CONNECT_SECONDS) -> None:
         self._transport = transport
+        self._connect = connect
 
     async def close(self) -> None:
         """Close the transport."""
@@ -61,7 +65,7 @@ class Line:
         body = bytearray()
         progress = _Progress()
         try:
-            async with asyncio.timeout(patience + CONNECT_SECONDS):
+            async with asyncio.timeout(patience + self._connect):
                 answer = await self._open(request, patience, progress)
                 try:
                     return await _whole(answer, body, limit)
@@ -83,7 +87,7 @@ class Line:
 
     async def _open(self, request: httpx.Request, patience: float, progress: _Progress) -> httpx.Response:
         request.extensions = {
-            "timeout": {"connect": CONNECT_SECONDS, "read": patience, "write": patience, "pool": CONNECT_SECONDS},
+            "timeout": {"connect": self._connect, "read": patience, "write": patience, "pool": self._connect},
             "trace": progress.note,
         }
         try:
@@ -118,7 +122,7 @@ async def pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
     """
     if answer.headers.get("content-encoding", "identity").lower() != "identity":
         raise ValueError("compressed, which was not asked for")
-    async for piece in answer.aiter_raw():
+    async for piece in answer.aiter_bytes():
         yield piece
 
 
