@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from support.raw_server import FAULTS, Answered, Asked, Fault, raw_server
+from support.raw_server import FAULTS, Answered, Asked, Fault, raw_server, twice
 from tui_app.domain.errors import (
     CannotConnect,
     MalformedId,
@@ -84,6 +84,21 @@ async def test_after_a_fault_the_next_request_is_answered(name: str):
         await server.mend()
         answer = await http.read("after")
         assert answer.json["path"] == "/after", "an answer to another request"
+
+
+async def test_what_was_said_too_much_is_not_the_answer_to_the_next_request(monkeypatch):
+    monkeypatch.setitem(FAULTS, "twice", Fault(twice, effect=True))
+    async with meeting(concurrency=1) as (server, http):
+        await server.arm("twice", times=1)
+        told = [(await http.read(path)).json["path"] for path in "abc"]
+    assert told == ["/a", "/b", "/c"]
+
+
+async def test_a_connection_is_used_again():
+    async with meeting(concurrency=1) as (server, http):
+        for path in "abc":
+            await http.read(path)
+        assert server.connections == 1
 
 
 async def test_a_fault_costs_no_more_time_than_allowed():

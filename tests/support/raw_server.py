@@ -179,6 +179,11 @@ def halved(then: str) -> Fault:
     return Fault(play, effect=True)
 
 
+async def twice(connection: Connection, good: bytes) -> None:
+    """What a service behind a confused proxy does: the answer, and in the same breath one that nobody asked for."""
+    await connection.send(good + good)
+
+
 def waits(text: str | None, seconds: float | None, **more: str) -> Fault:
     headers = more if text is None else {"Retry-After": text, **more}
     return says(429, {"error": {"code": "RATE"}}, headers=headers, certain=True, retry_after=seconds)
@@ -272,6 +277,7 @@ class RawServer:
 
     def __init__(self, handle: Callable[[Asked], Answered], *, tls: ssl.SSLContext | None = None) -> None:
         self.log: list[Done] = []
+        self.connections = 0
         self._handle = handle
         self._tls = tls
         self._fault: str | None = None
@@ -333,6 +339,7 @@ class RawServer:
         assert task is not None
         self._tasks.add(task)
         self._writers.add(writer)
+        self.connections += 1
         try:
             await self._serve(Connection(reader, writer, self._stopped))
         except (ConnectionError, ssl.SSLError, asyncio.CancelledError):

@@ -15,19 +15,32 @@ KEEP_SECONDS = 4.0
 
 
 class _OneOrigin(httpx.AsyncBaseTransport):
-    """Refuses every address but one, so that a token reaches nobody else, whatever an answer or a bug says."""
+    """Refuses every address but one, so that a token reaches nobody else, whatever an answer or a bug says.
 
-    def __init__(self, origin: Origin, inner: httpx.AsyncBaseTransport) -> None:
+    A connection on which a server said more than it was asked is given up: the rest would be taken for the answer to
+    the next request, and httpx does not look.
+    """
+
+    def __init__(self, origin: Origin, inner: httpx.AsyncHTTPTransport) -> None:
         self._origin = origin
         self._inner = inner
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if Origin.of(request.url) != self._origin:
             raise httpx.UnsupportedProtocol(f"{request.url.host} is not {self._origin}")
+        for connection in self._inner._pool.connections:
+            if connection.is_idle() and _said_more(connection):
+                await connection.aclose()
         return await self._inner.handle_async_request(request)
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _said_more(connection: object) -> bool:
+    """Whether something was read beyond the last answer; where that can't be seen, it is taken to be so."""
+    state = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return state is None or bool(state.trailing_data[0])
 
 
 class Door:
