@@ -135,18 +135,18 @@ def client(setup: Setup) -> BackendClient:
 
     Raises:
         UsageProblem, CannotConnect: the profile cannot be opened.
-        NotSignedIn: it is a remote one, and there is no token for it.
     """
     from tui_app.client.backend import BackendClient
 
     if setup.profile.service is not None:
-        from tui_app.client.transport import tcp_transport
-        from tui_app.config import credentials
+        from tui_app.config.credentials import SERVICE_TOKEN
+        from tui_app.outbound.tokens import TokenSource
+        from tui_app.outbound.transport import tcp_transport
 
         profile, address = setup.profile, setup.profile.service
-        token = credentials.token(profile.token_command, profile.token_file, credentials.SERVICE_TOKEN, os.environ)
-        transport = tcp_transport(address.reveal())
-        return BackendClient(address.reveal(), transport, token=token.reveal(), origin=str(address))
+        tokens = TokenSource(profile.token_command, profile.token_file, SERVICE_TOKEN, os.environ)
+        transport = tcp_transport(address.reveal(), ca_file=profile.ca_file)
+        return BackendClient(address.reveal(), transport, tokens=tokens, origin=str(address))
     from tui_app.client.transport import BASE_URL, EmbeddedTransport
     from tui_app.contract.principal import Principal
     from tui_app.service.app import create_app

@@ -111,12 +111,13 @@ class Profile:
         Address | None,
         Setting(
             values.address("https", "http"),
-            "another `quash serve`, with `environment` and a token and nothing else beside it",
+            "another `quash serve`, with `environment`, a token and `ca_file`, and nothing else beside it",
             '"https://quash.example.com"',
         ),
     ] = None
     token_command: Annotated[tuple[str, ...] | None, TOKEN_COMMAND] = None
     token_file: Annotated[str | None, TOKEN_FILE] = None
+    ca_file: Annotated[str | None, CA_FILE] = None
     systems: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

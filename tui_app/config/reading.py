@@ -24,7 +24,7 @@ from tui_app.domain.errors import UsageProblem
 
 T = TypeVar("T")
 
-_REMOTE_ONLY = frozenset({"token_command", "token_file"})
+_REMOTE_ONLY = frozenset({"token_command", "token_file", "ca_file"})
 _REMOTE = _REMOTE_ONLY | {"service", "environment"}
 
 

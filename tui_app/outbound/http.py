@@ -67,7 +67,7 @@ class HttpService:
         *,
         tokens: TokenSource | None = None,
         auth: Auth = "bearer",
-        ca_file: Path | None = None,
+        ca_file: str | Path | None = None,
         concurrency: int = CONCURRENCY,
         patience: float = PATIENCE,
         connect: float = CONNECT_SECONDS,
@@ -160,15 +160,11 @@ class HttpService:
             raise UsageProblem(f"a value is too long to be sent to {self.origin}") from error
 
     async def _signed(self, request: httpx.Request) -> Reply:
-        """Send with the token, and once more with another one where the first is refused."""
         if self._tokens is None:
             return await self._sent(request, None)
-        token = await self._tokens.current()
-        reply = await self._sent(request, token)
-        if reply.status != httpx.codes.UNAUTHORIZED:
-            return reply
-        other = await self._tokens.other_than(token)
-        return reply if other is None else await self._sent(request, other)
+        return await self._tokens.used(
+            lambda token: self._sent(request, token), lambda reply: reply.status == httpx.codes.UNAUTHORIZED
+        )
 
     async def _sent(self, request: httpx.Request, token: Secret | None) -> Reply:
         if token is not None:

@@ -68,7 +68,7 @@ class Line:
             async with asyncio.timeout(patience + self._connect):
                 answer = await self._open(request, patience, progress)
                 try:
-                    return await _whole(answer, body, limit)
+                    return await whole(answer, limit, body)
                 finally:
                     await answer.aclose()
         except TimeoutError as error:
@@ -126,8 +126,10 @@ async def pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def _whole(answer: httpx.Response, body: bytearray, limit: int) -> Reply:
+async def whole(answer: httpx.Response, limit: int, body: bytearray | None = None) -> Reply:
+    """An answer with its body, of so many bytes at most; ``body`` holds what there is of it meanwhile."""
     broken = ""
+    body = bytearray() if body is None else body
     try:
         async for piece in pieces(answer):
             body += piece

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from tui_app.clock import SystemClock
 from tui_app.config import credentials
 from tui_app.config.values import Secret
 from tui_app.domain.errors import NotSignedIn
 from tui_app.domain.ports import Clock
+
+T = TypeVar("T")
 
 EARLY = timedelta(seconds=60)
 """How long before its end a token is asked for anew, or a tenth of its life where that is less."""
@@ -46,6 +48,11 @@ class TokenSource:
         self._token: Secret | None = None
         self._claims: Mapping[str, Any] = {}
         self._ask_from: datetime | None = None
+
+    @classmethod
+    def given(cls, token: str) -> TokenSource:
+        """One token that is at hand, and no other."""
+        return cls(None, None, "the token that was given", {"the token that was given": token})
 
     @property
     def expires_at(self) -> datetime | None:
@@ -85,12 +92,20 @@ class TokenSource:
             assert self._token is not None
             return self._token
 
-    async def other_than(self, refused: Secret) -> Secret | None:
-        """The token that has taken the place of a refused one; none where the same is given again.
+    async def used(self, send: Callable[[Secret], Awaitable[T]], refused: Callable[[T], bool]) -> T:
+        """Send with the token, and once more where it is refused and another one is given by now.
 
         Raises:
-            NotSignedIn: none is given any more.
+            NotSignedIn: there is none.
         """
+        token = await self.current()
+        answer = await send(token)
+        if not refused(answer):
+            return answer
+        other = await self._other_than(token)
+        return answer if other is None else await send(other)
+
+    async def _other_than(self, refused: Secret) -> Secret | None:
         async with self._asking:
             if self._token is None or self._token == refused:
                 await self._ask(self._clock.now())

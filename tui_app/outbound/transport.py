@@ -52,10 +52,10 @@ class Door:
         UsageProblem: plain http to another host, or no address of a service.
     """
 
-    def __init__(self, url: str, ca_file: Path | None = None) -> None:
+    def __init__(self, url: str, ca_file: str | Path | None = None) -> None:
         self.base = base_url(url)
         self.origin = Origin.of(self.base)
-        self._ca_file = ca_file
+        self._ca_file = None if ca_file is None else Path(ca_file).expanduser()
         self._trusted: ssl.SSLContext | None = None
 
     def transport(self, connections: int) -> httpx.AsyncBaseTransport:
@@ -88,7 +88,7 @@ class Door:
         return trusted
 
 
-def tcp_transport(url: str, *, ca_file: Path | None = None, connections: int = 20) -> httpx.AsyncBaseTransport:
+def tcp_transport(url: str, *, ca_file: str | Path | None = None, connections: int = 20) -> httpx.AsyncBaseTransport:
     """A transport to one service and nowhere else.
 
     Raises:
