@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tui_app.service.native.dispatch import NativeService
     from tui_app.systems.plug import Plug
 
-SYSTEMS = ("tui_app.systems.commands",)
+SYSTEMS = ("tui_app.systems.commands", "tui_app.systems.cases", "tui_app.systems.schedules")
 """The package of each system, in the order of the console's places. A further system is one more of these."""
 
 SERVICE_KEY = "service.key"

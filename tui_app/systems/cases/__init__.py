@@ -1,1 +1,1 @@
-"""Cases of the case management API."""
+"""Cases of a case management: verdicts, previews, cancelling, and reinstating within two hours."""

@@ -54,11 +54,18 @@ class CasesSettings:
 
 
 def _open(settings: CasesSettings, rooms: Rooms) -> System:
+    if settings.url.scheme == "sqlite":
+        from tui_app.systems.cases.embedded import EmbeddedCases
+
+        return EmbeddedCases(rooms.system("cases"), server_rate=settings.server_rate)
     raise UsageProblem(f"this version has nothing for cases at {settings.url}", hint="See docs/settings.md.")
 
 
 def _seed(path: Path, rows: int) -> None:
-    raise UsageProblem("this version makes no cases", hint="See docs/settings.md.")
+    from tui_app.clock import SystemClock
+    from tui_app.systems.cases import demo
+
+    demo.seed(path, rows, SystemClock().now())
 
 
 PLUG = Plug(CasesSettings, _open, _seed)

@@ -1,1 +1,1 @@
-"""Posts that are scheduled for publishing."""
+"""Schedules: posts that wait for the moment at which they are published."""

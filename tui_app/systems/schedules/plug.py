@@ -61,11 +61,19 @@ class SchedulesSettings:
 
 
 def _open(settings: SchedulesSettings, rooms: Rooms) -> System:
-    raise UsageProblem(f"this version has nothing for schedules at {settings.url}", hint="See docs/settings.md.")
+    if settings.url.scheme != "sqlite":
+        raise UsageProblem(
+            f"this version has nothing for schedules at {settings.url}", hint="Leave `url` out: they are embedded then."
+        )
+    from tui_app.systems.schedules.embedded import EmbeddedSchedules
+
+    return EmbeddedSchedules(rooms.system("schedules"), server_rate=settings.server_rate)
 
 
 def _seed(path: Path, rows: int) -> None:
-    raise UsageProblem("this version makes no schedules", hint="See docs/settings.md.")
+    from tui_app.systems.schedules import demo
+
+    demo.seed(path, rows)
 
 
 PLUG = Plug(SchedulesSettings, _open, _seed)

@@ -1,0 +1,174 @@
+"""Cases in a SQLite file of their own: a case management that needs no server, with the rules of a real one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tui_app.clock import SystemClock
+from tui_app.config.values import Rate
+from tui_app.database.sqlite import SqliteFile
+from tui_app.database.where import both
+from tui_app.domain import moments
+from tui_app.domain.describe import Description, Verb
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
+from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
+from tui_app.domain.run import Errand, Order, Verification
+from tui_app.systems.cases import embedded_read as read
+from tui_app.systems.cases import rules
+from tui_app.systems.cases.answers import verifications
+from tui_app.systems.cases.desk import CasesDesk
+from tui_app.systems.cases.embedded_write import Times, complete
+from tui_app.systems.cases.port import Port
+from tui_app.systems.cases.schema import prepare
+from tui_app.systems.cases.words import DESCRIPTION
+
+T = TypeVar("T")
+
+CHUNK_SIZE = 200
+"""A twentieth of a second to accept, and as much to complete."""
+
+COUNTED = 200_000
+"""Rows that are counted one by one at most; beyond, the number is a lower bound."""
+
+
+class EmbeddedCases:
+    """The cases of one SQLite file, as a system. ``version`` is a counter of the row's changes.
+
+    Cancelling takes ``completion_seconds``, and can be undone for ``window_seconds`` from then on. ``server_rate`` is
+    the limit of cancellations for one operator, and that of reinstatements; None is no limit.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock | None = None,
+        *,
+        completion_seconds: float = 1.0,
+        window_seconds: float = 7_200.0,
+        server_rate: Rate | None = None,
+    ) -> None:
+        self.file = SqliteFile(path, prepare)
+        self.clock = clock or SystemClock()
+        self.times = Times(timedelta(seconds=completion_seconds), timedelta(seconds=window_seconds))
+        self._port = Port(self.times, server_rate)
+        self._limited = server_rate is not None
+
+    @property
+    def description(self) -> Description:
+        return DESCRIPTION
+
+    @property
+    def chunk_size(self) -> int:
+        return 1 if self._limited else CHUNK_SIZE
+
+    @property
+    def desk(self) -> CasesDesk:
+        """What the native routes call: the operations of the API on behalf of a user."""
+        return CasesDesk(self)
+
+    def check_id(self, text: str) -> str:
+        return rules.check_id(text)
+
+    async def identity(self) -> str:
+        """A UUID made with the file: moved elsewhere it is the same one, a new file in its place is not."""
+
+        def work(connection: sqlite3.Connection) -> str:
+            row = connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
+            return f"sqlite:{row['value']}"
+
+        return await self.file.read(work)
+
+    def now(self) -> str:
+        """The present moment, as it is stored."""
+        return moments.stamp(self.clock.now())
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Read in a snapshot in which every cancellation that is due has been completed, by this reader if need be."""
+
+        def settled(connection: sqlite3.Connection) -> tuple[T, ...]:
+            return () if read.due(connection, self.now()) else (work(connection),)
+
+        for value in await self.file.read(settled):
+            return value
+        await self.file.write(lambda connection: complete(connection, self.now(), self.times))
+        return await self.file.read(work)
+
+    async def write(self, work: Callable[[sqlite3.Connection, str], T]) -> T:
+        """Write in a transaction that completes what is due first; ``work`` gets the moment when the file is ours."""
+
+        def settled(connection: sqlite3.Connection) -> T:
+            now = self.now()
+            complete(connection, now, self.times)
+            return work(connection, now)
+
+        return await self.file.write(settled)
+
+    async def page(self, query: PageQuery) -> Page:
+        wanted = read.matching(query.filter, query.as_of)
+        check_sort(query.sort, self.description.sortable)
+        # The moment is taken when the rows are read: what is completed for this page has changed before it.
+        return await self.read(lambda connection: read.page(connection, query, wanted, self.now()))
+
+    async def count(
+        self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
+    ) -> Count:
+        clause = read.matching(wanted, as_of)
+        statuses = read.status_only(wanted) if as_of is None and before is None else None
+        if before is not None:
+            sort, cursor = before
+            check_sort(sort, self.description.sortable)
+            clause = both(clause, read.beyond_place(sort, cursor, backward=True))
+        if statuses is not None:
+            return Count(int(await self._one(read.SQL["tally"].format(where=statuses.sql), statuses.values)))
+        sql = read.SQL["count"].format(where=clause.sql)
+        number = int(await self._one(sql, (*clause.values, COUNTED + 1)))
+        return Count(min(number, COUNTED), exact=number <= COUNTED)
+
+    async def item(self, item_id: str) -> Item:
+        return await self.read(lambda connection: read.item_of(read.row_of(connection, item_id)))
+
+    async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
+        window = self.times.window
+        return await self.read(lambda connection: read.survey(connection, ids, verb, self.now(), window))
+
+    async def arrange(self, ids: Sequence[str]) -> list[str]:
+        return list(ids)
+
+    async def preview(self, item_id: str) -> Preview:
+        def work(connection: sqlite3.Connection) -> Preview:
+            times = self.times
+            return rules.preview(read.case_of(connection, item_id), self.now(), times.completion, times.window)
+
+        return await self.read(work)
+
+    async def trail(self, item_id: str) -> list[TrailEntry]:
+        return await self.read(lambda connection: read.trail(connection, item_id))
+
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        """Accept what is still as it was seen, in one transaction; it is complete a moment later.
+
+        What a limit holds back was not sent: its place holds how long to wait.
+        """
+        return await self.write(lambda connection, now: self._port.send(connection, orders, errand, now))
+
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        """The same guarded write: what it finds accepted under our key was sent by us, and ends as it says."""
+        return await self.write(lambda connection, now: self._port.send(connection, orders, errand, now, settling=True))
+
+    async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
+        def work(connection: sqlite3.Connection) -> list[Verification]:
+            found = read.found(connection, [order.id for order in orders], self.now())
+            return verifications(orders, found, errand.verb)
+
+        return await self.read(work)
+
+    async def close(self) -> None:
+        await self.file.close()
+
+    async def _one(self, sql: str, values: Sequence[Any]) -> Any:
+        return await self.read(lambda connection: connection.execute(sql, values).fetchone()[0])

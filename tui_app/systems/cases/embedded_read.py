@@ -1,0 +1,252 @@
+"""What is read of the embedded case management: pages by keyset, surveys by ids, and what stands around one.
+
+Functions on an open connection; whoever calls gives them a snapshot in which nothing is due.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from tui_app.database.statements import load
+from tui_app.database.where import SQLITE, Clause, Field, Place, beyond, both, ordering, where
+from tui_app.domain import moments
+from tui_app.domain.describe import Kind, Verb
+from tui_app.domain.errors import NotFound
+from tui_app.domain.filters import Filter, Op
+from tui_app.domain.items import PAGE_LIMIT, Cursor, Item, Page, PageQuery, Scalar, Seen, Sort
+from tui_app.domain.ports import TrailEntry
+from tui_app.domain.verdict import Effect, Verdict
+from tui_app.systems.cases import rules
+from tui_app.systems.cases.answers import Event, Found, Request
+from tui_app.systems.cases.schema import IS_OPEN, OPEN_INDEXES
+from tui_app.systems.cases.words import DESCRIPTION, KINDS, LONGEST_TITLE, SEARCHED
+
+SQL = load("tui_app.systems.cases", "embedded.sql")
+
+PATIENCE = timedelta(seconds=60)
+"""How long a cancellation of somebody else is waited for; one that takes longer is an answer."""
+
+_COLUMNS = {
+    "updated": "c.updated_at",
+    "created": "c.created_at",
+    "active_hold": "CASE WHEN c.active_hold THEN 'yes' ELSE 'no' END",
+}
+FIELDS: Mapping[str, Field] = {
+    name: Field(_COLUMNS.get(name, f"c.{name}"), kind, nullable=name == "rollback_deadline")
+    for name, kind in KINDS.items()
+}
+_IDS = ("c.id",)
+_OPEN = DESCRIPTION.default_filter.terms[0]
+
+
+def ascii_json(value: Any) -> str:
+    """JSON to bind. Half a character in an id cannot be bound as text; as an escape it matches nothing."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def matching(wanted: Filter, as_of: str | None) -> Clause:
+    """The rows of a filter, without those that changed after ``as_of``.
+
+    Raises:
+        MalformedFilter: a field or a value that cases cannot be filtered by.
+    """
+    return both(
+        where(wanted, FIELDS, SEARCHED, SQLITE),
+        Clause("c.updated_at <= ?", (as_of,)) if as_of is not None else Clause(""),
+        Clause(f"c.{IS_OPEN}") if _OPEN in wanted.terms else Clause(""),
+    )
+
+
+def status_only(wanted: Filter) -> Clause | None:
+    """The filter on the tally of statuses, where it asks for nothing else."""
+    if any(term.field != "status" or term.op is not Op.ANY for term in wanted.terms):
+        return None
+    return where(wanted, {"status": Field("status", Kind.STATUS)}, (), SQLITE)
+
+
+def beyond_place(sort: Sort, cursor: Cursor, *, backward: bool) -> Clause:
+    """Rows beyond a cursor."""
+    place = Place("" if cursor.value is None else cursor.value, (cursor.id,))
+    return beyond(FIELDS[sort.field].sql, _IDS, sort, place, backward=backward, mark=("?", "?"))
+
+
+def hint(query: PageQuery) -> str:
+    """The index that has the rows in their order; left alone, SQLite takes that of the status, and sorts them all."""
+    if _OPEN not in query.filter.terms:
+        return ""
+    indexes = {**OPEN_INDEXES, "id": "sqlite_autoindex_cases_1"}
+    return f"INDEXED BY {indexes[query.sort.field]}" if query.sort.field in indexes else ""
+
+
+def page(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, as_of: str) -> Page:
+    """One page; a row more is read to know whether there are more."""
+    limit = min(query.limit, PAGE_LIMIT)
+    start = Clause("") if query.cursor is None else beyond_place(query.sort, query.cursor, backward=query.backward)
+    clause = both(wanted, start)
+    order = ordering(FIELDS[query.sort.field].sql, _IDS, query.sort, backward=query.backward)
+    sql = SQL["page"].format(longest=LONGEST_TITLE, hint=hint(query), where=clause.sql, order=order)
+    rows = connection.execute(sql, (*clause.values, limit + 1)).fetchall()
+    items = [item_of(row) for row in rows[:limit]]
+    ahead = len(rows) > limit
+    behind = query.cursor is not None and _any_behind(connection, query, wanted, items)
+    if query.backward:
+        return Page(tuple(reversed(items)), more_before=ahead, more_after=behind, as_of=as_of)
+    return Page(tuple(items), more_before=behind, more_after=ahead, as_of=as_of)
+
+
+def _any_behind(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, items: Sequence[Item]) -> bool:
+    """Whether rows stand against the reading direction. Where nothing was read, every row there is does."""
+    clause = wanted
+    if items:
+        first = Cursor(items[0].fields[query.sort.field], items[0].id)
+        clause = both(wanted, beyond_place(query.sort, first, backward=not query.backward))
+    return bool(connection.execute(SQL["any"].format(hint=hint(query), where=clause.sql), clause.values).fetchone()[0])
+
+
+def standing_of(row: sqlite3.Row) -> tuple[str, bool, str, int, str]:
+    """The facts of a standing, from a row that holds them."""
+    return (
+        row["status"],
+        bool(row["active_hold"]),
+        row["related_orders_status"],
+        row["critical_alerts"],
+        row["hold"],
+    )
+
+
+_SHOWN = {"created": "created_at", "updated": "updated_at"}
+
+
+def item_of(row: sqlite3.Row) -> Item:
+    """A row that holds a whole case, as an item."""
+    fields: dict[str, Scalar] = {name: row[_SHOWN.get(name, name)] for name in KINDS}
+    fields["active_hold"] = "yes" if row["active_hold"] else "no"
+    return Item(
+        system=DESCRIPTION.system,
+        id=row["id"],
+        status=row["status"],
+        version=str(row["revision"]),
+        verdict=rules.verdict(rules.Standing(*standing_of(row))),
+        fields=fields,
+    )
+
+
+def row_of(connection: sqlite3.Connection, case_id: str) -> sqlite3.Row:
+    """The row of one case.
+
+    Raises:
+        NotFound: there is none.
+    """
+    sql = SQL["page"].format(
+        longest=LONGEST_TITLE, hint="", where="c.id = (SELECT value FROM json_each(?))", order="c.id"
+    )
+    row: sqlite3.Row | None = connection.execute(sql, (ascii_json([case_id]), 1)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no case {case_id!r}", hint="Copy the id from the table.")
+    return row
+
+
+@lru_cache(maxsize=4096)
+def _around(stakeholders: str, workflows: str, records: str, reminders: str) -> rules.Around:
+    return rules.Around(
+        stakeholders=tuple(json.loads(stakeholders)),
+        workflows=tuple(json.loads(workflows)),
+        records=tuple((kind, system) for kind, system in json.loads(records)),
+        reminders=tuple(json.loads(reminders)),
+    )
+
+
+def around(connection: sqlite3.Connection, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> dict[str, rules.Around]:
+    """What cancelling these cases would touch, or reinstating them restore, keyed by id."""
+    sql = SQL["around_cancelled" if verb is Verb.REINSTATE else "around"]
+    return {row[0]: _around(*tuple(row)[1:]) for row in connection.execute(sql, (ascii_json(list(ids)),))}
+
+
+def survey(connection: sqlite3.Connection, ids: Sequence[str], verb: Verb, now: str, window: timedelta) -> list[Seen]:
+    """What is to be seen of each id, in the order that was given, judged for a verb."""
+    rows = connection.execute(SQL["survey"], (ascii_json(list(ids)),)).fetchall()
+    judged = {row["id"]: _verdict(row, verb, now) for row in rows}
+    touched = around(connection, [item_id for item_id, verdict in judged.items() if verdict.cancellable], verb)
+    seen = [rules.missing(item_id) for item_id in ids]
+    for row in rows:
+        item_id, verdict = row["id"], judged[row["id"]]
+        effects: tuple[Effect, ...] = ()
+        due = None
+        if verdict.cancellable and verb is Verb.REINSTATE:
+            effects = rules.effects_of_reinstating(touched[item_id], row["previous_status"])
+            due = row["rollback_deadline"]
+        elif verdict.cancellable:
+            effects = rules.effects(touched[item_id], window)
+        seen[row["position"]] = Seen(item_id, row["status"], str(row["revision"]), verdict, effects, due)
+    return seen
+
+
+def _verdict(row: sqlite3.Row, verb: Verb, now: str) -> Verdict:
+    if verb is Verb.REINSTATE:
+        return rules.reinstating(row["status"], row["rollback_deadline"], now, row["acted"] or "")
+    return rules.verdict(rules.Standing(*standing_of(row)))
+
+
+def case_of(connection: sqlite3.Connection, case_id: str) -> rules.Case:
+    """The facts of one case, as previews need them.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = row_of(connection, case_id)
+    return rules.Case(
+        standing=rules.Standing(*standing_of(row)),
+        title=row["title"],
+        around=around(connection, [case_id])[case_id],
+        dependencies=[
+            f"{one['type']} {one['id']}: {one['status']}{', required' if one['required'] else ''}"
+            for one in dependencies(connection, case_id)
+        ],
+    )
+
+
+def dependencies(connection: sqlite3.Connection, case_id: str) -> list[dict[str, Any]]:
+    """The dependencies of a case, as the API lists them."""
+    rows = connection.execute(SQL["dependencies"], (case_id,))
+    return [{**dict(row), "required": bool(row["required"])} for row in rows]
+
+
+def trail(connection: sqlite3.Connection, case_id: str) -> list[TrailEntry]:
+    """The audit of a case, oldest first."""
+    rows = connection.execute(SQL["trail"], (case_id,))
+    return [TrailEntry(row["at"], row["event"], row["user_id"], json.loads(row["details"])) for row in rows]
+
+
+def found(connection: sqlite3.Connection, ids: Sequence[str], now: str) -> dict[str, Found]:
+    """How these cases stand, with their cancellations and what the audit says of them, keyed by id."""
+    if not ids:
+        return {}
+    given = (ascii_json(list(ids)),)
+    events: dict[str, list[Event]] = {}
+    for case_id, event, key, user in map(tuple, connection.execute(SQL["events"], given)):
+        events.setdefault(case_id, []).append(Event(event, key, user))
+    soon = moments.stamp(moments.read(now) + PATIENCE)
+    requests: dict[str, list[Request]] = {}
+    for case_id, key, operator, state, complete_at, *rest in map(tuple, connection.execute(SQL["requests"], given)):
+        requests.setdefault(case_id, []).append(Request(key, operator, state, complete_at <= soon, *rest))
+    return {
+        row["id"]: Found(
+            status=row["status"],
+            version=str(row["revision"]),
+            cancel=_verdict(row, Verb.CANCEL, now),
+            back=_verdict(row, Verb.REINSTATE, now),
+            requests=tuple(requests.get(row["id"], ())),
+            events=tuple(events.get(row["id"], ())),
+        )
+        for row in connection.execute(SQL["survey"], given)
+    }
+
+
+def due(connection: sqlite3.Connection, now: str) -> bool:
+    """Whether a cancellation is due that nobody has completed yet."""
+    return bool(connection.execute(SQL["due"], (now,)).fetchone()[0])

@@ -1,0 +1,203 @@
+"""What is read of the embedded schedules: pages by keyset, surveys by ids, and what stands around one.
+
+Functions on an open connection; whoever calls gives them a snapshot.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tui_app.database.statements import load
+from tui_app.database.where import SQLITE, Clause, Field, Place, beyond, both, ordering, where
+from tui_app.domain.describe import Kind
+from tui_app.domain.errors import NotFound
+from tui_app.domain.filters import Filter, Op, Term
+from tui_app.domain.items import PAGE_LIMIT, Cursor, Item, Page, PageQuery, Scalar, Seen, Sort
+from tui_app.domain.moments import stamp
+from tui_app.domain.ports import Preview, TrailEntry
+from tui_app.systems.schedules import rules
+from tui_app.systems.schedules.answers import Cancel, Found
+from tui_app.systems.schedules.schema import COLUMNS, WAITING, WAITING_INDEXES
+from tui_app.systems.schedules.words import DESCRIPTION, KINDS, LONGEST_CONTENT, OPEN, PUBLISHING, SEARCHED
+
+SQL = load("tui_app.systems.schedules", "embedded.sql")
+
+_NULLABLE = frozenset({"published", "cancelled", "reason"})
+_ELSEWHERE = {
+    "content": "(SELECT x.content FROM post_variant AS x WHERE x.id = s.post_variant_id)",
+    "post_status": "(SELECT x.status FROM post AS x WHERE x.id = s.post_id)",
+}
+FIELDS: Mapping[str, Field] = {
+    name: Field(_ELSEWHERE.get(name, f"s.{COLUMNS.get(name, name)}"), kind, nullable=name in _NULLABLE)
+    for name, kind in KINDS.items()
+}
+_IDS = ("s.id",)
+_WAITING = Term("status", Op.ANY, OPEN)
+
+
+def ascii_json(value: Any) -> str:
+    """JSON to bind. Half a character in an id cannot be bound as text; as an escape it matches nothing."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def matching(wanted: Filter, as_of: str | None) -> Clause:
+    """The rows of a filter, without those that changed after ``as_of``.
+
+    Raises:
+        MalformedFilter: a field or a value that schedules cannot be filtered by.
+    """
+    return both(
+        where(wanted, FIELDS, SEARCHED, SQLITE),
+        Clause("s.updated_at <= ?", (as_of,)) if as_of is not None else Clause(""),
+        Clause(f"s.{WAITING}") if _WAITING in wanted.terms else Clause(""),
+    )
+
+
+def status_only(wanted: Filter) -> Clause | None:
+    """The filter on the tally of statuses, where it asks for nothing else."""
+    if any(term.field != "status" or term.op is not Op.ANY for term in wanted.terms):
+        return None
+    return where(wanted, {"status": Field("status", Kind.STATUS)}, (), SQLITE)
+
+
+def beyond_place(sort: Sort, cursor: Cursor, *, backward: bool) -> Clause:
+    """Rows beyond a cursor. A row shows null where the column sorts as empty or zero."""
+    field = FIELDS[sort.field]
+    value = ("" if field.kind is not Kind.NUMBER else 0) if cursor.value is None else cursor.value
+    place = Place(value, (cursor.id,))
+    return beyond(field.sql, _IDS, sort, place, backward=backward, mark=("?", "?"))
+
+
+def hint(query: PageQuery) -> str:
+    """The index that has the rows in their order; left alone, SQLite takes that of the status, and sorts them all."""
+    if _WAITING not in query.filter.terms:
+        return ""
+    indexes = {**WAITING_INDEXES, "id": "sqlite_autoindex_schedule_1"}
+    return f"INDEXED BY {indexes[query.sort.field]}" if query.sort.field in indexes else ""
+
+
+def page(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, now: datetime) -> Page:
+    """One page; a row more is read to know whether there are more."""
+    limit = min(query.limit, PAGE_LIMIT)
+    start = Clause("") if query.cursor is None else beyond_place(query.sort, query.cursor, backward=query.backward)
+    clause = both(wanted, start)
+    order = ordering(FIELDS[query.sort.field].sql, _IDS, query.sort, backward=query.backward)
+    sql = SQL["page"].format(longest=LONGEST_CONTENT, hint=hint(query), where=clause.sql, order=order)
+    rows = connection.execute(sql, (*clause.values, limit + 1, 0)).fetchall()
+    items = [item_of(row, now) for row in rows[:limit]]
+    ahead = len(rows) > limit
+    behind = query.cursor is not None and _any_behind(connection, query, wanted, items)
+    if query.backward:
+        return Page(tuple(reversed(items)), more_before=ahead, more_after=behind, as_of=stamp(now))
+    return Page(tuple(items), more_before=behind, more_after=ahead, as_of=stamp(now))
+
+
+def _any_behind(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, items: Sequence[Item]) -> bool:
+    """Whether rows stand against the reading direction. Where nothing was read, every row there is does."""
+    clause = wanted
+    if items:
+        first = Cursor(items[0].fields[query.sort.field], items[0].id)
+        clause = both(wanted, beyond_place(query.sort, first, backward=not query.backward))
+    return bool(connection.execute(SQL["any"].format(hint=hint(query), where=clause.sql), clause.values).fetchone()[0])
+
+
+def _stuck(status: str, claimed_at: str | None, now: datetime) -> bool:
+    return status == PUBLISHING and claimed_at is not None and claimed_at < rules.stuck_before(now)
+
+
+def item_of(row: sqlite3.Row, now: datetime) -> Item:
+    """A row of a page, as an item."""
+    fields: dict[str, Scalar] = {name: row[COLUMNS.get(name, name)] for name in KINDS}
+    return Item(
+        system=DESCRIPTION.system,
+        id=row["id"],
+        status=row["status"],
+        version=str(row["revision"]),
+        verdict=rules.verdict(row["status"], _stuck(row["status"], row["claimed_at"], now)),
+        fields=fields,
+    )
+
+
+def row_of(connection: sqlite3.Connection, item_id: str) -> sqlite3.Row:
+    """The row of one schedule.
+
+    Raises:
+        NotFound: there is none.
+    """
+    sql = SQL["page"].format(
+        longest=LONGEST_CONTENT, hint="", where="s.id = (SELECT value FROM json_each(?))", order="s.id"
+    )
+    row: sqlite3.Row | None = connection.execute(sql, (ascii_json([item_id]), 1, 0)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no schedule {item_id!r}", hint="Copy the id from the table.")
+    return row
+
+
+def survey(connection: sqlite3.Connection, ids: Sequence[str], now: datetime) -> list[Seen]:
+    """What is to be seen of each id, in the order that was given."""
+    seen = [rules.missing(item_id) for item_id in ids]
+    for position, item_id, status, revision, run_at, channel, claimed_at, post_status, others in map(
+        tuple, connection.execute(SQL["survey"], (ascii_json(list(ids)),))
+    ):
+        found = rules.verdict(status, _stuck(status, claimed_at, now))
+        effects = rules.effects(status, channel, post_status, bool(others)) if found.cancellable else ()
+        due = run_at if found.cancellable else None
+        seen[position] = Seen(item_id, status, str(revision), found, effects, due)
+    return seen
+
+
+def arrange(connection: sqlite3.Connection, ids: Sequence[str]) -> list[str]:
+    """The ids by the moment at which they go out, soonest first; those that nobody knows last."""
+    return [row[0] for row in connection.execute(SQL["arrange"], (ascii_json(list(ids)),))]
+
+
+def preview(connection: sqlite3.Connection, item_id: str, now: datetime) -> Preview:
+    """What cancelling one schedule would do.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = row_of(connection, item_id)
+    [around] = connection.execute(SQL["survey"], (ascii_json([item_id]),)).fetchall()
+    facts = rules.Schedule(
+        status=row["status"],
+        channel=row["channel"],
+        content=row["content"],
+        run_at=row["run_at"],
+        local=row["run_at_local"],
+        timezone=row["timezone"],
+        attempts=row["attempts"],
+        owner=row["owner"],
+        post_title=row["title"],
+        post_status=row["post_status"],
+        others=bool(around["others"]),
+        stuck=_stuck(row["status"], row["claimed_at"], now),
+        cut=bool(row["cut"]),
+    )
+    return rules.preview(facts, now)
+
+
+def trail(connection: sqlite3.Connection, item_id: str) -> list[TrailEntry]:
+    """The audit of one schedule, oldest first."""
+    rows = connection.execute(SQL["trail"], (ascii_json([item_id]),))
+    return [TrailEntry(row["at"], row["event"], row["principal"], json.loads(row["details"])) for row in rows]
+
+
+def found(connection: sqlite3.Connection, ids: Sequence[str], now: datetime) -> dict[str, Found]:
+    """How these schedules stand, with their cancellations, keyed by id."""
+    if not ids:
+        return {}
+    given = (ascii_json(list(ids)),)
+    cancels: dict[str, list[Cancel]] = {}
+    for item_id, key, principal in map(tuple, connection.execute(SQL["cancels"], given)):
+        cancels.setdefault(item_id, []).append(Cancel(key, principal))
+    return {
+        row["id"]: Found(
+            row["status"], _stuck(row["status"], row["claimed_at"], now), tuple(cancels.get(row["id"], ()))
+        )
+        for row in connection.execute(SQL["survey"], given)
+    }
