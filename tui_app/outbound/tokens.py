@@ -133,7 +133,7 @@ def _claims(token: Secret) -> Mapping[str, Any]:
     if len(parts) != 3:
         return {}
     try:
-        claims = parse(base64.b64decode(parts[1] + "==", altchars=b"-_", validate=True))
+        claims = parse(base64.b64decode(parts[1] + "=" * (-len(parts[1]) % 4), altchars=b"-_", validate=True))
     except ValueError:
         return {}
     return claims if isinstance(claims, dict) else {}
