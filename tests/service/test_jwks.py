@@ -192,21 +192,23 @@ def dumped(folder):
 
 async def test_a_service_reads_its_keys_anew_when_they_change(tmp_path, path):
     checks = Authenticator({"": KEY}, US, THEM, JwksFile(path))
-    async with listening(create_app(make_backend(make_world(tmp_path), checks))) as url:
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with (
+        listening(create_app(make_backend(make_world(tmp_path), checks))) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False) as http,
+    ):
 
-            async def status(token):
-                return (await http.get("/v1", headers={"Authorization": f"Bearer {token}"})).status_code
+        async def status(token):
+            return (await http.get("/v1", headers={"Authorization": f"Bearer {token}"})).status_code
 
-            assert [await status(signed()), await status(signed("other rsa", "r2"))] == [200, 401]
-            write(path, public("other rsa", "r2"))
-            assert [await status(signed()), await status(signed("other rsa", "r2"))] == [401, 200]
-            path.write_text("{", encoding="utf-8")
-            assert await status(signed("other rsa", "r2")) == 503
-            path.unlink()
-            assert await status(signed("other rsa", "r2")) == 503
-            write(path, public("rsa", "r1"))
-            assert [await status(signed()), await status(signed("other rsa", "r2"))] == [200, 401]
+        assert [await status(signed()), await status(signed("other rsa", "r2"))] == [200, 401]
+        write(path, public("other rsa", "r2"))
+        assert [await status(signed()), await status(signed("other rsa", "r2"))] == [401, 200]
+        path.write_text("{", encoding="utf-8")
+        assert await status(signed("other rsa", "r2")) == 503
+        path.unlink()
+        assert await status(signed("other rsa", "r2")) == 503
+        write(path, public("rsa", "r1"))
+        assert [await status(signed()), await status(signed("other rsa", "r2"))] == [200, 401]
 
 
 def test_keys_that_are_meant_for_something_else_are_passed_over(path):
