@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import schemathesis
@@ -21,16 +22,24 @@ from support.world import WHO, fill, make_world
 from tui_app.config.values import Rate
 from tui_app.service.app import ROUTES, create_app
 from tui_app.service.auth import Authenticator
+from tui_app.service.native.cases import api as case_api
 from tui_app.service.native.dispatch import NativeService
 from tui_app.service.native.idempotency import Answers
 from tui_app.service.openapi import document
+from tui_app.systems.cases import demo
+from tui_app.systems.cases.embedded import EmbeddedCases
+from tui_app.systems.cases.plug import CasesSettings
 
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 PATIENCE = 60
 
 SHELF = Shelf()
 BOXES = SHELF.api({"read": Rate(1000, MINUTE), "open": Rate(20, MINUTE)})
-schema = schemathesis.openapi.from_dict(document(ROUTES, [BOXES]))
+# Without limits, so that it is the handlers that are met.
+FREELY = CasesSettings(native_rate=None, native_read_rate=None)
+
+DESCRIBED = case_api(EmbeddedCases(Path("never-opened.db")).desk, FREELY)
+schema = schemathesis.openapi.from_dict(document(ROUTES, [BOXES, DESCRIBED]))
 
 
 @schemathesis.serializer("application/jsonl")
@@ -44,7 +53,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("fuzz")
     fill(folder / "commands.db", 20)
     world = make_world(folder)
-    native = NativeService([BOXES], Answers(folder / "native.db"), world.clock)
+    demo.seed(folder / "cases.db", 20, world.clock.now())
+    cases = EmbeddedCases(folder / "cases.db")
+    native = NativeService([BOXES, case_api(cases.desk, FREELY)], Answers(folder / "native.db"), world.clock)
     backend = replace(make_backend(world, Authenticator({"": KEY})), native=native)
     ready, over = threading.Event(), asyncio.Event()
     told: list[str] = []
@@ -55,6 +66,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             told.append(address)
             ready.set()
             await over.wait()
+        await cases.close()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()

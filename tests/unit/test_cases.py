@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from tui_app.domain.items import PageQuery, Sort
 from tui_app.domain.plan import Options
 from tui_app.domain.run import Answer, Errand, ItemState, Order, SkipCode, Verified
 from tui_app.domain.verdict import VerdictCode
-from tui_app.systems.cases import answers, demo, rules
+from tui_app.systems.cases import answers, demo, embedded_read, embedded_write, rules
 from tui_app.systems.cases.embedded import EmbeddedCases
 from tui_app.systems.cases.plug import PLUG
 from tui_app.systems.cases.words import DESCRIPTION, EFFECT_WORDS, OPEN, TERMINAL
@@ -800,3 +801,31 @@ async def test_an_open_window_of_the_demo_can_be_used(tmp_path):
     assert {answer.state for answer in told} == {ItemState.REINSTATED}
     assert all(item.status in OPEN for item in [await system.item(case_id) for case_id in opened])
     await system.close()
+
+
+async def test_no_statement_walks_a_whole_table(bench, cases):
+    """What is due, and what belongs to it, is found by an index: a file may hold a million cases."""
+    await bench.add([Given()])
+    tables = (
+        "cases",
+        "workflow",
+        "record",
+        "notification",
+        "stakeholder",
+        "dependency",
+        "audit",
+        "cancellation",
+        "spent",
+    )
+    walked = {}
+    with bench.connected() as connection:
+        for name, sql in {**embedded_write.SQL, **embedded_read.SQL}.items():
+            if "{" in sql.replace("'{reason}'", ""):
+                continue
+            values = dict.fromkeys(re.findall(r":(\w+)", sql), "[]") or ["[]"] * sql.count("?")
+            plan = [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+            names = {*tables, *re.findall(rf"(?:FROM|JOIN) (?:{'|'.join(tables)}) AS (\w+)", sql)}
+            scans = [step for step in plan if step.startswith("SCAN") and step.split()[1] in names]
+            if scans:
+                walked[name] = plan
+    assert walked == {}

@@ -14,7 +14,7 @@ from tui_app.domain.moments import stamp
 from tui_app.domain.run import ItemState
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.schedules.embedded import EmbeddedSchedules
-from tui_app.systems.schedules.embedded_runners import LEASE, EmbeddedStore, publisher
+from tui_app.systems.schedules.embedded_runners import LEASE
 from tui_app.systems.schedules.rules import STUCK_AFTER
 from tui_app.systems.schedules.runners import (
     Delivery,
@@ -23,6 +23,7 @@ from tui_app.systems.schedules.runners import (
     Passed,
     Published,
     Publisher,
+    Runners,
     Standing,
     Unclaimed,
     publish,
@@ -42,8 +43,8 @@ class Town:
     clock: MovableClock
 
     def __post_init__(self) -> None:
-        self.store = EmbeddedStore(self.system.file, self.clock)
-        self.publisher = publisher(self.system.file, self.clock)
+        self.store = self.system.runners.store
+        self.publisher = self.system.runners.publisher
 
     async def scan(self, **options) -> int:
         return await scan(self.store, stop=asyncio.Event(), once=True, **options)
@@ -137,7 +138,7 @@ async def test_two_publishers_publish_each_once(town):
     rows = town.file.add_all([{"run_at": NOW} for _ in range(30)])
     await town.scan()
     other = EmbeddedSchedules(town.file.path, town.clock)
-    done = await asyncio.gather(town.publish(), town.publish(publisher(other.file, town.clock)))
+    done = await asyncio.gather(town.publish(), town.publish(other.runners.publisher))
     await other.close()
     assert sum(one.published for one in done) == 30
     assert sorted(town.outbox()) == sorted(row["id"] for row in rows)
@@ -292,8 +293,9 @@ async def test_a_runner_that_is_told_to_stop_finishes_what_it_began(town):
     stop = asyncio.Event()
     row = town.file.add(run_at=NOW)
     last = Publisher(town.store, town.publisher.queue, Last(town, stop))
-    runners = asyncio.gather(scan(town.store, stop=stop, interval=0.001), publish(last, stop=stop, interval=0.001))
-    assert await asyncio.wait_for(runners, 20) == [1, Published(published=1)]
+    runners = Runners(town.store, last)
+    both = asyncio.gather(runners.scan(stop=stop, interval=0.001), runners.publish(stop=stop, interval=0.001))
+    assert await asyncio.wait_for(both, 20) == [1, Published(published=1)]
     assert town.file.status(row["id"]) == "success"
     assert town.messages() == []
 

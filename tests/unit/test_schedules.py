@@ -356,9 +356,8 @@ async def test_the_scanner_coming_by_is_no_drift_for_the_write(file, system):
     """It is the same schedule, nearer to its time: what was planned while it was pending is cancelled in the queue."""
     row = file.add()
     chunk = await orders(system, [row["id"]])
-    store = embedded_runners.EmbeddedStore(system.file, system.clock)
     system.clock.forward(86_400)
-    assert await store.queue_due(10) == 1
+    assert await system.runners.store.queue_due(10) == 1
     [answer] = await system.execute(chunk, errand())
     assert answer == Answer(ItemState.CANCELLED, before="queued", after="cancelled")
 
@@ -555,7 +554,7 @@ async def test_the_demo_is_a_scheduler_to_work_with(tmp_path):
     waiting = (await system.page(PageQuery(parse("status:queued"), Sort("run_at")))).items
     [answer] = await cancel(system, [waiting[0].id])
     assert answer.state is ItemState.CANCELLED
-    publisher = embedded_runners.publisher(system.file, clock)
+    publisher = system.runners.publisher
     passed = [await publisher.work_one() for _ in waiting]
     assert Counter(passed) == {"published": len(waiting) - 1, "skipped": 1}
     await system.close()

@@ -45,9 +45,13 @@ class Seen:
 
     @property
     def fingerprint(self) -> tuple[str, str, str]:
-        """Status, version and verdict: drift is a different one."""
+        """Status, version and verdict: drift is a different one.
+
+        Where there is a version, it says alone whether the item changed: a system that moves an item one step on
+        without changing what was planned, as a scheduler does with a post that is due, leaves the version as it is.
+        """
         code = self.verdict.code
-        return (self.status, self.version, "" if code is None else code.value)
+        return ("" if self.version else self.status, self.version, "" if code is None else code.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,33 +26,39 @@ SELECT c.id, :event, :now, :operator,
 FROM json_each(:hits) AS h CROSS JOIN cases AS c ON c.id = json_extract(h.value, '$[0]')
 
 -- name: complete
--- The guarded write of a completion: whatever has come in the way meanwhile leaves the case alone.
-UPDATE cases
-SET status = 'cancelled', revision = cases.revision + 1, updated_at = :now, rollback_deadline = :rollback_deadline
-FROM cancellation AS x
-WHERE x.state = 'processing' AND x.complete_at <= :now AND cases.id = x.case_id
-  AND cases.cancellation_id = x.cancellation_id AND +cases.status = 'cancelling'
-  AND cases.active_hold = 0 AND cases.related_orders_status <> 'in_progress' AND cases.critical_alerts = 0
-RETURNING cases.cancellation_id
+-- The guarded write of a completion: whatever has come in the way meanwhile leaves the case alone. What is due is found
+-- by its own index; joined to it, SQLite would walk all cases, and so it would in the statements that follow.
+UPDATE cases SET status = 'cancelled', revision = revision + 1, updated_at = :now, rollback_deadline = :rollback_deadline
+WHERE id IN (SELECT case_id FROM cancellation WHERE state = 'processing' AND complete_at <= :now)
+  AND EXISTS (SELECT 1 FROM cancellation AS x
+              WHERE x.cancellation_id = cases.cancellation_id AND x.state = 'processing' AND x.complete_at <= :now)
+  AND +status = 'cancelling'
+  AND active_hold = 0 AND related_orders_status <> 'in_progress' AND critical_alerts = 0
+RETURNING cancellation_id
 
 -- name: complete_requests
 UPDATE cancellation SET state = 'completed', completed_at = :now, rollback_deadline = :rollback_deadline
 WHERE cancellation_id IN (SELECT value FROM json_each(:hits))
 
 -- name: complete_workflows
-UPDATE workflow SET previous_status = workflow.status, status = 'ended', ended_by = x.cancellation_id
-FROM json_each(:hits) AS h CROSS JOIN cancellation AS x ON x.cancellation_id = h.value
-WHERE workflow.case_id = x.case_id AND workflow.status <> 'ended'
+UPDATE workflow
+SET previous_status = status, status = 'ended',
+    ended_by = (SELECT c.cancellation_id FROM cases AS c WHERE c.id = workflow.case_id)
+WHERE case_id IN (SELECT x.case_id FROM json_each(:hits) AS h CROSS JOIN cancellation AS x ON x.cancellation_id = h.value)
+  AND status <> 'ended'
 
 -- name: complete_records
-UPDATE record SET previous_status = record.status, status = 'case_cancelled', marked_by = x.cancellation_id
-FROM json_each(:hits) AS h CROSS JOIN cancellation AS x ON x.cancellation_id = h.value
-WHERE record.case_id = x.case_id
+UPDATE record
+SET previous_status = status, status = 'case_cancelled',
+    marked_by = (SELECT c.cancellation_id FROM cases AS c WHERE c.id = record.case_id)
+WHERE case_id IN (SELECT x.case_id FROM json_each(:hits) AS h CROSS JOIN cancellation AS x ON x.cancellation_id = h.value)
 
 -- name: complete_reminders
-UPDATE notification SET status = 'withdrawn', cancellation_id = x.cancellation_id
-FROM json_each(:hits) AS h CROSS JOIN cancellation AS x ON x.cancellation_id = h.value
-WHERE notification.case_id = x.case_id AND notification.status = 'pending'
+UPDATE notification
+SET status = 'withdrawn',
+    cancellation_id = (SELECT c.cancellation_id FROM cases AS c WHERE c.id = notification.case_id)
+WHERE case_id IN (SELECT x.case_id FROM json_each(:hits) AS h CROSS JOIN cancellation AS x ON x.cancellation_id = h.value)
+  AND status = 'pending'
 
 -- name: complete_notices
 INSERT INTO notification (case_id, target, subject, text, status, at, cancellation_id)
@@ -108,31 +114,29 @@ SELECT c.id, :event, :now, :operator,
 FROM json_each(:hits) AS h CROSS JOIN cases AS c ON c.id = json_extract(h.value, '$[0]')
 
 -- name: reinstate_workflows
-UPDATE workflow SET status = workflow.previous_status, previous_status = NULL, ended_by = NULL
-FROM json_each(:hits) AS h CROSS JOIN cases AS c ON c.id = json_extract(h.value, '$[0]')
-WHERE workflow.case_id = c.id AND workflow.ended_by = c.cancellation_id
+UPDATE workflow SET status = previous_status, previous_status = NULL, ended_by = NULL
+WHERE case_id IN (SELECT json_extract(value, '$[0]') FROM json_each(:hits))
+  AND ended_by = (SELECT c.cancellation_id FROM cases AS c WHERE c.id = workflow.case_id)
 
 -- name: reinstate_records
-UPDATE record SET status = record.previous_status, previous_status = NULL, marked_by = NULL
-FROM json_each(:hits) AS h CROSS JOIN cases AS c ON c.id = json_extract(h.value, '$[0]')
-WHERE record.case_id = c.id AND record.marked_by = c.cancellation_id
+UPDATE record SET status = previous_status, previous_status = NULL, marked_by = NULL
+WHERE case_id IN (SELECT json_extract(value, '$[0]') FROM json_each(:hits))
+  AND marked_by = (SELECT c.cancellation_id FROM cases AS c WHERE c.id = record.case_id)
 
 -- name: reinstate_reminders
 UPDATE notification SET status = 'pending', cancellation_id = NULL
-FROM json_each(:hits) AS h CROSS JOIN cases AS c ON c.id = json_extract(h.value, '$[0]')
-WHERE notification.case_id = c.id AND notification.cancellation_id = c.cancellation_id
-  AND notification.status = 'withdrawn'
+WHERE case_id IN (SELECT json_extract(value, '$[0]') FROM json_each(:hits))
+  AND cancellation_id = (SELECT c.cancellation_id FROM cases AS c WHERE c.id = notification.case_id)
+  AND status = 'withdrawn'
 
 -- name: reinstate_requests
 UPDATE cancellation SET state = 'reinstated'
-FROM json_each(:hits) AS h CROSS JOIN cases AS c ON c.id = json_extract(h.value, '$[0]')
-WHERE cancellation.cancellation_id = c.cancellation_id
+WHERE cancellation_id IN (SELECT c.cancellation_id
+                          FROM json_each(:hits) AS h CROSS JOIN cases AS c ON c.id = json_extract(h.value, '$[0]'))
 
 -- name: reinstated
 -- Nothing of the cancellation is left on the case; its own row and the audit keep it.
-UPDATE cases SET previous_status = NULL, cancellation_id = NULL
-FROM json_each(:hits) AS h
-WHERE cases.id = json_extract(h.value, '$[0]')
+UPDATE cases SET previous_status = NULL, cancellation_id = NULL WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(:hits))
 
 -- name: audit
 INSERT INTO audit (case_id, event, at, user_id, details) VALUES (:case_id, :event, :at, :user_id, :details)

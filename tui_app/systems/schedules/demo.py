@@ -88,9 +88,9 @@ def seed(path: Path, rows: int, now: datetime | None = None) -> int:
 
 
 def _seed_chunk(connection: sqlite3.Connection, start: int, stop: int, now: datetime) -> int:
-    ids = json.dumps([_id(number) for number in range(start, stop)])
-    there = {row[0] for row in connection.execute(SQL["there"], (ids,))}
-    rows = [_schedule(number, now) for number in range(start, stop) if _id(number) not in there]
+    ids = {_id(number): number for number in range(start, stop)}
+    there = {row[0] for row in connection.execute(SQL["there"], (json.dumps(list(ids)),))}
+    rows = [_schedule(item_id, number, now) for item_id, number in ids.items() if item_id not in there]
     if not rows:
         return 0
     with transaction(connection):
@@ -132,14 +132,14 @@ def _status(number: int) -> str:
     return _RARE.get(number % 100) or _PATTERN[number % len(_PATTERN)]
 
 
-def _schedule(number: int, now: datetime) -> dict[str, Any]:
+def _schedule(item_id: str, number: int, now: datetime) -> dict[str, Any]:
     chance, status = noise("schedule", number), _status(number)
     connection = CONNECTIONS[chance[0] % len(CONNECTIONS)]
     zone = ZONES[chance[1] % len(ZONES)]
     times = _times(number, status, now, chance)
     post = _post(number, now)
     return {
-        "id": _id(number),
+        "id": item_id,
         "post_variant_id": uuid_of("variant", number),
         "channel_connection_id": connection.id,
         "channel_id": connection.channel_id,
@@ -219,7 +219,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _local(moment: datetime, zone: str) -> str:
-    return moment.astimezone(_zone(zone)).strftime("%Y-%m-%dT%H:%M:%S")
+    return moment.astimezone(_zone(zone)).replace(tzinfo=None).isoformat()
 
 
 def _audit(row: dict[str, Any]) -> Iterator[dict[str, Any]]:

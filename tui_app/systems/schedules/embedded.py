@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tui_app.clock import SystemClock
 from tui_app.config.values import Rate
@@ -25,6 +25,9 @@ from tui_app.systems.schedules.desk import Desk
 from tui_app.systems.schedules.embedded_write import cancel, over_limit
 from tui_app.systems.schedules.schema import prepare
 from tui_app.systems.schedules.words import DESCRIPTION
+
+if TYPE_CHECKING:
+    from tui_app.systems.schedules.runners import Runners
 
 CHUNK_SIZE = 500
 """One bulk request: short enough for publishers to wait, long enough for pages to be written once."""
@@ -59,6 +62,13 @@ class EmbeddedSchedules:
     def desk(self) -> Desk:
         """What the native routes call."""
         return Desk(self.file, self.clock)
+
+    @cached_property
+    def runners(self) -> Runners:
+        """Scanner and publisher of this file: what `quash scanner` and `quash publisher` start."""
+        from tui_app.systems.schedules.embedded_runners import runners  # the console never needs them
+
+        return runners(self.file, self.clock)
 
     def check_id(self, text: str) -> str:
         return rules.check_schedule_id(text)

@@ -15,7 +15,7 @@ from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.embedded_read import SQL as READ
 from tui_app.systems.schedules.embedded_read import ascii_json
 from tui_app.systems.schedules.embedded_write import entry
-from tui_app.systems.schedules.runners import Delivery, Job, Publisher, Standing, Unclaimed
+from tui_app.systems.schedules.runners import Delivery, Job, Publisher, Runners, Standing, Unclaimed
 from tui_app.systems.schedules.words import PUBLISHING
 
 SQL = load("tui_app.systems.schedules", "runners.sql")
@@ -140,9 +140,10 @@ class OutboxChannel:
         return None if row is None else str(row["at"])
 
 
-def publisher(file: SqliteFile, clock: Clock) -> Publisher:
-    """A publisher on one file."""
-    return Publisher(EmbeddedStore(file, clock), EmbeddedQueue(file, clock), OutboxChannel(file, clock))
+def runners(file: SqliteFile, clock: Clock) -> Runners:
+    """Scanner and publisher on one file."""
+    store = EmbeddedStore(file, clock)
+    return Runners(store, Publisher(store, EmbeddedQueue(file, clock), OutboxChannel(file, clock)))
 
 
 def _message(row: sqlite3.Row) -> dict[str, Any]:

@@ -222,6 +222,22 @@ async def publish(
     return done
 
 
+@dataclass(frozen=True, slots=True)
+class Runners:
+    """Both runners of one place, ready to be started."""
+
+    store: Store
+    publisher: Publisher
+
+    async def scan(self, *, stop: asyncio.Event, once: bool = False, interval: float = INTERVAL) -> int:
+        """See :func:`scan`."""
+        return await scan(self.store, stop=stop, once=once, interval=interval)
+
+    async def publish(self, *, stop: asyncio.Event, once: bool = False, interval: float = INTERVAL) -> Published:
+        """See :func:`publish`."""
+        return await publish(self.publisher, stop=stop, once=once, interval=interval)
+
+
 async def _work(step: Callable[[], Awaitable[bool]], *, stop: asyncio.Event, once: bool, interval: float) -> None:
     """Take steps while there is something to do; a step that has begun is finished."""
     while not stop.is_set():

@@ -1,0 +1,34 @@
+"""A post whose time comes between plan and run: the scanner moves it on, and it is still the one that was meant."""
+
+import asyncio
+
+from support.schedules_bench import ScheduleFile
+from support.world import MovableClock, make_world
+from tui_app.domain.drift import DriftKind, drift
+from tui_app.domain.items import Seen, Selection
+from tui_app.domain.run import ItemState, Verified
+from tui_app.domain.verdict import YES
+from tui_app.systems.schedules.embedded import EmbeddedSchedules
+
+
+async def test_what_the_scanner_queued_since_the_plan_is_cancelled(tmp_path):
+    file, clock = ScheduleFile(tmp_path / "schedules.db"), MovableClock()
+    world = make_world(tmp_path, {"schedules": EmbeddedSchedules(file.path, clock)})
+    due = file.add(run_at="2026-01-02T03:05:00.000000Z")
+    plan = await world.plan(Selection("schedules", ids=(due["id"],)))
+    clock.forward(3600)
+    system = EmbeddedSchedules(file.path, clock)
+    assert await system.runners.scan(stop=asyncio.Event(), once=True) == 1
+    assert file.status(due["id"]) == "queued"
+    run = await world.worker().drive((await world.confirm(plan)).id)
+    assert run.states == {ItemState.CANCELLED: 1}
+    assert run.verified == {Verified.YES: 1}
+    assert file.status(due["id"]) == "cancelled"
+    await system.close()
+    await world.close()
+
+
+def test_a_version_alone_says_whether_an_item_changed():
+    assert drift(Seen("a", "pending", "7", YES), Seen("a", "queued", "7", YES)) is DriftKind.UNCHANGED
+    assert drift(Seen("a", "pending", "7", YES), Seen("a", "pending", "8", YES)) is DriftKind.CHANGED
+    assert drift(Seen("a", "pending", "", YES), Seen("a", "queued", "", YES)) is DriftKind.CHANGED
