@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -36,9 +35,9 @@ class Header(Widget):
         self.run_worker(Deferred(self._look_at_tokens()), group="credentials", exclusive=True, exit_on_error=False)
 
     async def _look_at_tokens(self) -> None:
-        before = ending(self._credentials, datetime.now(UTC))
+        before = ending(self._credentials, self.app.clock())
         self._credentials = await self.app.link.credentials()
-        if before or ending(self._credentials, datetime.now(UTC)):
+        if before or ending(self._credentials, self.app.clock()):
             self.refresh()
 
     def _about_changed(self, about: About | None) -> None:
@@ -77,7 +76,7 @@ class Header(Widget):
             return safe("connecting ")
         named = about.environment.upper() if about.environment == PRODUCTION else about.environment
         rights = "read-only" if about.read_only else "may write"
-        ends = ending(self._credentials, datetime.now(UTC))
+        ends = ending(self._credentials, self.app.clock())
         if ends:
             rights = f"{rights} | {ends}"
         if about.environment == about.profile:
