@@ -16,7 +16,7 @@ from tui_app.domain.drift import DriftKind, drift
 from tui_app.domain.errors import OutcomeUnknown, Unavailable
 from tui_app.domain.items import Seen
 from tui_app.domain.moments import stamp
-from tui_app.domain.ports import Clock, Reply, System
+from tui_app.domain.ports import Clock, Held, Reply, System
 from tui_app.domain.records import Claim, RunItem, RunRecord
 from tui_app.domain.run import EFFECTIVE, Answer, Errand, ItemState, Order, Outcome, SkipCode, item_key
 from tui_app.domain.stores import WorkStore
@@ -74,14 +74,14 @@ class _Sorted:
 
     final: list[Outcome] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
-    held: dict[int, Unavailable] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
 
     @classmethod
     def of(cls, items: Sequence[RunItem], orders: Sequence[Order], replies: Sequence[Reply]) -> _Sorted:
         made = cls()
         for one, order, reply in zip(items, orders, replies, strict=True):
             position = one.item.position
-            if isinstance(reply, Unavailable):
+            if isinstance(reply, Held):
                 made.held[position] = reply
             elif reply.state is ItemState.ACCEPTED:
                 made.waiting.append(position)
