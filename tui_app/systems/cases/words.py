@@ -46,6 +46,9 @@ BACK = "CASE_BACK"
 RESTARTED = "CASE_WORKFLOW_RESTARTED"
 RESTORED = "CASE_RECORD_RESTORED"
 TOLD = "CASE_TOLD"
+NOTIFIED_UNNAMED = "CASE_NOTIFIED_UNNAMED"
+FINAL = "CASE_FINAL"
+NOT_READ = "CASE_IMPACT_NOT_READ"
 
 EFFECT_WORDS = {
     NOTIFIED: EffectWords(
@@ -93,6 +96,21 @@ EFFECT_WORDS = {
     TOLD: EffectWords(
         one="{target} was told of the cancellation, and is not told of this",
         many="{count} notifications to {target} told of the cancellation; none tells of this",
+        warning=True,
+    ),
+    NOTIFIED_UNNAMED: EffectWords(
+        one="{target} will be told of it; the server does not name them",
+        many="{count} cases: {target} will be told of each; the server does not name them",
+        notifies=True,
+    ),
+    FINAL: EffectWords(
+        one="it cannot be reinstated afterwards",
+        many="{count} cases cannot be reinstated afterwards",
+        irreversible=True,
+    ),
+    NOT_READ: EffectWords(
+        one="what it touches is not known: {target}",
+        many="{count} cases: what they touch is not known: {target}",
         warning=True,
     ),
 }
