@@ -7,6 +7,7 @@ import pytest
 
 from support.benches import Bench, embedded_bench
 from support.cases_bench import cases_bench
+from support.cases_http_bench import cases_http_bench
 from support.scenes import set_scene
 from support.schedules_bench import schedules_bench
 from tui_app.domain.ports import System
@@ -25,6 +26,7 @@ BENCHES: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager
     "commands-embedded": lambda request: embedded_bench(request.getfixturevalue("tmp_path")),
     "commands-postgres": _postgres,
     "cases-embedded": lambda request: cases_bench(request.getfixturevalue("tmp_path")),
+    "cases-http": lambda request: cases_http_bench(request.getfixturevalue("tmp_path")),
     "schedules-embedded": lambda request: schedules_bench(request.getfixturevalue("tmp_path")),
 }
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotAllowed, OutcomeUnknown, RateLimited, Unavailable
-from tui_app.domain.items import Seen
 from tui_app.domain.ports import Reply
 from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, Verified
 from tui_app.domain.verdict import VerdictCode
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
 KEY_LIVES = timedelta(hours=24)
 """How long a server knows a key: later the same request would be another one."""
 
-FRESH = timedelta(seconds=5)
-"""How long a case need not be read again that has just been read for this very order."""
-
 PROCESSING = timedelta(minutes=15)
 """How long a cancellation may take to become complete before nobody waits for it any more."""
 
@@ -51,8 +47,6 @@ FIRST_POLL, LONGEST_POLL = timedelta(seconds=0.5), timedelta(seconds=30)
 
 KEY_BUSY = 2.0
 """Seconds to wait where a key is still being processed, and the server does not say for how long."""
-
-MOST_FRESH = 10_000
 
 _KEY_WORDS = ("KEY", "IDEMPOTEN", "REQUEST_IN_PROGRESS")
 
@@ -75,14 +69,6 @@ class Conduct:
     inquiry: Inquiry
     _taken: dict[str, _Taken] = field(default_factory=dict)
     _later: dict[str, datetime] = field(default_factory=dict)
-    _fresh: dict[str, tuple[Seen, datetime]] = field(default_factory=dict)
-
-    def note(self, seen: list[Seen]) -> None:
-        """Remember what was just seen: orders made of it need no second look."""
-        if len(self._fresh) + len(seen) > MOST_FRESH:
-            self._fresh.clear()
-        now = self.line.clock.now()
-        self._fresh.update((one.id, (one, now)) for one in seen)
 
     async def send(self, order: Order, errand: Errand) -> Reply:
         """Send an order that is still as it was seen; a reply that is no answer says that it did not reach the server.
@@ -105,9 +91,6 @@ class Conduct:
 
     async def _held_back(self, order: Order, errand: Errand) -> Answer | None:
         """The answer for what cannot be sent as it was meant; none where nothing is in the way."""
-        seen, at = self._fresh.pop(order.id, (None, self.line.clock.now()))
-        if seen == order.seen and self.line.clock.now() - at <= FRESH and order.seen.verdict.cancellable:
-            return None
         standing = await self.inquiry.standing(order.id)
         if standing is None:
             return judged(order, None, errand, settling=False)

@@ -10,10 +10,13 @@ from tui_app.domain.ports import TrailEntry
 from tui_app.domain.run import Errand, Order
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import COMPLETED, PROCESSING, WITHDRAWN, Event, Request
-from tui_app.systems.cases.words import CANCELLED
+from tui_app.systems.cases.words import CANCELLED, CANCELLING
 
 WINDOW = timedelta(hours=2)
 """How long a cancellation can be undone where a server only tells when it was made: the runbook's window."""
+
+SOON = timedelta(seconds=60)
+"""How long a cancellation of somebody else is waited for; one that takes longer is an answer."""
 
 SKEW = timedelta(minutes=2)
 """How far the server's clock may be behind ours when an entry of its audit is taken for ours by its words."""
@@ -47,29 +50,38 @@ def is_ours(entry: TrailEntry, order: Order, errand: Errand, users: set[str]) ->
     return at is not None and moments.read(at) >= moments.read(order.sent_at) - SKEW
 
 
-def request_of(
+def requests_of(
+    order: Order, trail: Sequence[TrailEntry], events: Sequence[Event], status: str, now: str, due: str | None
+) -> tuple[Request, ...]:
+    """The cancellations that the audit tells of: that under our key, and one of somebody else that is decided soon."""
+    ours = _of_our_key(order, trail, events, status, due)
+    if ours is not None:
+        return (ours,)
+    # The audit is read after the status: it may tell of the end already.
+    if status != CANCELLING or not events or events[-1].event not in (rules.REQUESTED_EVENT, rules.CANCEL_EVENT):
+        return ()
+    at = shapes.moment_of(trail[-1].at)
+    soon = at is not None and moments.read(now) - moments.read(at) < SOON
+    return (Request(events[-1].key, events[-1].operator or "", PROCESSING, soon),)
+
+
+def _of_our_key(
     order: Order, trail: Sequence[TrailEntry], events: Sequence[Event], status: str, due: str | None
 ) -> Request | None:
-    """What became of the cancellation under our key, as the audit tells; none where it tells nothing of it.
+    """What became of the cancellation under our key. An entry alone does not say that it is complete: the status does.
 
-    An entry is no proof that it is complete: the status says so, or that the case was brought back since.
+    Where the case was brought back since, the entry is all there is.
     """
-    ours = [(one, entry) for one, entry in zip(events, trail, strict=True) if one.key == order.key]
-    user = ours[-1][0].operator or "" if ours else ""
-    kinds = {one.event: entry for one, entry in ours}
-    if rules.CANCEL_EVENT in kinds:
-        place = max(
-            place for place, one in enumerate(events) if (one.event, one.key) == (rules.CANCEL_EVENT, order.key)
-        )
-        since = any(one.event == rules.REINSTATE_EVENT for one in events[place:])
-        if status != CANCELLED and not since:
+    places = {one.event: place for place, one in enumerate(events) if one.key == order.key}
+    user = next((one.operator or "" for one in events if one.key == order.key), "")
+    if rules.CANCEL_EVENT in places:
+        since = events[places[rules.CANCEL_EVENT] :]
+        if status != CANCELLED and not any(one.event == rules.REINSTATE_EVENT for one in since):
             return Request(order.key, user, PROCESSING)
         return Request(order.key, user, COMPLETED, undo_until=due)
-    if rules.WITHDRAWN_EVENT in kinds:
-        details = kinds[rules.WITHDRAWN_EVENT].details
+    if rules.WITHDRAWN_EVENT in places:
+        details = trail[places[rules.WITHDRAWN_EVENT]].details
         code = shapes.text_of(details.get("code")) or "WITHDRAWN"
         said = shapes.text_of(details.get("message")) or "the server took the cancellation back"
         return Request(order.key, user, WITHDRAWN, code=code, message=said)
-    if rules.REQUESTED_EVENT in kinds:
-        return Request(order.key, user, PROCESSING)
-    return None
+    return Request(order.key, user, PROCESSING) if rules.REQUESTED_EVENT in places else None

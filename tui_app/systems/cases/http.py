@@ -11,7 +11,7 @@ from typing import TypeVar
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import NotFound, RateLimited, Unavailable
 from tui_app.domain.filters import Filter
-from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort
+from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
 from tui_app.domain.run import Errand, Order, Verification
 from tui_app.domain.verdict import Verdict, VerdictCode
@@ -67,8 +67,9 @@ class HttpCases:
     ) -> Count:
         if before is not None:
             # The API cannot be asked how many stand before a row.
+            check_sort(before[0], DESCRIPTION.sortable)
             return Count(0, exact=False)
-        return await self._lists.count(wanted)
+        return await self._lists.count(wanted, as_of)
 
     async def item(self, item_id: str) -> Item:
         return item_of(await self._standing(item_id))
@@ -89,10 +90,7 @@ class HttpCases:
         for one in troubles:
             if not isinstance(one, Unavailable) or len(troubles) == len(found):
                 raise one
-        seen = [_unread(one, trouble) for one, trouble in zip(ids, found, strict=True)]
-        if verb is Verb.CANCEL:
-            self._conduct.note(seen)
-        return seen
+        return [_unread(one, told) for one, told in zip(ids, found, strict=True)]
 
     async def arrange(self, ids: Sequence[str]) -> list[str]:
         return list(ids)
@@ -108,8 +106,8 @@ class HttpCases:
 
     async def trail(self, item_id: str) -> list[TrailEntry]:
         trail, unread = await self._inquiry.audit(item_id)
-        if unread:
-            raise NotFound(f"the audit of case {item_id} cannot be read: {unread}")
+        if unread and await self._inquiry.standing(item_id) is not None:
+            raise NotFound(f"the audit of case {item_id} cannot be read: {unread}", hint="Ask whoever runs the API.")
         return trail
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:

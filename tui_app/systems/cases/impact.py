@@ -10,7 +10,7 @@ from datetime import timedelta
 from tui_app.domain import moments
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.verdict import Effect, Verdict
-from tui_app.systems.cases.rules import lasting, notice
+from tui_app.systems.cases.rules import lasting, notice, title
 from tui_app.systems.cases.shapes import Holds, Impact
 from tui_app.systems.cases.words import BILLING, DOWNSTREAM, FINAL, NOT_READ, NOTIFIED_UNNAMED, REVERSIBLE
 
@@ -44,10 +44,10 @@ def effects(impact: Impact, now: str) -> tuple[Effect, ...]:
 
 
 def preview(
-    verdict: Verdict, holds: Holds | None, unread: str, impact: Impact, missing: str, now: str, title: str | None
+    verdict: Verdict, holds: Holds | None, unread: str, impact: Impact, missing: str, now: str, name: str | None
 ) -> Preview:
     """The verdict and impact of one case. ``unread`` and ``missing`` say why holds and impact are not known."""
-    sections = [Section("Title", tuple((title or f"title {NOT_KNOWN}").splitlines())), _dependencies(holds, unread)]
+    sections = [title(f"title {NOT_KNOWN}" if name is None else name), _dependencies(holds, unread)]
     warnings = list(impact.warnings)
     if holds is None and verdict.cancellable:
         warnings.insert(0, f"dependencies not read: {unread}")

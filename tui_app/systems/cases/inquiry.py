@@ -15,7 +15,7 @@ from tui_app.domain.run import Errand, Order
 from tui_app.domain.verdict import Effect, Verdict, VerdictCode
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Event, Found
-from tui_app.systems.cases.evidence import cancels, deadline_in, is_ours, request_of
+from tui_app.systems.cases.evidence import cancels, deadline_in, is_ours, requests_of
 from tui_app.systems.cases.impact import effects
 from tui_app.systems.cases.line import CASES, CaseLine
 from tui_app.systems.cases.words import BACK, CANCELLED, NOT_READ, TERMINAL
@@ -196,14 +196,14 @@ class Inquiry:
             return None, ""
         trail, unread = await self.audit(order.id)
         ours = {await self.line.user(), errand.operator}
-        events = tuple(
+        told = [
             Event(one.event, order.key if is_ours(one, order, errand, ours) else shapes.key_in(one.details), one.actor)
             for one in trail
-        )
+        ]
         due = standing.told.deadline or deadline_in(trail)
         back = rules.reinstating(standing.status, due, standing.now)
-        request = request_of(order, trail, events, standing.status, due)
-        requests = () if request is None else (request,)
+        requests = requests_of(order, trail, told, standing.status, standing.now, due)
+        events = tuple(one for one in told if one.event in (rules.CANCEL_EVENT, rules.REINSTATE_EVENT))
         return Found(standing.status, standing.version, standing.verdict(), back, requests, events), unread
 
     async def _of(self, case_id: str, *parts: str, patient: bool) -> Response:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tui_app.domain import moments
-from tui_app.domain.errors import MalformedFilter, NotAllowed, Unavailable
+from tui_app.domain.errors import MalformedFilter, NotAllowed, Unavailable, UsageProblem
 from tui_app.domain.filters import Filter, Op, Term
 from tui_app.domain.items import PAGE_LIMIT, Count, Item, Page, PageQuery, Scalar, check_sort
 from tui_app.domain.verdict import Verdict, VerdictCode
@@ -51,10 +51,10 @@ class Lists:
                 return _listed(query, response)
         return await self._brought(query)
 
-    async def count(self, wanted: Filter) -> Count:
+    async def count(self, wanted: Filter, as_of: str | None) -> Count:
         """How many cases match, as the server says, or ids are named."""
         if self.there is not False:
-            response = await self._ask(PageQuery(wanted, DESCRIPTION.default_sort, limit=1))
+            response = await self._ask(PageQuery(wanted, DESCRIPTION.default_sort, limit=1, as_of=as_of))
             if response is not None:
                 told = response.json["pagination"]
                 return Count(int(told.get("total") or 0), exact=told.get("total_exact") is True)
@@ -71,7 +71,10 @@ class Lists:
             "cursor": None if query.cursor is None else query.cursor.encode(),
             "as_of": query.as_of,
         }
-        response = await self.inquiry.line.get(*CASES, query=asked)
+        try:
+            response = await self.inquiry.line.get(*CASES, query=asked)
+        except UsageProblem as error:
+            raise MalformedFilter(error.message) from error
         if response.status in (400, 422) and self.there:
             raise MalformedFilter(shapes.problem(response.json, response.text).message)
         body = response.json if response.ok and isinstance(response.json, dict) else {}

@@ -15,7 +15,7 @@ from tui_app.domain import moments
 from tui_app.domain.items import Scalar
 from tui_app.domain.ports import TrailEntry
 from tui_app.systems.cases.rules import CANCEL_EVENT, REINSTATE_EVENT, REQUESTED_EVENT, WITHDRAWN_EVENT, Standing
-from tui_app.systems.cases.words import CANCELLED, CANCELLING, NO_ORDER, ORDER_IN_PROGRESS
+from tui_app.systems.cases.words import CANCELLED, CANCELLING, LONGEST_TITLE, NO_ORDER, ORDER_IN_PROGRESS
 
 LONGEST = 500
 """Characters of a server's own words that are kept."""
@@ -84,11 +84,11 @@ class Problem:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def text_of(value: Any) -> str | None:
+def text_of(value: Any, longest: int = LONGEST) -> str | None:
     """A text of the server, held to a length; numbers are texts as well."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return str(value)[:LONGEST]
+    return str(value)[:longest]
 
 
 def moment_of(value: Any) -> str | None:
@@ -130,7 +130,7 @@ def told(value: Any, text: str = "") -> Told:
     metadata = case.get("metadata")
     more = metadata if isinstance(metadata, dict) else {}
     shown = {**more, **case}
-    fields = {name: text_of(shown.get(name)) for name in ("type", "title", "priority", "environment")}
+    fields = {name: text_of(shown.get(name), LONGEST_TITLE) for name in ("type", "title", "priority", "environment")}
     reinstated = case.get("reinstated")
     return Told(
         status=status_word(case.get("status")),
