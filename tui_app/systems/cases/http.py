@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import NotFound, RateLimited, Unavailable
+from tui_app.domain.errors import NotFound, QuashError, RateLimited, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
@@ -85,12 +85,17 @@ class HttpCases:
 
         One that cannot be read is not known, and blocks itself; where none can be, the server is unavailable.
         """
-        found = await asyncio.gather(*(self._inquiry.seen(one, verb) for one in ids), return_exceptions=True)
-        troubles = [one for one in found if isinstance(one, BaseException)]
-        for one in troubles:
-            if not isinstance(one, Unavailable) or len(troubles) == len(found):
-                raise one
+        found = await _all(self._seen(one, verb) for one in ids)
+        troubles = [one for one in found if isinstance(one, Unavailable)]
+        if troubles and len(troubles) == len(found):
+            raise troubles[0]
         return [_unread(one, told) for one, told in zip(ids, found, strict=True)]
+
+    async def _seen(self, case_id: str, verb: Verb) -> Seen | Unavailable:
+        try:
+            return await self._inquiry.seen(case_id, verb)
+        except Unavailable as trouble:
+            return trouble
 
     async def arrange(self, ids: Sequence[str]) -> list[str]:
         return list(ids)
@@ -140,16 +145,28 @@ class HttpCases:
         await self._line.service.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    error: QuashError
+
+
 async def _all(asked: Iterable[Awaitable[T]]) -> list[T]:
-    """What all of them return, once all have; whatever one of them raises is raised after that."""
-    told = await asyncio.gather(*asked, return_exceptions=True)
+    """What all of them return, once all have; what one of them raises is raised after that, and ends no other."""
+
+    async def kept(one: Awaitable[T]) -> T | _Raised:
+        try:
+            return await one
+        except QuashError as error:
+            return _Raised(error)
+
+    told = await asyncio.gather(*(kept(one) for one in asked))
     for one in told:
-        if isinstance(one, BaseException):
-            raise one
-    return [one for one in told if not isinstance(one, BaseException)]
+        if isinstance(one, _Raised):
+            raise one.error
+    return [one for one in told if not isinstance(one, _Raised)]
 
 
-def _unread(case_id: str, found: Seen | BaseException) -> Seen:
+def _unread(case_id: str, found: Seen | Unavailable) -> Seen:
     if isinstance(found, Seen):
         return found
     return Seen(case_id, "", "", Verdict.no(VerdictCode.NOT_KNOWN, f"it could not be read: {found}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -80,18 +81,20 @@ class Inquiry:
 
     line: CaseLine
     _permission: _Permission = field(default_factory=_Permission)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def permitted(self, run_id: str | None = None, *, anew: bool = False) -> bool | None:
         """Whether the user holds the permission to cancel; none where the server does not say. Asked once a run."""
-        last, now = self._permission, self.line.clock.now()
-        recent = last.at is not None and now - last.at < ASKED_AGAIN
-        if not anew and last.at is not None and (last.run_id == run_id if run_id is not None else recent):
-            return last.held
-        user = await self.line.user()
-        response = await self.line.get("api", "v1", "users", user, "permissions", PERMISSION, patient=True)
-        held = shapes.allowed(response.status, response.json)
-        self._permission = _Permission(held, run_id or last.run_id, now, last.had or bool(held))
-        return held
+        async with self._asking:
+            last, now = self._permission, self.line.clock.now()
+            recent = last.at is not None and now - last.at < ASKED_AGAIN
+            if not anew and last.at is not None and (last.run_id == run_id if run_id is not None else recent):
+                return last.held
+            user = await self.line.user()
+            response = await self.line.get("api", "v1", "users", user, "permissions", PERMISSION, patient=True)
+            held = shapes.allowed(response.status, response.json)
+            self._permission = _Permission(held, run_id or last.run_id, now, last.had or bool(held))
+            return held
 
     async def check_permission(self, run_id: str) -> None:
         """The first check of the runbook, once a run, and a stop where what was held is held no more.
