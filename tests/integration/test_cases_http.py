@@ -82,7 +82,7 @@ async def test_a_preview_tells_impact_and_dependencies():
         assert codes == {NOTIFIED_UNNAMED: "2 people", DOWNSTREAM: "lims", REVERSIBLE: "2 hours"}
         assert seen.effects == found.effects
         assert found.warnings == ("slides are cut",)
-        assert "estimated duration: 5 seconds" in dict((one.title, one.lines) for one in found.sections)["Impact"]
+        assert "estimated duration: 5 seconds" in {one.title: one.lines for one in found.sections}["Impact"]
         assert (held.verdict.code, held.verdict.reason) == (
             VerdictCode.ACTIVE_HOLD,
             "an active hold is on it: hold LEGAL-1",

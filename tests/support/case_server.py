@@ -20,7 +20,7 @@ from support.raw_server import Answered, Asked, RawServer, raw_server
 from support.world import MovableClock
 from tui_app.config.values import Rate
 from tui_app.domain import moments
-from tui_app.domain.errors import RateLimited
+from tui_app.domain.errors import RateLimited, Unavailable
 from tui_app.domain.run import Errand, ItemState, Order
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
@@ -271,7 +271,7 @@ class Way:
         """An adapter as a process of its own has it: it remembers nothing of others."""
         tokens = TokenSource.given(TOKEN)
         clock = self.server.clock
-        service = HttpService(self.raw.url, tokens=tokens, clock=clock, patience=self.patience)
+        service = HttpService(self.raw.url, tokens=tokens, clock=clock, patience=self.patience, connect=self.patience)
 
         async def wait(seconds: float) -> None:
             self.waits.append(seconds)
@@ -312,6 +312,8 @@ async def carried_out(
         way.server.clock.forward(waited)
         for ask, places in ((system.execute, limited), (system.reconcile, open_)):
             if places:
-                again = await ask([sent[at] for at in places], why)
-                replies = [dict(zip(places, again, strict=True)).get(at, one) for at, one in enumerate(replies)]
+                again = dict(zip(places, await ask([sent[at] for at in places], why), strict=True))
+                # What was accepted and could not be looked at stays as it is.
+                stays = {at for at, one in again.items() if at in open_ and isinstance(one, Unavailable)}
+                replies = [one if at in stays else again.get(at, one) for at, one in enumerate(replies)]
     return replies
