@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from tui_app.domain.describe import Description, Verb
@@ -22,7 +23,7 @@ from tui_app.systems.cases.inquiry import Inquiry, Standing
 from tui_app.systems.cases.line import CaseLine
 from tui_app.systems.cases.lists import Lists, item_of
 from tui_app.systems.cases.shapes import Impact
-from tui_app.systems.cases.words import DESCRIPTION
+from tui_app.systems.cases.words import SUMMED
 
 T = TypeVar("T")
 
@@ -46,7 +47,12 @@ class HttpCases:
 
     @property
     def description(self) -> Description:
-        return DESCRIPTION if self._lists.there is not False else replace(DESCRIPTION, lists=False)
+        return SUMMED if self._lists.there is not False else replace(SUMMED, lists=False)
+
+    @property
+    def credentials_expire(self) -> datetime | None:
+        """When the token at hand ends; none where it does not say, or none was needed yet."""
+        return None if self._line.tokens is None else self._line.tokens.expires_at
 
     @property
     def chunk_size(self) -> int:
@@ -67,7 +73,7 @@ class HttpCases:
     ) -> Count:
         if before is not None:
             # The API cannot be asked how many stand before a row.
-            check_sort(before[0], DESCRIPTION.sortable)
+            check_sort(before[0], SUMMED.sortable)
             return Count(0, exact=False)
         return await self._lists.count(wanted, as_of)
 

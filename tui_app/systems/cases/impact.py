@@ -10,7 +10,7 @@ from datetime import timedelta
 from tui_app.domain import moments
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.verdict import Effect, Verdict
-from tui_app.systems.cases.rules import lasting, notice, title
+from tui_app.systems.cases.rules import lasting, title
 from tui_app.systems.cases.shapes import Holds, Impact
 from tui_app.systems.cases.words import BILLING, DOWNSTREAM, FINAL, NOT_READ, NOTIFIED_UNNAMED, REVERSIBLE
 
@@ -60,8 +60,7 @@ def preview(
     if impact.notifications != 0:
         people = NOT_KNOWN if impact.notifications is None else str(impact.notifications)
         whom = f"people: {people}; the server does not name them"
-        told = ("the server writes the text; ours stands in the notes:", *notice("(your reason)").splitlines()[-1:])
-        sections.append(Section("Notified", (whom, *told)))
+        sections.append(Section("Notified", (whom, "the server writes the text, and has your words as its notes")))
     return Preview(verdict, effects(impact, now), tuple(warnings), tuple(sections))
 
 
