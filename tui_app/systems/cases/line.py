@@ -57,7 +57,7 @@ class CaseLine:
         self.tokens = tokens
         self.clock = clock
         self.contact = contact
-        self._operator = operator
+        self.operator = operator
         self._wait = wait
         self._closed_until: datetime | None = None
 
@@ -68,9 +68,9 @@ class CaseLine:
             NotSignedIn: there is no token.
         """
         if self.tokens is None:
-            return self._operator
+            return self.operator
         await self.tokens.current()
-        return self.tokens.subject or self._operator
+        return self.tokens.subject or self.operator
 
     async def get(self, *parts: str, query: Mapping[str, Any] | None = None, patient: bool = False) -> Response:
         """Read, again and again where the trouble may pass; ``patient`` waits for limits as well.
