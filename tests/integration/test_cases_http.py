@@ -5,17 +5,27 @@ from datetime import timedelta
 
 import pytest
 
-from support.case_server import JANE, Quirks, carried_out, case_server
+from support.case_server import JANE, TOKEN, Quirks, carried_out, case_server
 from support.orders import errand, orders
-from tui_app.config.values import Rate
+from tui_app.config.places import Rooms
+from tui_app.config.values import Address, Rate
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
-from tui_app.domain.errors import MalformedFilter, MalformedId, NotAllowed, NotFound, RateLimited, Unavailable
+from tui_app.domain.errors import (
+    MalformedFilter,
+    MalformedId,
+    NotAllowed,
+    NotFound,
+    NotSignedIn,
+    RateLimited,
+    Unavailable,
+)
 from tui_app.domain.filters import parse
 from tui_app.domain.items import PageQuery, Sort
 from tui_app.domain.plan import Options
 from tui_app.domain.run import Answer, ItemState, SkipCode, Verified
 from tui_app.domain.verdict import VerdictCode
+from tui_app.systems.cases.plug import PLUG, CasesSettings
 from tui_app.systems.cases.words import DOWNSTREAM, NOT_READ, NOTIFIED_UNNAMED, REVERSIBLE
 
 ONE = "CASE-1"
@@ -435,3 +445,26 @@ async def test_what_changed_since_it_was_seen_is_skipped():
         assert isinstance(answer, Answer)
         assert (answer.state, answer.code) == (ItemState.SKIPPED, SkipCode.DRIFTED)
         assert way.server.effects == []
+
+
+async def test_a_profile_opens_it_with_the_token_of_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("QUASH_CASES_TOKEN", TOKEN)
+    async with case_server(ONE) as way:
+        settings = CasesSettings(url=Address(way.raw.url), rate=Rate(5, timedelta(minutes=1)), contact="#case-ops")
+        system = PLUG.open(settings, Rooms(tmp_path))
+        system.act_for(JANE)
+        assert system.chunk_size == 1
+        assert await system.identity() == way.raw.url
+        [seen] = await system.survey([ONE])
+        assert seen.verdict.cancellable
+        await system.close()
+
+
+async def test_a_token_that_is_missing_is_named(monkeypatch, tmp_path):
+    monkeypatch.delenv("QUASH_CASES_TOKEN", raising=False)
+    async with case_server(ONE) as way:
+        system = PLUG.open(CasesSettings(url=Address(way.raw.url)), Rooms(tmp_path))
+        with pytest.raises(NotSignedIn) as missing:
+            await system.survey([ONE])
+        assert "QUASH_CASES_TOKEN" in missing.value.message
+        assert way.raw.log == []

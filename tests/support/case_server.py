@@ -200,7 +200,7 @@ class CaseServer:
         case.before, case.status, case.polls = case.status, "processing", self.quirks.polls
         case.updated, case.deadline = moments.stamp(now), moments.stamp(now + WINDOW)
         self.effects.append((case_id, key))
-        self._record(case, "CASE_CANCELLED", key, {"previous_status": case.before, **body})
+        self._record(case, "CASE_CANCELLED", key, {"previous_status": case.before, **body}, case.updated)
         told = {"estimated_completion": moments.stamp(now), "rollback_deadline": case.deadline}
         return Answered(200, {"case_id": case_id, "cancellation_id": key[:8], "status": "processing", **told})
 
@@ -213,13 +213,12 @@ class CaseServer:
             return self._error(409, "DOWNSTREAM_ACTED", "lims has acted on the cancellation")
         case.status, case.updated = case.before or "pending", moments.stamp(self._now())
         self.returned.append((case_id, key))
-        self._record(case, "CASE_REINSTATED", key, body)
+        self._record(case, "CASE_REINSTATED", key, body, case.updated)
         told = {"reinstatement_id": key[:8], "restored_status": case.status, "timestamp": case.updated}
         return Answered(200, {"case_id": case_id, **told})
 
-    def _record(self, case: Kept, event: str, key: str, details: Mapping[str, Any]) -> None:
+    def _record(self, case: Kept, event: str, key: str, details: Mapping[str, Any], at: str) -> None:
         more = {"idempotency_key": key} if self.quirks.keys_in_audit else {}
-        at = moments.stamp(self._now())
         case.audit.append({"event": event, "timestamp": at, "user_id": JANE, "details": {**details, **more}})
 
     def cancelled_by(self, case_id: str, user: str) -> None:

@@ -192,7 +192,9 @@ class Conduct:
             found, unread = await self.inquiry.found(order, errand, standing)
             answer = self._settled(order, errand, found, unread)
             if answer is not None:
-                return answer
+                # What the case says now is later knowledge than what the cancellation was answered with.
+                told = standing is not None and standing.told.deadline is not None
+                return undoable(answer, None if taken is None or told else taken.undo_until)
             response = await self._post(order, errand)
         except OutcomeUnknown as error:
             return Unavailable(error.message, hint=self.line.escalation(1))
@@ -214,7 +216,7 @@ class Conduct:
             answer = judged(order, found, errand, settling=True)
             if answer.state is ItemState.ACCEPTED:
                 return self._waited_for(order, taken or self._first_seen(order, now), now)
-            return undoable(answer, None if taken is None else taken.undo_until)
+            return answer
         if found.status == CANCELLING or taken is not None:
             return self._waited_for(order, taken or self._first_seen(order, now), now)
         if not found.cancel.cancellable:

@@ -49,6 +49,9 @@ class HttpCases:
     def description(self) -> Description:
         return SUMMED if self._lists.there is not False else replace(SUMMED, lists=False)
 
+    def act_for(self, operator: str) -> None:
+        self._line.operator = operator
+
     @property
     def credentials_expire(self) -> datetime | None:
         """When the token at hand ends; none where it does not say, or none was needed yet."""
@@ -123,7 +126,6 @@ class HttpCases:
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Send the orders, each under its key. The first goes alone: what it meets, the others need not."""
-        self._line.operator = errand.operator
         await self._inquiry.check_permission(errand.run_id)
         replies: dict[int, Reply] = {}
         held: RateLimited | None = None
@@ -139,7 +141,6 @@ class HttpCases:
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Read what became of each; what is as it was is sent again under the same key, while that lives."""
-        self._line.operator = errand.operator
         replies: dict[int, Reply] = {}
         for together in _groups(orders):
             told = await _all(self._conduct.settle(order, errand) for _, order in together)

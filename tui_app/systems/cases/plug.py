@@ -60,7 +60,6 @@ def _open(settings: CasesSettings, rooms: Rooms) -> System:
 
         return EmbeddedCases(rooms.system("cases"), server_rate=settings.server_rate)
     from tui_app.clock import SystemClock
-    from tui_app.config.places import OPERATOR_VARIABLE
     from tui_app.config.setup import login
     from tui_app.outbound.http import HttpService
     from tui_app.outbound.tokens import TokenSource
@@ -69,8 +68,7 @@ def _open(settings: CasesSettings, rooms: Rooms) -> System:
 
     tokens = TokenSource(settings.token_command, settings.token_file, TOKEN_VARIABLE, os.environ)
     service = HttpService(settings.url.reveal(), tokens=tokens, ca_file=settings.ca_file)
-    operator = os.environ.get(OPERATOR_VARIABLE) or login()
-    line = CaseLine(service, tokens, operator, clock=SystemClock(), contact=settings.contact)
+    line = CaseLine(service, tokens, login(), clock=SystemClock(), contact=settings.contact)
     return HttpCases(line, str(settings.url), limited=settings.rate is not None)
 
 

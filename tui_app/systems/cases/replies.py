@@ -46,10 +46,10 @@ def cancelled(order: Order, undo_until: str | None) -> Answer:
 
 
 def undoable(answer: Answer, until: str | None) -> Answer:
-    """An answer with the deadline that the server gave when it took the order on, where that is the earlier one."""
+    """The answer with the deadline that the server gave when it took the order on, where there was one."""
     if answer.state is not ItemState.CANCELLED or until is None:
         return answer
-    return replace(answer, undo_until=min(until, answer.undo_until or until))
+    return replace(answer, undo_until=until)
 
 
 def refused(order: Order, code: str, message: str, after: str | None = None) -> Answer:
