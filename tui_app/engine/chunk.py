@@ -113,7 +113,7 @@ def _errand(run: RunRecord, claim: Claim) -> Errand:
 
 def _order(run: RunRecord, item: RunItem, seen: Seen | None = None) -> Order:
     key = item.key or item_key(run.secret, run.id, item.item.system, item.item.seen.id)
-    return Order(item.item.seen.id, key, seen or item.item.seen)
+    return Order(item.item.seen.id, key, seen or item.item.seen, item.sent_at)
 
 
 async def _settle(bench: Bench, run: RunRecord, claim: Claim, errand: Errand) -> _Sorted:
@@ -215,7 +215,8 @@ async def _verify(bench: Bench, claim: Claim, errand: Errand, recorded: Iterable
     if not wanted:
         return
     seen = {one.item.position: one.item.seen for one in claim.items}
-    orders = [Order(one.id, one.key or "", seen[one.position]) for one in wanted]
+    sent = {one.item.position: one.sent_at for one in claim.items}
+    orders = [Order(one.id, one.key or "", seen[one.position], sent.get(one.position)) for one in wanted]
     found = await bench.system.verify(orders, errand)
     positions = (one.position for one in wanted)
     await bench.work.verify(claim, dict(zip(positions, found, strict=True)), bench.facts, bench.now())

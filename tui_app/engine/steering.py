@@ -214,7 +214,7 @@ class Steering:
         return await self._store.runs.get(run_id)
 
     async def _verify_page(self, run: RunRecord, system: str, items: list[RunItem], who: Who) -> None:
-        orders = [Order(one.item.seen.id, one.key or "", one.item.seen) for one in items]
+        orders = [Order(one.item.seen.id, one.key or "", one.item.seen, one.sent_at) for one in items]
         errand = Errand(run.id, -1, run.plan.verb, run.principal, run.confirmed.reason, run.confirmed.options)
         found = await self._systems[system].verify(orders, errand)
         facts = self._facts(who, system=system, requested=True)
