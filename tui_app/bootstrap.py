@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tui_app.config.setup import Setup
-from tui_app.domain.errors import Busy, CannotConnect, Conflict, UsageProblem
+from tui_app.domain.errors import Busy, CannotConnect, Conflict
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -135,18 +135,18 @@ def client(setup: Setup) -> BackendClient:
 
     Raises:
         UsageProblem, CannotConnect: the profile cannot be opened.
-        NotSignedIn: it is a remote one, and there is no token for it.
     """
     from tui_app.client.backend import BackendClient
 
     if setup.profile.service is not None:
-        from tui_app.client.transport import tcp_transport
-        from tui_app.config import credentials
+        from tui_app.config.credentials import SERVICE_TOKEN
+        from tui_app.outbound.tokens import TokenSource
+        from tui_app.outbound.transport import tcp_transport
 
         profile, address = setup.profile, setup.profile.service
-        token = credentials.token(profile.token_command, profile.token_file, credentials.SERVICE_TOKEN, os.environ)
-        transport = tcp_transport(address.reveal())
-        return BackendClient(address.reveal(), transport, token=token.reveal(), origin=str(address))
+        tokens = TokenSource(profile.token_command, profile.token_file, SERVICE_TOKEN, os.environ)
+        transport = tcp_transport(address.reveal(), ca_file=profile.ca_file)
+        return BackendClient(address.reveal(), transport, tokens=tokens, origin=str(address))
     from tui_app.client.transport import BASE_URL, EmbeddedTransport
     from tui_app.contract.principal import Principal
     from tui_app.service.app import create_app
@@ -167,12 +167,14 @@ def service(setup: Setup) -> tuple[ASGIApp, Path]:
     from tui_app.contract.principal import OPERATE
     from tui_app.service.app import create_app
     from tui_app.service.auth import Authenticator, keep_token
+    from tui_app.service.jwks import JwksFile
 
-    _only_here(setup)
-    folder = setup.rooms.open().folder
+    setup.profile.check_here()
     token = issue(setup, setup.operator, (OPERATE,), ttl=timedelta(days=LOCAL_TOKEN_DAYS))
-    place = keep_token(folder / SERVICE_TOKEN, token)
-    return create_app(backend(setup, Authenticator({"": _key(setup)}))), place
+    place = keep_token(setup.rooms.folder / SERVICE_TOKEN, token)
+    jwks = None if setup.profile.jwks_file is None else JwksFile(setup.profile.jwks_file)
+    checks = Authenticator({"": _key(setup)}, setup.profile.audience, setup.profile.issuer, jwks)
+    return create_app(backend(setup, checks)), place
 
 
 def issue(
@@ -192,7 +194,7 @@ def issue(
     from tui_app.clock import SystemClock
     from tui_app.service.auth import TTL, issue_token
 
-    _only_here(setup)
+    setup.profile.check_here()
     setup.rooms.open()
     return issue_token(
         _key(setup),
@@ -201,6 +203,8 @@ def issue(
         permissions=permissions,
         service_account=service_account,
         ttl=ttl or TTL,
+        audience=setup.profile.audience,
+        issuer=setup.profile.issuer,
     )
 
 
@@ -208,14 +212,6 @@ def _key(setup: Setup) -> bytes:
     from tui_app.service.auth import signing_key
 
     return signing_key(setup.rooms.folder / SERVICE_KEY)
-
-
-def _only_here(setup: Setup) -> None:
-    if setup.profile.remote:
-        raise UsageProblem(
-            f"profile {setup.profile.name} is served elsewhere, at {setup.profile.service}",
-            hint="Do this on that host, or choose another profile with --profile.",
-        )
 
 
 async def run_runner(setup: Setup, *, served: bool) -> int:
@@ -234,7 +230,7 @@ async def run_runner(setup: Setup, *, served: bool) -> int:
     from tui_app.engine.worker import Worker
     from tui_app.store.sqlite import open_store
 
-    _only_here(setup)
+    setup.profile.check_here()
     rooms = setup.rooms.open()
     store = open_store(rooms.journal)
     at_hand: Mapping[str, System] = systems(setup)

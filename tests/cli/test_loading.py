@@ -77,4 +77,4 @@ def test_a_remote_profile_never_loads_the_service(config, monkeypatch):
     plugs = {"tui_app.systems.plug", *bootstrap.SYSTEMS, *(f"{one}.plug" for one in bootstrap.SYSTEMS)}
     assert {one for one in modules if one.startswith(here)} <= {"tui_app.systems"} | plugs
     assert heavy(modules, "starlette", "uvicorn", "sqlite3", "sqlite_utils") == set()
-    assert "tui_app.client.transport" in modules
+    assert "tui_app.outbound.transport" in modules

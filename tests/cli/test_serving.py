@@ -9,14 +9,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 
 from support.command_line import TROUBLED
+from support.tls import terminated
 from tui_app.cli.exits import Exit
 from tui_app.contract.problems import MEDIA_TYPE, STATUS
+from tui_app.domain.moments import read
 
 GIVEN = ("--reason", "duplicate request", "--yes", "--expect-count", 1)
 
@@ -37,12 +41,12 @@ def serving(*words: str) -> Iterator[tuple[str, Path]]:
 
 
 @pytest.fixture
-def far(tmp_path, monkeypatch) -> Callable[[str, object], None]:
+def far(tmp_path, monkeypatch) -> Callable[..., None]:
     """Makes the default profile one that is served at an address, with a token file; the service keeps its own."""
 
-    def point(url: str, token: object) -> None:
+    def point(url: str, token: object, more: str = "") -> None:
         file = tmp_path / "far.toml"
-        file.write_text(f"[profiles.far]\nservice = '{url}'\ntoken_file = '{token}'\n", encoding="utf-8")
+        file.write_text(f"[profiles.far]\nservice = '{url}'\ntoken_file = '{token}'\n{more}", encoding="utf-8")
         monkeypatch.setenv("QUASH_CONFIG", str(file))
 
     return point
@@ -72,6 +76,28 @@ def test_a_remote_profile_does_all_that_an_embedded_one_does(quash, bus, far, tm
         assert quash("list", "commands", "--output", "json").error["code"] == "UNAUTHORIZED"
     gone = quash("list", "commands", "--output", "json")
     assert (gone.code, gone.error["code"]) == (Exit.NO_ACCESS, "CANNOT_CONNECT")
+
+
+def test_a_remote_profile_over_tls_trusts_the_authority_that_it_names(quash, bus, far, tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
+    one = bus.in_status(TROUBLED)[0]
+    with serving() as (plain, token), terminated(plain, authority.issue_cert("127.0.0.1")) as url:
+        ours, others = (f"ca_file = '{tmp_path / name}'\n" for name in ("ca.pem", "other.pem"))
+        for named, at in ((others, url), ("", url), (ours, url.replace("127.0.0.1", "localhost"))):
+            far(at, token, named)
+            refused = quash("cancel", "commands", one, *GIVEN, "--output", "json")
+            assert (refused.code, refused.error["code"]) == (Exit.NO_ACCESS, "CANNOT_CONNECT")
+            assert "certificate" in refused.error["message"]
+        assert bus.status(one) == TROUBLED
+        far(url, token, ours)
+        assert quash("cancel", "commands", one, *GIVEN).code == Exit.DONE
+        assert bus.status(one) == "CANCELED"
+        checked = quash("profile", "check", "--output", "json").json
+        [ends] = checked["credentials"]
+        assert ends["system"] == "service"
+        assert timedelta(days=29) < read(ends["expires_at"]) - datetime.now(UTC) < timedelta(days=31)
 
 
 def test_a_port_that_is_taken(process, quash):

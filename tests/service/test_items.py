@@ -256,5 +256,7 @@ async def test_both_ways_answer_the_same(tmp_path):
         (tmp_path / way).mkdir()
         async with serving(way, tmp_path / way, rows=12) as service:
             page = await service.client.items.page("commands", limit=5, count=True)
-            answers.append([page.model_dump(exclude={"as_of"}), await service.client.about()])
+            about = await service.client.about()
+            # A token is needed on a socket alone.
+            answers.append([page.model_dump(exclude={"as_of"}), about.model_copy(update={"credentials": []})])
     assert all(one == other for one, other in itertools.pairwise(answers))

@@ -61,6 +61,13 @@ BAD = {
     "expired": (lambda: signed(exp=ago(seconds=90)), "expired"),
     "never expires": (lambda: signed(exp=None), "exp"),
     "not yet valid": (lambda: signed(nbf=ago(seconds=-90)), "not yet"),
+    "issued in the future": (lambda: signed(iat=ago(seconds=-90)), "not yet"),
+    "a key that is very long": (lambda: signed(headers={"kid": "k" * 5000}), "key"),
+    "a key that is an address": (lambda: signed(headers={"kid": "https://evil.example.com/jwks.json"}), "key"),
+    "keys that it brings along": (
+        lambda: signed(key=b"x" * 32, headers={"jku": "https://evil.example.com/"}),
+        "ignature",
+    ),
     "unsigned": (
         lambda: segments(b'{"alg":"none","typ":"JWT"}', json.dumps(claims(exp=4_000_000_000)).encode()) + ".",
         "",

@@ -101,10 +101,20 @@ async def check_profile(call: Call) -> Exit:
             count = await client.items.count(system.system)
             rows.append({"system": system.system, "items": count.value, "exact": count.exact})
         check = await client.ledger.check()
+        # Asked again: a token is read when it is first needed, and each system has been needed by now.
+        about = await client.about()
     finally:
         await client.close()
     columns = [Column("system", "System"), Column("items", "Items"), Column("exact", "Exact")]
-    around = {"profile": about.profile, "operator": about.operator, "ledger_holds": check.holds}
+    around = {
+        "profile": about.profile,
+        "operator": about.operator,
+        "ledger_holds": check.holds,
+        "credentials": [one.model_dump() for one in about.credentials],
+    }
     call.output.rows("quash.profile-check.v1", "systems", rows, columns, around=around)
     call.talk.say(f"profile {about.profile} answers; you are {about.operator}")
+    for one in about.credentials:
+        if one.expires_at is not None:
+            call.talk.say(f"the token for {one.system} expires at {one.expires_at}")
     return Exit.DONE if check.holds else Exit.LEDGER

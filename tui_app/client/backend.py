@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 from tui_app.client.channel import LONG_PATIENCE, Channel
 from tui_app.contract import paths
-from tui_app.contract.models import About, CountModel, ItemModel, PageModel, PreviewModel, TrailModel, TrailsModel
+from tui_app.contract.models import (
+    SERVICE,
+    About,
+    CountModel,
+    CredentialModel,
+    ItemModel,
+    PageModel,
+    PreviewModel,
+    TrailModel,
+    TrailsModel,
+)
 from tui_app.contract.work import (
     LedgerCheck,
     LedgerPage,
@@ -26,6 +36,8 @@ from tui_app.contract.work import (
     RunsModel,
 )
 from tui_app.domain.errors import Unavailable
+from tui_app.domain.moments import stamp
+from tui_app.outbound.tokens import TokenSource
 
 if TYPE_CHECKING:
     import httpx
@@ -240,7 +252,8 @@ class Ledger:
 class BackendClient:
     """The backend as one object; a process has one, and closes it at its end.
 
-    ``origin`` names the other side in messages to the operator.
+    On a socket it needs ``tokens``, or the one ``token`` that is at hand. ``origin`` names the other side in messages
+    to the operator.
     """
 
     def __init__(
@@ -249,17 +262,24 @@ class BackendClient:
         transport: httpx.AsyncBaseTransport,
         *,
         token: str | None = None,
+        tokens: TokenSource | None = None,
         origin: str = "the service",
     ) -> None:
-        self._channel = Channel(base_url, transport, token=token, origin=origin)
+        given = tokens if token is None else TokenSource.given(token)
+        self._channel = Channel(base_url, transport, tokens=given, origin=origin)
         self.items = Items(self._channel)
         self.plans = Plans(self._channel)
         self.runs = Runs(self._channel)
         self.ledger = Ledger(self._channel)
 
     async def about(self) -> About:
-        """Who we are, and what is there."""
-        return await self._channel.get(About, paths.ABOUT)
+        """Who we are, and what is there; with the end of the token of ours."""
+        about = await self._channel.get(About, paths.ABOUT)
+        until = self._channel.signed_in_until
+        if until is None:
+            return about
+        ours = CredentialModel(system=SERVICE, expires_at=stamp(until))
+        return about.model_copy(update={"credentials": [*about.credentials, ours]})
 
     async def plan(self, request: PlanRequest, progress: Callable[[PlanModel], None] | None = None) -> PlanModel:
         """Freeze a selection, and wait until it is frozen.

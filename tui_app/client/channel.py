@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, TypeVar
 
 import httpx
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from tui_app.config.values import Secret
 from tui_app.contract.models import Wire
 from tui_app.contract.problems import MEDIA_TYPE, Problem, from_problem
-from tui_app.domain.errors import CannotConnect, Fault, OutcomeUnknown, QuashError, Unavailable, UsageProblem
+from tui_app.domain.errors import CannotConnect, OutcomeUnknown, QuashError, Unavailable, UsageProblem
+from tui_app.outbound.line import Line, NoAnswer, NotSent, Reply, pieces, whole, words
+from tui_app.outbound.tokens import TokenSource
 
 M = TypeVar("M", bound=Wire)
 
-CONNECT_SECONDS = 5.0
 PATIENCE = 30.0
 """Seconds that a request may take in all, and a streamed answer between two pieces."""
 
@@ -26,37 +28,30 @@ LONG_PATIENCE = 900.0
 MAX_BODY = 64 * 1024 * 1024
 """The largest answer that is read whole, in bytes; a plan file is streamed."""
 
-_NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-)
-
 
 class Channel:
-    """One httpx client with the rules of ours: no redirects, no proxies, capped bodies, errors translated.
+    """The way to one service, with errors translated. ``tokens`` are needed on a socket, and there alone.
 
     A request that may have reached the service without an answer is ``OutcomeUnknown`` where it could change something,
     and ``Unavailable`` where it only reads.
     """
 
-    def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport, *, token: str | None, origin: str) -> None:
+    def __init__(
+        self, base_url: str, transport: httpx.AsyncBaseTransport, *, tokens: TokenSource | None, origin: str
+    ) -> None:
         self._origin = origin
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            transport=transport,
-            # What is not compressed cannot grow while it is unpacked.
-            headers={"Accept-Encoding": "identity", **({"Authorization": f"Bearer {token}"} if token else {})},
-            timeout=httpx.Timeout(PATIENCE, connect=CONNECT_SECONDS),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._base = httpx.URL(base_url)
+        self._line = Line(transport)
+        self._tokens = tokens
+
+    @property
+    def signed_in_until(self) -> datetime | None:
+        """When the token in use ends; none where that is not known."""
+        return None if self._tokens is None else self._tokens.expires_at
 
     async def close(self) -> None:
         """Close the transport; an embedded service is shut down."""
-        await self._http.aclose()
+        await self._line.close()
 
     async def get(
         self, model: type[M], path: str, query: dict[str, Any] | None = None, *, patience: float = PATIENCE
@@ -100,80 +95,82 @@ class Channel:
         patience: float = PATIENCE,
     ) -> bytes:
         """The body of an answer; queries that are ``None`` or ``False`` are left out."""
-        asked = {name: value for name, value in (query or {}).items() if value is not None and value is not False}
-        timeout = httpx.Timeout(patience, connect=CONNECT_SECONDS)
-        try:
-            request = self._http.build_request(
-                method, path, params=asked, content=content, headers=headers, timeout=timeout
+        request = self._request(method, path, query, content, headers)
+        if self._tokens is None:
+            reply = await self._ask(request, patience)
+        else:
+            reply = await self._tokens.used(
+                lambda token: self._ask(_bearing(request, token), patience),
+                lambda one: one.status == httpx.codes.UNAUTHORIZED,
             )
+        if reply.broken:
+            raise self._silent(request, reply.broken)
+        if not 200 <= reply.status < 300:
+            raise self._problem(reply.status, reply.headers, method, reply.body)
+        return reply.body
+
+    async def stream(self, path: str) -> AsyncIterator[bytes]:
+        """The body of an answer in pieces, however long it is."""
+        request = self._request("GET", path)
+        if self._tokens is not None:
+            _bearing(request, await self._tokens.current())
+        try:
+            answer = await self._line.open(request, patience=PATIENCE)
+        except (NotSent, NoAnswer) as error:
+            raise self._lost(request, error) from error
+        try:
+            if not answer.is_success:
+                raise self._problem(answer.status_code, answer.headers, "GET", (await whole(answer, MAX_BODY)).body)
+            async for piece in pieces(answer):
+                yield piece
+        except (httpx.TransportError, OSError, ValueError) as error:
+            raise self._silent(request, words(error)) from error
+        finally:
+            await answer.aclose()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any] | None = None,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Request:
+        asked = {name: value for name, value in (query or {}).items() if value is not None and value is not False}
+        try:
+            url = self._base.copy_with(raw_path=self._base.raw_path.rstrip(b"/") + path.encode("ascii"))
+            # What is not compressed cannot grow while it is unpacked.
+            sent = {"Accept-Encoding": "identity", "User-Agent": "quash", **(headers or {})}
+            return httpx.Request(method, url.copy_merge_params(asked) if asked else url, headers=sent, content=content)
         except UnicodeEncodeError as error:
             raise UsageProblem("a value holds half characters", hint="Type it again.") from error
         except httpx.InvalidURL as error:
             raise UsageProblem("an id or a filter is too long to be sent", hint="Give many ids with --ids.") from error
-        try:
-            async with asyncio.timeout(patience + CONNECT_SECONDS):
-                answer = await self._open(request)
-                try:
-                    return await self._read(answer, request)
-                finally:
-                    await answer.aclose()
-        except TimeoutError as error:
-            raise self._silent(request, error) from error
 
-    async def stream(self, path: str) -> AsyncIterator[bytes]:
-        """The body of an answer in pieces, however long it is."""
-        request = self._http.build_request("GET", path)
-        answer = await self._open(request)
+    async def _ask(self, request: httpx.Request, patience: float) -> Reply:
         try:
-            async for piece in self._pieces(answer, request):
-                yield piece
-        finally:
-            await answer.aclose()
+            return await self._line.ask(request, patience=patience, limit=MAX_BODY)
+        except (NotSent, NoAnswer) as error:
+            raise self._lost(request, error) from error
 
-    async def _open(self, request: httpx.Request) -> httpx.Response:
-        try:
-            answer = await self._http.send(request, stream=True)
-        except _NOT_SENT as error:
-            raise CannotConnect(f"{self._origin} does not answer: {_words(error)}") from error
-        except httpx.TransportError as error:
-            raise self._silent(request, error) from error
-        if answer.is_success:
-            return answer
-        try:
-            raise self._problem(answer, request.method, await self._read(answer, request))
-        finally:
-            await answer.aclose()
+    def _lost(self, request: httpx.Request, error: NotSent | NoAnswer) -> QuashError:
+        if isinstance(error, NotSent):
+            return CannotConnect(f"{self._origin} does not answer: {error}")
+        return self._silent(request, str(error))
 
-    async def _read(self, answer: httpx.Response, request: httpx.Request) -> bytes:
-        body = bytearray()
-        async for piece in self._pieces(answer, request):
-            body += piece
-            if len(body) > MAX_BODY:
-                raise Fault(f"{self._origin} sent more than {MAX_BODY} bytes for {request.url.path}")
-        return bytes(body)
-
-    async def _pieces(self, answer: httpx.Response, request: httpx.Request) -> AsyncIterator[bytes]:
-        if answer.headers.get("content-encoding", "identity") != "identity":
-            raise Fault(f"{self._origin} compressed its answer, which it was not asked to do")
-        try:
-            async for piece in answer.aiter_bytes():
-                yield piece
-        except httpx.TransportError as error:
-            raise self._silent(request, error) from error
-
-    def _silent(self, request: httpx.Request, error: Exception) -> QuashError:
-        what = f"{self._origin} gave no answer to {request.method} {request.url.path}: {_words(error)}"
+    def _silent(self, request: httpx.Request, why: str) -> QuashError:
+        what = f"{self._origin} gave no answer to {request.method} {request.url.path}: {why}"
         return Unavailable(what, hint="Try again.") if request.method == "GET" else OutcomeUnknown(what)
 
-    def _problem(self, answer: httpx.Response, method: str, body: bytes) -> QuashError:
-        if answer.headers.get("content-type", "").split(";")[0] == MEDIA_TYPE:
+    def _problem(self, status: int, headers: httpx.Headers, method: str, body: bytes) -> QuashError:
+        if headers.get("content-type", "").split(";")[0] == MEDIA_TYPE:
             try:
                 return from_problem(Problem.model_validate_json(body))
             except ValidationError:
-                return self._strange(method, f"answered {answer.status_code} with a problem that cannot be read")
-        # A gateway in between may say this after the service has acted.
-        behind = answer.status_code >= 500
-        return self._strange(method if behind else "GET", f"answered {answer.status_code} without a problem document")
+                return self._strange(method, f"answered {status} with a problem that cannot be read")
+        # A gateway in between may say this after the service has acted, and a redirect may follow what was done.
+        behind = status >= 500 or 300 <= status < 400
+        return self._strange(method if behind else "GET", f"answered {status} without a problem document")
 
     def _model(self, model: type[M], method: str, path: str, body: bytes) -> M:
         try:
@@ -195,5 +192,6 @@ def _encoded(body: Wire) -> bytes:
         raise UsageProblem("a value holds half characters", hint="Type it again.") from error
 
 
-def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _bearing(request: httpx.Request, token: Secret) -> httpx.Request:
+    request.headers["Authorization"] = f"Bearer {token.reveal()}"
+    return request

@@ -1,4 +1,4 @@
-"""How requests reach a service: into an app of this process, or over TCP.
+"""How requests reach a service in this process; ``tcp_transport`` is how they reach one over TCP.
 
 ``httpx.ASGITransport`` cancels the app's handler with its caller, ignores timeouts, never runs the lifespan, lets the
 app's exceptions through and buffers whole answers. A console that was tested over it would meet a server that behaves
@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextvars import Context
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,7 +18,10 @@ import httpx
 from tui_app.client.exchange import Exchange, Message
 from tui_app.contract.principal import IN_PROCESS, Principal
 from tui_app.contract.problems import MEDIA_TYPE, to_problem
-from tui_app.domain.errors import Fault, UsageProblem
+from tui_app.domain.errors import Fault
+from tui_app.outbound.transport import tcp_transport
+
+__all__ = ["BASE_URL", "EmbeddedTransport", "tcp_transport"]
 
 App = Callable[
     [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
@@ -32,8 +34,6 @@ BASE_URL = "http://quash.embedded"
 
 CLOSING_SECONDS = 10.0
 """How long running handlers, and then the app's own shutdown, may take at the end."""
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _LOG = logging.getLogger(__name__)
 
@@ -203,60 +203,3 @@ def _spawn(work: Awaitable[None]) -> asyncio.Task[None]:
         await work
 
     return asyncio.get_running_loop().create_task(run(), context=Context())
-
-
-class _OneOrigin(httpx.AsyncBaseTransport):
-    """Refuses every address but one, so that a token reaches nobody else, whatever an answer or a bug says."""
-
-    def __init__(self, origin: httpx.URL, inner: httpx.AsyncBaseTransport) -> None:
-        self._origin = _origin(origin)
-        self._inner = inner
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if _origin(request.url) != self._origin:
-            raise httpx.UnsupportedProtocol(f"{request.url.host} is not the service of this profile")
-        return await self._inner.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
-
-
-def tcp_transport(base_url: str, *, ca_file: Path | None = None) -> httpx.AsyncBaseTransport:
-    """A transport to one service and nowhere else: certificates are verified, proxies and redirects are not followed.
-
-    ``ca_file`` holds the certificates that are trusted in place of the system's.
-
-    Raises:
-        UsageProblem: plain http to another host, no address of a service, or a ``ca_file`` that holds none.
-    """
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise UsageProblem(f"{base_url!r} is not an address", hint="It looks like https://host.") from error
-    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
-        raise UsageProblem(
-            f"{url.copy_with(userinfo=b'')} is not the address of a service", hint="It looks like https://host."
-        )
-    if url.scheme == "http" and url.host not in LOOPBACK:
-        raise UsageProblem(f"{url.host} is another host, and http does not protect the token", hint="Use https.")
-    limits = httpx.Limits(max_connections=20, max_keepalive_connections=5, keepalive_expiry=30.0)
-    inner = httpx.AsyncHTTPTransport(verify=_trust(url, ca_file), limits=limits, trust_env=False, retries=0)
-    return _OneOrigin(url, inner)
-
-
-def _trust(url: httpx.URL, ca_file: Path | None) -> Any:
-    import ssl
-
-    if url.scheme == "http":
-        # Loading the system's certificates takes longer than everything else here.
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-    except (OSError, ssl.SSLError) as error:
-        raise UsageProblem(
-            f"{ca_file} holds no certificates: {error}", hint="ca_file names a file in PEM form."
-        ) from error

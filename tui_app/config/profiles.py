@@ -111,12 +111,28 @@ class Profile:
         Address | None,
         Setting(
             values.address("https", "http"),
-            "another `quash serve`, with `environment` and a token and nothing else beside it",
+            "another `quash serve`, with `environment`, a token and `ca_file`, and nothing else beside it",
             '"https://quash.example.com"',
         ),
     ] = None
     token_command: Annotated[tuple[str, ...] | None, TOKEN_COMMAND] = None
     token_file: Annotated[str | None, TOKEN_FILE] = None
+    ca_file: Annotated[str | None, CA_FILE] = None
+    jwks_file: Annotated[
+        str | None,
+        Setting(
+            values.text,
+            "public keys (JWKS) of an issuer whose tokens `quash serve` believes beside its own; needs `audience`",
+            '"/etc/quash/jwks.json"',
+        ),
+    ] = None
+    audience: Annotated[
+        str | None, Setting(values.text, "the `aud` that every token for `quash serve` has to name", '"quash"')
+    ] = None
+    issuer: Annotated[
+        str | None,
+        Setting(values.text, "the `iss` that every token for `quash serve` has to name", '"https://login.example.com"'),
+    ] = None
     systems: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -140,6 +156,18 @@ class Profile:
             raise UsageProblem(
                 f"profile {self.name} keeps its journal in PostgreSQL, which this version cannot",
                 hint="Leave `store` out: journal and ledger are then in the state folder.",
+            )
+
+    def check_here(self) -> None:
+        """Refuse what is done where the service is.
+
+        Raises:
+            UsageProblem: that is another host.
+        """
+        if self.remote:
+            raise UsageProblem(
+                f"profile {self.name} is served elsewhere, at {self.service}",
+                hint="Do this on that host, or choose another profile with --profile.",
             )
 
 

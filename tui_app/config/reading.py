@@ -24,7 +24,7 @@ from tui_app.domain.errors import UsageProblem
 
 T = TypeVar("T")
 
-_REMOTE_ONLY = frozenset({"token_command", "token_file"})
+_REMOTE_ONLY = frozenset({"token_command", "token_file", "ca_file"})
 _REMOTE = _REMOTE_ONLY | {"service", "environment"}
 
 
@@ -93,6 +93,11 @@ def _profile(name: str, table: Any, kinds: Kinds, path: Path) -> Profile:
     _check_keys(said, (*settings_of(Profile), *kinds), where, path)
     found = _values(Profile, said, where, path)
     _check_remote(said, where, path)
+    if "jwks_file" in said and "audience" not in said:
+        raise UsageProblem(
+            f"{path}: {where} has jwks_file without audience, so a token for any other service would do",
+            hint="`audience` is what the issuer's tokens for quash have as `aud`.",
+        )
     found.setdefault("environment", name)
     if "service" not in found and name != LOCAL:
         found.setdefault("cap", DEFAULT_CAP)

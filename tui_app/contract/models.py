@@ -63,8 +63,22 @@ class SystemModel(Wire):
     lists: bool
 
 
+SERVICE = "service"
+"""The name under which the token for the service itself stands among those of its systems."""
+
+
+class CredentialModel(Wire):
+    """When the token ends that is used for a system; null where the token does not say, or none was needed yet."""
+
+    system: str
+    expires_at: str | None
+
+
 class About(Wire):
-    """Who is asking, on which profile, and what is there."""
+    """Who is asking, on which profile, and what is there.
+
+    ``credentials`` has an entry for each system that is reached with a token.
+    """
 
     version: str
     profile: str
@@ -75,6 +89,7 @@ class About(Wire):
     cap: int | None
     store: str
     systems: list[SystemModel]
+    credentials: list[CredentialModel] = Field(default_factory=list)
 
 
 class VerdictModel(Wire):

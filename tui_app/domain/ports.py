@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Unavailable
@@ -142,3 +142,12 @@ class System(Protocol):
 
     async def close(self) -> None:
         """Give back connections and files."""
+
+
+@runtime_checkable
+class SignedIn(Protocol):
+    """A system that is reached with a token, beside what it is otherwise."""
+
+    @property
+    def credentials_expire(self) -> datetime | None:
+        """When the token at hand ends; none where it does not say, or none was needed yet."""

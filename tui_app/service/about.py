@@ -7,7 +7,9 @@ from typing import Any
 
 from tui_app import __version__
 from tui_app.contract import paths
-from tui_app.contract.models import About
+from tui_app.contract.models import About, CredentialModel
+from tui_app.domain.moments import stamp
+from tui_app.domain.ports import SignedIn
 from tui_app.service.table import JSON, Call, NoQuery, Route
 from tui_app.service.words import system_model
 
@@ -25,7 +27,15 @@ async def about(call: Call[NoQuery, None]) -> About:
         cap=facts.cap,
         store=facts.store,
         systems=[system_model(system.description) for system in call.backend.systems.values()],
+        credentials=[
+            _credential(name, system) for name, system in call.backend.systems.items() if isinstance(system, SignedIn)
+        ],
     )
+
+
+def _credential(name: str, system: SignedIn) -> CredentialModel:
+    until = system.credentials_expire
+    return CredentialModel(system=name, expires_at=None if until is None else stamp(until))
 
 
 def routes(others: tuple[Route, ...]) -> tuple[Route, ...]:

@@ -1,6 +1,7 @@
 """Who asks: the principal that the transport in process names, or the token of a request on a socket.
 
-Tokens are JSON Web Tokens with HS256 and no other algorithm, so that a key is never taken for something it is not.
+Tokens are JSON Web Tokens. Each key is for one algorithm, HS256 for ours, RS256 or ES256 for those of other issuers,
+and no token chooses another, so that a key is never taken for something it is not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from starlette.types import Scope
 
 from tui_app.contract.principal import IN_PROCESS, Principal
 from tui_app.domain.errors import CannotConnect, NotSignedIn, UsageProblem
+from tui_app.service.jwks import JwksFile, VerifyingKey
 
 ALGORITHM = "HS256"
 KEY_BYTES = 32
@@ -33,12 +35,13 @@ TTL = timedelta(hours=8)
 class Authenticator:
     """Checks tokens. ``keys`` are found by the token's ``kid`` and nothing else; a token without one means ``""``.
 
-    Where ``audience`` or ``issuer`` is set, a token has to name it.
+    Where ``audience`` or ``issuer`` is set, a token has to name it. ``jwks`` holds the keys of other issuers.
     """
 
     keys: Mapping[str, bytes]
     audience: str | None = None
     issuer: str | None = None
+    jwks: JwksFile | None = None
 
     def principal(self, scope: Scope) -> Principal:
         """Who sent this request.
@@ -61,19 +64,18 @@ class Authenticator:
 
         Raises:
             NotSignedIn: it is malformed, expired, not yet valid, or signed with another key or algorithm.
+            Unavailable: the keys of other issuers cannot be read now.
         """
         import jwt  # an embedded console never needs it
 
         if len(token) > LONGEST_TOKEN:
             raise NotSignedIn("this token is too long")
         try:
-            key = self.keys.get(jwt.get_unverified_header(token).get("kid", ""))
-            if key is None:
-                raise NotSignedIn("this token names a key that this service does not have")
+            key = self._key(jwt.get_unverified_header(token).get("kid", ""))
             claims = jwt.decode(
                 token,
-                key,
-                algorithms=[ALGORITHM],
+                key.key,
+                algorithms=[key.algorithm],
                 audience=self.audience,
                 issuer=self.issuer,
                 leeway=LEEWAY,
@@ -84,6 +86,15 @@ class Authenticator:
         except jwt.PyJWTError as error:
             raise NotSignedIn(f"this token does not hold: {_words(error)}") from error
         return _principal(claims)
+
+    def _key(self, kid: Any) -> VerifyingKey:
+        own = self.keys.get(kid) if isinstance(kid, str) else None
+        if own is not None:
+            return VerifyingKey(ALGORITHM, own)
+        found = self.jwks.find(kid) if self.jwks is not None and isinstance(kid, str) and kid else None
+        if found is None:
+            raise NotSignedIn("this token names a key that this service does not have")
+        return found
 
 
 def _words(error: Exception) -> str:

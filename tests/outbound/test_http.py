@@ -1,0 +1,306 @@
+"""What is believed of a request that failed, held against what the server knows it did."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from support.raw_server import FAULTS, Answered, Asked, Fault, raw_server, twice
+from tui_app.domain.errors import (
+    CannotConnect,
+    MalformedId,
+    NotSignedIn,
+    OutcomeUnknown,
+    QuashError,
+    RateLimited,
+    Unavailable,
+    UsageProblem,
+)
+from tui_app.outbound.addresses import check_id
+from tui_app.outbound.answers import retry_after
+from tui_app.outbound.http import HttpService
+
+SHORT = {"patience": 0.25, "connect": 0.25}
+
+
+def good(asked: Asked) -> Answered:
+    return Answered(200, {"method": asked.method, "path": asked.path, "query": asked.query})
+
+
+@asynccontextmanager
+async def meeting(handle=good, **options):
+    async with raw_server(handle) as server:
+        http = HttpService(server.url, **{**SHORT, **options})
+        try:
+            yield server, http
+        finally:
+            await http.close()
+
+
+async def _error(asking) -> QuashError:
+    with pytest.raises(QuashError) as caught:
+        await asyncio.wait_for(asking, 10)
+    return caught.value
+
+
+def write(http):
+    return http.write("cases", "c1", "cancel", json={"reason": "duplicate"})
+
+
+@pytest.mark.parametrize(("name", "fault"), FAULTS.items(), ids=FAULTS)
+async def test_a_write_is_called_undone_only_where_that_is_certain(name: str, fault: Fault):
+    async with meeting() as (server, http):
+        await server.arm(name)
+        error = await _error(write(http))
+        assert len(server.effects) == (1 if fault.effect else 0)
+        if fault.certain:
+            assert not server.effects
+            assert isinstance(error, Unavailable | NotSignedIn)
+        else:
+            assert isinstance(error, OutcomeUnknown)
+        assert len(server.log) <= 1, "it was sent again"
+
+
+@pytest.mark.parametrize(("name", "fault"), FAULTS.items(), ids=FAULTS)
+async def test_a_read_that_fails_has_learned_nothing(name: str, fault: Fault):
+    async with meeting() as (server, http):
+        await server.arm(name)
+        error = await _error(http.read("cases", "c1"))
+        assert isinstance(error, NotSignedIn if name == "401" else Unavailable)
+        assert isinstance(error, RateLimited) == (name.startswith("429") or fault.retry_after is not None)
+        if isinstance(error, RateLimited):
+            assert error.retry_after == fault.retry_after
+        assert len(server.log) <= 1, "it was sent again"
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_after_a_fault_the_next_request_is_answered(name: str):
+    async with meeting(concurrency=1) as (server, http):
+        await http.read("before")
+        await server.arm(name)
+        await _error(write(http))
+        await server.mend()
+        answer = await http.read("after")
+        assert answer.json["path"] == "/after", "an answer to another request"
+
+
+async def test_what_was_said_too_much_is_not_the_answer_to_the_next_request(monkeypatch):
+    monkeypatch.setitem(FAULTS, "twice", Fault(twice, effect=True))
+    async with meeting(concurrency=1) as (server, http):
+        await server.arm("twice", times=1)
+        told = [(await http.read(path)).json["path"] for path in "abc"]
+    assert told == ["/a", "/b", "/c"]
+
+
+async def test_a_connection_is_used_again():
+    async with meeting(concurrency=1) as (server, http):
+        for path in "abc":
+            await http.read(path)
+        assert server.connections == 1
+
+
+async def test_a_fault_costs_no_more_time_than_allowed():
+    async with meeting() as (server, http):
+        await server.arm("slow loris in the headers")
+        begun = asyncio.get_running_loop().time()
+        await _error(write(http))
+        assert asyncio.get_running_loop().time() - begun < 3
+
+
+async def test_a_redirect_is_named_and_not_followed():
+    async with meeting() as (server, http), raw_server(good) as other:
+
+        def away(asked: Asked) -> Answered:
+            return Answered(302, headers={"Location": f"{other.url}/steal?x=1"})
+
+        server._handle = away
+        error = await _error(http.read("cases"))
+        assert isinstance(error, CannotConnect)
+        assert other.url in error.message
+        assert "steal" not in error.message
+        assert other.log == []
+
+
+async def test_where_nobody_accepts_a_connection_nothing_was_sent():
+    async with meeting(patience=5.0) as (_, http):
+        http._door.base = http._door.base.copy_with(host="localhost")
+        # The transport reaches one origin, and this is another.
+        assert isinstance(await _error(write(http)), CannotConnect)
+
+
+async def test_requests_say_what_was_meant():
+    async with meeting() as (server, http):
+        answer = await http.read("a/b", "c d", query={"q": "x&y", "none": None, "n": 2}, headers={"X-User-ID": "jane"})
+        assert answer.json == {"method": "GET", "path": "/a%2Fb/c%20d", "query": {"q": ["x&y"], "n": ["2"]}}
+        assert (answer.status, answer.ok, answer.headers["content-type"]) == (200, True, "application/json")
+        await http.write("x", json={"reason": "ü"}, headers={"X-Idempotency-Key": "k"}, method="PUT")
+    read, written = (one.asked for one in server.log)
+    assert (read.headers["x-user-id"], read.headers["accept-encoding"]) == ("jane", "identity")
+    assert (written.method, written.json, written.headers["x-idempotency-key"]) == ("PUT", {"reason": "ü"}, "k")
+
+
+async def test_a_prefix_of_paths_is_kept():
+    async with raw_server(good) as server:
+        for base in (f"{server.url}/base/v9", f"{server.url}/base/v9/"):
+            http = HttpService(base)
+            assert (await http.read("cases")).json["path"] == "/base/v9/cases"
+            await http.close()
+
+
+@pytest.mark.parametrize("part", ["", ".", "..", "...", "x" * 600, "\ud800"])
+async def test_a_part_that_is_no_segment_is_not_sent(part):
+    async with meeting() as (server, http):
+        with pytest.raises(UsageProblem):
+            await http.read("cases", part)
+        assert server.log == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"json": {"reason": "\ud800"}},
+        {"json": {}, "headers": {"X-User-ID": "jané"}},
+        {"json": {}, "headers": {"X-User-ID": "jane\r\nX-Evil: 1"}},
+    ],
+)
+async def test_what_http_cannot_carry_is_not_sent(sent):
+    async with meeting() as (server, http):
+        with pytest.raises(UsageProblem):
+            await http.write("cases", **sent)
+        assert server.log == []
+
+
+@pytest.mark.parametrize("bad", ["", "-a", "_a", "..", "a/b", "a#b", "a?b", "a b", "a%2e", "ä", "a\n", "x" * 129])
+def test_an_id_that_could_leave_its_path_is_none(bad):
+    with pytest.raises(MalformedId):
+        check_id(bad)
+
+
+@pytest.mark.parametrize("fine", ["a", "0", "case-1_B", "x" * 128])
+def test_an_id_is_taken_as_it_is(fine):
+    assert check_id(fine) == fine
+
+
+@pytest.mark.parametrize(
+    ("answered", "plain", "value"),
+    [
+        (Answered(200, b'"cancelled"', {"Content-Type": "application/json"}), False, "cancelled"),
+        (Answered(200, b'{"a": 1}', {"Content-Type": "text/plain"}), False, {"a": 1}),
+        (Answered(200, b'{"a": 1}'), False, {"a": 1}),
+        (Answered(200, b"[]", {"Content-Type": "application/vnd.case+json; charset=utf-8"}), False, []),
+        (Answered(200), False, None),
+        (Answered(204), False, None),
+        (Answered(200, b"cancelled", {"Content-Type": "text/plain"}), True, None),
+        (Answered(404, b"<html>no</html>", {"Content-Type": "text/html"}), False, None),
+        (Answered(403, b"{", {"Content-Type": "application/json"}), False, None),
+        (Answered(409, {"error": {"code": "HOLD"}}), False, {"error": {"code": "HOLD"}}),
+    ],
+)
+async def test_what_servers_say_in_their_own_way_is_understood(answered, plain, value):
+    async with meeting(lambda _: answered) as (_, http):
+        answer = await http.read("x", plain=plain)
+    assert (answer.status, answer.json) == (answered.status, value)
+    assert answer.text == answered.raw().partition(b"\r\n\r\n")[2].decode()
+
+
+async def test_a_text_is_no_answer_unless_it_may_be_one():
+    async with meeting(lambda _: Answered(200, b"cancelled", {"Content-Type": "text/plain"})) as (_, http):
+        assert isinstance(await _error(http.read("x")), Unavailable)
+        assert isinstance(await _error(write(http)), OutcomeUnknown)
+
+
+async def test_the_clock_of_the_server_is_told():
+    async with meeting(lambda _: Answered(200, {}, {"Date": "Tue, 24 Nov 2026 10:00:00 GMT"})) as (_, http):
+        assert (await http.read("x")).date == datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+
+NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "date", "seconds"),
+    [
+        ("Tue, 24 Nov 2026 10:00:30 GMT", None, 30.0),
+        ("Tue, 24 Nov 2026 10:00:30 GMT", "Tue, 24 Nov 2026 10:00:20 GMT", 10.0),
+        ("Tue, 24 Nov 2026 10:00:30 GMT", "not a date", 30.0),
+        ("Tuesday, 24-Nov-26 10:00:30 GMT", None, 30.0),
+        ("Tue Nov 24 10:00:30 2026", None, 30.0),
+        ("Tue, 24 Nov 2036 10:00:30 GMT", None, 86400.0),
+        ("٣", None, None),
+        ("1e3", None, None),
+        ("3, 5", None, None),
+        ("Tue, 99 Nov 2026 10:00:30 GMT", None, None),
+        ("9" * 5000, None, 86400.0),
+        ("nan", None, None),
+        ("0x10", None, None),
+    ],
+)
+def test_every_form_of_a_time_to_wait(text, date, seconds):
+    headers = {"retry-after": text} | ({} if date is None else {"date": date})
+    assert retry_after(headers, NOW) == seconds
+
+
+async def test_no_more_requests_at_once_than_allowed():
+    at_once, most = 0, 0
+    full = asyncio.Event()
+    go_on = asyncio.Event()
+
+    class Counting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            if at_once == 4:
+                full.set()
+            await go_on.wait()
+            at_once -= 1
+            return httpx.Response(200, json={})
+
+    http = HttpService("http://127.0.0.1:1", concurrency=4)
+    http._door.transport = lambda connections: Counting()
+    asking = [asyncio.create_task(http.read("x")) for _ in range(12)]
+    await asyncio.wait_for(full.wait(), 5)
+    go_on.set()
+    await asyncio.gather(*asking)
+    assert most == 4
+    await http.close()
+
+
+async def test_a_caller_that_is_cancelled_gives_its_place_back():
+    met = asyncio.Event()
+
+    def noted(asked: Asked) -> Answered:
+        met.set()
+        return good(asked)
+
+    async with meeting(noted, concurrency=1, patience=30.0) as (server, http):
+        await server.arm("silent after the effect")
+        asking = asyncio.create_task(write(http))
+        await asyncio.wait_for(met.wait(), 5)
+        asking.cancel()
+        await asyncio.wait({asking})
+        await server.mend()
+        assert (await http.read("next")).json["path"] == "/next"
+
+
+async def test_after_closing_nothing_is_sent():
+    async with meeting() as (server, http):
+        await http.read("x")
+        await http.close()
+        assert isinstance(await _error(http.read("x")), CannotConnect)
+        assert len(server.log) == 1
+
+
+def test_a_day_is_the_longest_wait():
+    far = (NOW + timedelta(days=400)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    assert retry_after({"retry-after": far}, NOW) == 86400.0
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com", "ftp://localhost", "https://u:p@example.com", "https://e.com:99999"]
+)
+def test_an_address_that_is_no_service_is_refused(url):
+    with pytest.raises(UsageProblem):
+        HttpService(url)

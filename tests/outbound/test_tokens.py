@@ -1,0 +1,192 @@
+"""Tokens are asked for when they are needed, in time, once for all who wait, and once more when they are refused."""
+
+import asyncio
+import sys
+from datetime import datetime, timedelta
+
+import jwt
+import pytest
+
+from support.raw_server import Answered, Asked, raw_server
+from support.world import MovableClock
+from tui_app.domain.errors import NotSignedIn
+from tui_app.outbound.http import HttpService
+from tui_app.outbound.tokens import TokenSource
+
+NAME = "QUASH_CASES_TOKEN"
+KEY = b"k" * 32
+
+
+@pytest.fixture
+def clock():
+    return MovableClock()
+
+
+def token(ends: datetime | None = None, **claims: object) -> str:
+    return jwt.encode({"sub": "jane", **claims, **({} if ends is None else {"exp": ends})}, KEY, "HS256")
+
+
+class Giver:
+    """A token file whose reads can be counted, in place of a vault."""
+
+    def __init__(self, path, clock):
+        self.path = path
+        self.source = TokenSource(None, str(path), NAME, {}, clock=clock)
+
+    def gives(self, text: str) -> str:
+        self.path.write_text(text, encoding="utf-8")
+        return text
+
+
+@pytest.fixture
+def giver(tmp_path, clock):
+    return Giver(tmp_path / "token", clock)
+
+
+async def test_a_token_says_when_it_ends_and_whom_it_names(giver, clock):
+    assert (giver.source.expires_at, giver.source.subject) == (None, None)
+    ends = clock.now().replace(microsecond=0) + timedelta(hours=1)
+    giver.gives(token(ends, principal_id="jane@example.com"))
+    await giver.source.current()
+    assert (giver.source.expires_at, giver.source.subject) == (ends, "jane@example.com")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["opaque", "a.b.c", "a.b", "..", "eyJ.W10.x", token(), jwt.encode({"exp": 10**15}, KEY), "x.eyJleHAiOiAiMSJ9.y",
+     "x.eyJleHAiOiBbXX0.y", "x.eyJleHAiOiB0cnVlfQ.y", f"x.{'W' * 4000}.y"],
+)  # fmt: skip
+async def test_one_that_does_not_say_when_it_ends_is_used_until_it_is_refused(giver, clock, text):
+    giver.gives(text)
+    assert (await giver.source.current()).reveal() == text
+    giver.gives("another")
+    clock.forward(10**6)
+    assert giver.source.expires_at is None
+    assert (await giver.source.current()).reveal() == text
+
+
+@pytest.mark.parametrize(("life", "early"), [(3600, 60), (300, 30)])
+async def test_it_is_asked_for_anew_before_it_ends(giver, clock, life, early):
+    first = giver.gives(token(clock.now() + timedelta(seconds=life)))
+    assert (await giver.source.current()).reveal() == first
+    second = giver.gives(token(clock.now() + timedelta(hours=9)))
+    clock.forward(life - early - 5)
+    assert (await giver.source.current()).reveal() == first
+    clock.forward(6)
+    assert (await giver.source.current()).reveal() == second
+
+
+async def test_one_that_still_holds_is_used_when_no_other_is_given(giver, clock):
+    first = giver.gives(token(clock.now() + timedelta(hours=1)))
+    await giver.source.current()
+    giver.path.unlink()
+    clock.forward(3600 - 30)
+    assert (await giver.source.current()).reveal() == first
+    clock.forward(60)
+    with pytest.raises(NotSignedIn, match="token file"):
+        await giver.source.current()
+
+
+async def test_whoever_gives_tokens_is_not_asked_at_every_request(tmp_path, clock):
+    count = tmp_path / "count"
+    text = token(clock.now() - timedelta(hours=1))
+    script = f"open({str(count)!r}, 'a').write('x'); print({text!r})"
+    source = TokenSource((sys.executable, "-c", script), None, NAME, {}, clock=clock)
+    await asyncio.gather(*(source.current() for _ in range(5)))
+    assert count.read_text() == "x"
+    clock.forward(4)
+    await source.current()
+    assert count.read_text() == "x"
+    clock.forward(2)
+    await source.current()
+    assert count.read_text() == "xx"
+
+
+@pytest.mark.parametrize(
+    ("command", "file", "named"),
+    [
+        (None, None, NAME),
+        (("/nowhere/vault", "read"), None, "/nowhere/vault"),
+        (None, "/nowhere/token", "/nowhere/token"),
+    ],
+)
+async def test_where_there_is_no_token_it_is_said_where_it_was_looked_for(command, file, named):
+    source = TokenSource(command, file, NAME, {})
+    with pytest.raises(NotSignedIn, match=named):
+        await source.current()
+    assert named in source.place
+
+
+def test_a_token_is_in_no_repr(giver):
+    source = TokenSource.given("sesame")
+    assert "sesame" not in repr(vars(source)["_token"])
+
+
+class Guard:
+    """A service that believes some tokens; its effect is to open."""
+
+    def __init__(self, *believed: str):
+        self.believed = set(believed)
+        self.opened = 0
+
+    def handle(self, asked: Asked) -> Answered:
+        if asked.headers.get("authorization", "").removeprefix("Bearer ") not in self.believed:
+            return Answered(401, {"error": "who"})
+        self.opened += 1
+        return Answered(200, {"opened": self.opened})
+
+
+async def test_a_refused_token_is_replaced_and_the_request_sent_once_more(giver):
+    guard = Guard("new")
+    async with raw_server(guard.handle) as server:
+        http = HttpService(server.url, tokens=giver.source)
+        giver.gives("old")
+        with pytest.raises(NotSignedIn, match="token_file"):
+            await http.write("open", json={})
+        assert len(server.log) == 1, "the same token was sent twice"
+        giver.gives("new")
+        assert (await http.write("open", json={})).json == {"opened": 1}
+        assert [one.asked.headers["authorization"] for one in server.log] == ["Bearer old", "Bearer old", "Bearer new"]
+        guard.believed = set()
+        giver.gives("newer")
+        with pytest.raises(NotSignedIn):
+            await http.write("open", json={})
+        assert (guard.opened, len(server.log)) == (1, 5)
+        await http.close()
+
+
+async def test_of_many_that_are_refused_at_once_one_asks_and_all_go_on(giver):
+    guard = Guard("new")
+    async with raw_server(guard.handle) as server:
+        http = HttpService(server.url, tokens=giver.source)
+        giver.gives("old")
+        await giver.source.current()
+        giver.gives("new")
+        await asyncio.gather(*(http.write("open", json={}) for _ in range(8)))
+        assert guard.opened == 8
+        await http.close()
+
+
+async def test_one_that_has_expired_is_named_so(giver, clock):
+    async with raw_server(Guard().handle) as server:
+        http = HttpService(server.url, tokens=giver.source, clock=clock)
+        giver.gives(token(clock.now() - timedelta(minutes=1)))
+        with pytest.raises(NotSignedIn, match="has expired"):
+            await http.read("x")
+        await http.close()
+
+
+async def test_a_service_that_wants_a_token_and_a_profile_without_one():
+    async with raw_server(Guard().handle) as server:
+        http = HttpService(server.url)
+        with pytest.raises(NotSignedIn, match="none for it"):
+            await http.read("x")
+        await http.close()
+
+
+async def test_a_session_goes_into_a_header_of_its_own():
+    async with raw_server(lambda asked: Answered(200, dict(asked.headers))) as server:
+        http = HttpService(server.url, tokens=TokenSource.given("sesame"), auth="x-session-id")
+        sent = (await http.read("x")).json
+        assert (sent["x-session-id"], "authorization" in sent) == ("sesame", False)
+        await http.close()

@@ -1,0 +1,148 @@
+"""Tokens that expire: asked for when they are needed, again before they end, and once more when they are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from tui_app.clock import SystemClock
+from tui_app.config import credentials
+from tui_app.config.values import Secret
+from tui_app.domain.errors import NotSignedIn
+from tui_app.domain.ports import Clock
+from tui_app.outbound.answers import parse
+
+T = TypeVar("T")
+
+EARLY = timedelta(seconds=60)
+"""How long before its end a token is asked for anew, or a tenth of its life where that is less."""
+
+PATIENCE = timedelta(seconds=5)
+"""How long nobody is asked again who has just given the same token, or none."""
+
+
+class TokenSource:
+    """The token of one service, from its command, its file or the environment.
+
+    What is known of a token's end is read from it where it is a JSON Web Token, without believing it: the server
+    decides. ``variable`` names the environment's variable.
+    """
+
+    def __init__(
+        self,
+        command: tuple[str, ...] | None,
+        file: str | None,
+        variable: str,
+        environment: Mapping[str, str],
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._command = command
+        self._file = file
+        self._variable = variable
+        self._environment = environment
+        self._clock = clock or SystemClock()
+        self._asking = asyncio.Lock()
+        self._token: Secret | None = None
+        self._claims: Mapping[str, Any] = {}
+        self._ask_from: datetime | None = None
+
+    @classmethod
+    def given(cls, token: str) -> TokenSource:
+        """One token that is at hand, and no other."""
+        return cls(None, None, "the token that was given", {"the token that was given": token})
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the token at hand ends; none where that is not known, or none has been needed yet."""
+        return _moment(self._claims.get("exp"))
+
+    @property
+    def subject(self) -> str | None:
+        """Whom the token at hand names, as the native routes read it; none where it does not say."""
+        named = self._claims.get("principal_id") or self._claims.get("sub")
+        return named if isinstance(named, str) else None
+
+    @property
+    def place(self) -> str:
+        """Where the token comes from, to be named to the operator."""
+        if self._command is not None:
+            return f"token_command (`{self._command[0]}`)"
+        return f"token_file ({self._file})" if self._file is not None else self._variable
+
+    async def current(self) -> Secret:
+        """The token to send.
+
+        Raises:
+            NotSignedIn: there is none; the sentence names where it was looked for.
+        """
+        async with self._asking:
+            now = self._clock.now()
+            if self._token is None or (self._ask_from is not None and now >= self._ask_from):
+                try:
+                    await self._ask(now)
+                except NotSignedIn:
+                    ends = self.expires_at
+                    if self._token is None or (ends is not None and ends <= now):
+                        raise
+                    # It still holds: whoever gives tokens may be back before it ends.
+                    self._ask_from = now + PATIENCE
+            assert self._token is not None
+            return self._token
+
+    async def used(self, send: Callable[[Secret], Awaitable[T]], refused: Callable[[T], bool]) -> T:
+        """Send with the token, and once more where it is refused and another one is given by now.
+
+        Raises:
+            NotSignedIn: there is none.
+        """
+        token = await self.current()
+        answer = await send(token)
+        if not refused(answer):
+            return answer
+        other = await self._other_than(token)
+        return answer if other is None else await send(other)
+
+    async def _other_than(self, refused: Secret) -> Secret | None:
+        async with self._asking:
+            if self._token is None or self._token == refused:
+                await self._ask(self._clock.now())
+            return None if self._token == refused else self._token
+
+    async def _ask(self, now: datetime) -> None:
+        # A command may take its time, and the screen is not to wait for it.
+        token = await asyncio.to_thread(credentials.token, self._command, self._file, self._variable, self._environment)
+        self._token, self._claims = token, _claims(token)
+        ends = self.expires_at
+        if ends is None:
+            self._ask_from = None
+        else:
+            self._ask_from = max(ends - min(EARLY, (ends - now) / 10), now + PATIENCE)
+
+
+def _claims(token: Secret) -> Mapping[str, Any]:
+    """What the token says of itself; nothing where it is no JSON Web Token.
+
+    Read without the library, which loads a whole room of cryptography to look at what is not verified here.
+    """
+    parts = token.reveal().split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        claims = parse(base64.b64decode(parts[1] + "=" * (-len(parts[1]) % 4), altchars=b"-_", validate=True))
+    except ValueError:
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _moment(seconds: Any) -> datetime | None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
