@@ -6,11 +6,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from support.benches import Bench, embedded_bench
+from support.cases_bench import cases_bench
+from support.scenes import set_scene
+from support.schedules_bench import schedules_bench
 from tui_app.domain.ports import System
-
-
-def _embedded(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Bench]:
-    return embedded_bench(request.getfixturevalue("tmp_path"))
 
 
 @asynccontextmanager
@@ -23,8 +22,10 @@ async def _postgres(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 
 
 BENCHES: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Bench]]] = {
-    "commands-embedded": _embedded,
+    "commands-embedded": lambda request: embedded_bench(request.getfixturevalue("tmp_path")),
     "commands-postgres": _postgres,
+    "cases-embedded": lambda request: cases_bench(request.getfixturevalue("tmp_path")),
+    "schedules-embedded": lambda request: schedules_bench(request.getfixturevalue("tmp_path")),
 }
 
 
@@ -39,3 +40,10 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 def system(bench: Bench) -> System:
     """The system on the bench, as an operator reaches it."""
     return bench.open()
+
+
+@pytest.fixture
+async def scene(bench: Bench) -> Bench:
+    """A bench with items in every state."""
+    await set_scene(bench)
+    return bench

@@ -1,116 +1,125 @@
-"""kill -9 of the runner in the middle of a run, then the ordinary resume: nothing lost, nothing twice."""
+"""kill -9 of the runner in the middle of a run, then the ordinary resume: nothing lost, nothing twice, in no system."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from support.command_bus import Databases, open_bus
-from support.dying import POINTS, system_of
-from support.invariants import assert_invariants
+from support.dying import ACCEPTING, BROKEN, POINTS, world_of
+from support.killing import APART, Site
+from support.mixed import fill_all
 from support.postgres_records import PostgresRecords
-from support.world import TROUBLED, Records, World, commands, fill, make_world
-from tui_app.domain.filters import parse
+from support.world import MovableClock
+from tui_app.domain.describe import Verb
 from tui_app.domain.items import Selection
-from tui_app.domain.run import ItemState, RunState, Verified
+from tui_app.domain.run import ItemState
 
-ITEMS = 2000
-
-
-@dataclass
-class Site:
-    """Where a run is killed: a folder, and the bus in it or beside it."""
-
-    folder: Path
-    records: Records | PostgresRecords
-    conninfo: str | None = None
-
-    def world(self) -> World:
-        return make_world(self.folder, {"commands": system_of(self.folder, self.conninfo)})
-
-    def kill(self, run_id: str, point: str, nth: int) -> int:
-        """Drive a run in a process of its own that kills itself; its exit code."""
-        where = [self.conninfo] if self.conninfo else []
-        command = [sys.executable, "-m", "support.dying", str(self.folder), run_id, point, str(nth), *where]
-        return subprocess.run(
-            command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, timeout=120
-        ).returncode
+ITEMS: Mapping[str, tuple[int, int]] = {
+    "commands": (2000, 200),
+    "cases": (600, 60),
+    "schedules": (1200, 120),
+    "undo": (600, 60),
+    "mixed": (200, 40),
+}
+"""How many items are in each system of a site, and in a chunk: small enough for a middle to be killed in."""
 
 
-@pytest.fixture
-def embedded(tmp_path: Path) -> Site:
-    fill(tmp_path / "commands.db", ITEMS)
-    return Site(tmp_path, Records(tmp_path / "commands.db"))
+def embedded(folder: Path, kind: str) -> Site:
+    """A site in a folder: one system, an undo of cases, or all three systems at once."""
+    number, chunk = ITEMS[kind]
+    names = {"undo": ("cases",), "mixed": ("commands", "cases", "schedules")}.get(kind, (kind,))
+    fill_all(folder, 0)
+    fill_all(folder, number, *names)
+    verb = Verb.REINSTATE if kind == "undo" else Verb.CANCEL
+    return Site(folder, names, number * len(names), chunk, verb)
 
 
 @pytest.fixture
 async def postgres(tmp_path: Path, databases: Databases) -> AsyncIterator[Site]:
+    number, chunk = ITEMS["commands"]
     with databases.bus() as url:
         async with open_bus(url) as bus:
             await bus.queues("payments__replies")
-            await bus.waiting("payments", ITEMS, reply_to="payments__replies")
-        yield Site(tmp_path, PostgresRecords(url), url)
+            await bus.waiting("payments", number, reply_to="payments__replies")
+        fill_all(tmp_path, 0)
+        own = {"commands": PostgresRecords(url)}
+        yield Site(tmp_path, ("commands",), number, chunk, conninfo=url, own=own)
 
 
-@pytest.fixture(params=["embedded", "postgres"])
-def site(request: pytest.FixtureRequest) -> Site:
-    found: Site = request.getfixturevalue(request.param)
-    return found
+@pytest.fixture
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+    if request.param == "postgres":
+        found: Site = request.getfixturevalue("postgres")
+        return found
+    return embedded(tmp_path, request.param)
 
 
-async def confirmed(world: World) -> str:
-    plan = await world.plan(Selection("commands", filter=parse(f"status:{TROUBLED}")))
-    return (await world.confirm(plan)).id
+EVERY_POINT = [
+    *((kind, point) for kind in ("commands", "postgres", "schedules", "undo") for point in POINTS),
+    *(("cases", point) for point in (*POINTS, *ACCEPTING)),
+]
 
 
-async def finish(site: Site, run_id: str) -> Mapping[ItemState, int]:
-    """Resume by the ordinary claim, and hold everything against the bus' own records."""
-    world = site.world()
-    done = await world.worker("next").drive(run_id)
-    assert (done.state, done.verified) == (RunState.FINISHED, {Verified.YES: done.states[ItemState.CANCELLED]})
-    await assert_invariants(world.store, site.records)
-    await world.close()
-    return done.states
-
-
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("site", "point"), EVERY_POINT, indirect=["site"])
 async def test_a_killed_runner_loses_nothing_and_repeats_nothing(site: Site, point: str) -> None:
+    assert point in site.points
+    run_id = await site.confirmed()
+    before = site.taken()
+    site.kill(run_id, point, nth=2)
+    assert site.taken() > before
+    # What is accepted has no effect yet; by then all of it may be accepted.
+    if site.points == POINTS:
+        assert 0 < site.effects(run_id) < site.items
+    await site.check()
+    done = await site.resume(run_id)
+    assert done.states == {site.done: site.items}
+    assert site.effects(run_id) == site.items
+
+
+@pytest.mark.parametrize("site", ["commands", "cases", "schedules", "undo", "mixed"], indirect=True)
+async def test_a_runner_that_is_killed_again_and_again(site: Site) -> None:
+    run_id = await site.confirmed()
+    for point in site.points:
+        site.kill(run_id, point, nth=1)
+        await site.check()
+    assert (await site.resume(run_id)).states == {site.done: site.items}
+
+
+@pytest.mark.parametrize("site", ["commands", "cases", "schedules"], indirect=True)
+async def test_what_another_operator_did_meanwhile_is_not_ours(site: Site, tmp_path: Path) -> None:
+    run_id = await site.confirmed()
     world = site.world()
-    run_id = await confirmed(world)
-    await world.close()
-    assert site.kill(run_id, point, nth=2) == -signal.SIGKILL
-    assert 0 < site.records.cancels().total() < ITEMS
-    assert await finish(site, run_id) == {ItemState.CANCELLED: ITEMS}
-    assert site.records.cancels().total() == ITEMS
-    assert len(site.records.replies()) == ITEMS
-
-
-async def test_a_runner_that_is_killed_again_and_again(embedded: Site) -> None:
-    world = embedded.world()
-    run_id = await confirmed(world)
-    await world.close()
-    for point in POINTS:
-        assert embedded.kill(run_id, point, nth=1) == -signal.SIGKILL
-    assert await finish(embedded, run_id) == {ItemState.CANCELLED: ITEMS}
-
-
-async def test_what_another_operator_did_meanwhile_is_not_ours(embedded: Site) -> None:
-    world = embedded.world()
-    run_id = await confirmed(world)
     taken = [one.item.seen.id for one in await world.items(run_id)][-3:]
     await world.close()
-    assert embedded.kill(run_id, "after_record", nth=1) == -signal.SIGKILL
-    other = make_world(embedded.folder / "other", {"commands": system_of(embedded.folder, None)})
-    plan = await other.plan(commands(*taken))
+    site.kill(run_id, "after_execute", nth=2)
+    (tmp_path / "other").mkdir()
+    for name in site.names:
+        (tmp_path / "other" / f"{name}.db").symlink_to(tmp_path / f"{name}.db")
+    other = world_of(tmp_path / "other", MovableClock(site.moment + APART), site.chunk)
+    plan = await other.plan(Selection(site.names[0], ids=tuple(taken)))
     await other.worker("other").drive((await other.confirm(plan)).id)
     await other.close()
-    world = embedded.world()
-    done = await world.worker("next").drive(run_id)
-    assert done.states == {ItemState.CANCELLED: ITEMS - 3, ItemState.ALREADY_CANCELLED: 3}
-    assert max(embedded.records.cancels().values()) == 1
-    await world.close()
+    done = await site.resume(run_id)
+    assert done.states == {ItemState.CANCELLED: site.items - 3, ItemState.ALREADY_CANCELLED: 3}
+    assert max(site.own[site.names[0]].taken().values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("runner", "point"),
+    [("records first", "after_record"), ("intends last", "after_execute"), ("forgets", "after_execute")],
+)
+@pytest.mark.parametrize("kind", ["commands", "schedules"])
+async def test_a_broken_runner_is_found(tmp_path: Path, kind: str, runner: str, point: str) -> None:
+    """The suite above can fail: each of these loses, repeats or misreports something when it is killed."""
+    assert runner in BROKEN
+    site = embedded(tmp_path, kind)
+    run_id = await site.confirmed()
+    site.kill(run_id, point, nth=2, runner=runner)
+
+    async def hold_against_the_records() -> None:
+        await site.check()
+        await site.resume(run_id)
+
+    with pytest.raises(AssertionError):
+        await hold_against_the_records()

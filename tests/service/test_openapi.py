@@ -6,6 +6,8 @@ import re
 import jsonschema_rs
 import pytest
 
+from support.backend import WAYS, serving
+from support.mixed import fill_cases, fill_schedules, mixed_world
 from support.native_api import native_service
 from support.world import fill
 from tui_app.contract import paths
@@ -166,8 +168,10 @@ async def read_everything(tour):
     await tour.ask("items", 404, system="parcels")
     await tour.ask("count", 200, system="commands", query={"filter": "type:DebitAccount"})
     await tour.ask("count", 400, system="commands", query={"filter": "colour:red"})
+    for system, one in (("commands", item), ("cases", "CASE-000000")):
+        for name in ("item", "preview", "trail"):
+            await tour.ask(name, 200, system=system, item=one)
     for name in ("item", "preview", "trail"):
-        await tour.ask(name, 200, system="commands", item=item)
         await tour.ask(name, 400, system="commands", item="malformed")
     for name in ("item", "preview"):
         await tour.ask(name, 404, system="commands", item="payments/none")
@@ -237,7 +241,48 @@ async def run(tour, made, service):
     return over
 
 
-async def test_every_answer_of_a_tour_is_as_described(backend):
+async def undo(tour, service):
+    """A plan over two systems, of which one can be brought back."""
+    selections = [{"system": "cases", "filter": "status:in_progress"}, {"system": "schedules", "filter": ""}]
+    made = (await tour.ask("plan", 202, body={"selections": selections})).json()
+    await service.world.planner.idle()
+    made = (await tour.ask("plan_state", 200, plan=made["id"])).json()
+    assert made["counts"] == {"items": 7, "cancellable": 7, "blocked": 0}
+    body = {"hash": made["hash"], "reason": "duplicate request", "phrase": made["phrase"]}
+    begun = await tour.ask("confirm", 201, plan=made["id"], body=body, headers={"Idempotency-Key": "k3"})
+    named = {"run": begun.json()["id"]}
+    await tour.ask("undo", 409, **named)
+    await tour.ask("resume", 200, **named, body={})
+    await service.work(named["run"])
+    over = (await tour.ask("run", 200, **named)).json()
+    assert (over["counts"]["cancelled"], over["undo"]["items"]) == (7, 4)
+    cancelled = (await tour.ask("run_items", 200, **named, query={"state": "cancelled"})).json()["items"]
+    assert sum(one["undo_until"] is not None for one in cancelled) == 4
+    back = (await tour.ask("undo", 202, **named)).json()
+    await service.world.planner.idle()
+    back = (await tour.ask("plan_state", 200, plan=back["id"])).json()
+    assert (back["verb"], back["counts"]["cancellable"]) == ("reinstate", 4)
+    body = {**body, "hash": back["hash"], "phrase": back["phrase"]}
+    begun = await tour.ask("confirm", 201, plan=back["id"], body=body, headers={"Idempotency-Key": "k4"})
+    await service.work(begun.json()["id"])
+    undone = (await tour.ask("run", 200, run=begun.json()["id"])).json()
+    assert (undone["state"], undone["counts"]["reinstated"]) == ("finished", 4)
+    await tour.ask("run_items", 200, run=undone["id"], query={"state": "reinstated"})
+    await tour.ask("undo", 409, run=undone["id"])
+
+
+@pytest.fixture(params=WAYS)
+async def mixed(request, tmp_path):
+    """A service with all three systems, over both transports."""
+    world = mixed_world(tmp_path)
+    fill_cases(tmp_path / "cases.db", 4)
+    fill_schedules(tmp_path / "schedules.db", 3)
+    async with serving(request.param, tmp_path, rows=30, world=world) as running:
+        yield running
+
+
+async def test_every_answer_of_a_tour_is_as_described(mixed):
+    backend = mixed
     fill(backend.world.folder / "commands.db", 3, domain="orders", status="COMPLETED")
     backend.world.systems["commands"] = refusing = RefusingOne(backend.world.systems["commands"])
     async with backend.raw() as http:
@@ -245,6 +290,7 @@ async def test_every_answer_of_a_tour_is_as_described(backend):
         await read_everything(tour)
         made = await plan(tour, backend.world)
         over = await run(tour, made, backend)
+        await undo(tour, backend)
         page = (await tour.ask("ledger", 200, query={"limit": 2})).json()
         await tour.ask("ledger", 200, query={"after": page["next"], "limit": 500, "newest": "true"})
         await tour.ask("ledger", 400, query={"after": "nowhere"})

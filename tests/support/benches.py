@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID
 
 from support.world import MovableClock
+from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.ports import System
+from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.commands.embedded import EmbeddedCommands
 from tui_app.systems.commands.schema import prepare
 
@@ -48,16 +51,33 @@ class Given:
 
 
 class Bench(Protocol):
-    """One implementation on the bench. ``kind_field`` and ``text_field`` are where ``Given`` shows."""
+    """One implementation on the bench, and what is its own about it.
+
+    ``kind_field``, ``text_field``, ``tries_field`` and ``time_field`` are where ``Given`` shows; ``searched`` are the
+    fields that free text looks into. ``shown`` are the states of the default filter. ``codes`` is why an item in each
+    state cannot be cancelled. ``reason_field`` is where the trail of a cancellation holds the operator's words.
+    ``notifies``: somebody is told of each cancellation.
+    """
 
     kind_field: str
     text_field: str
     tries_field: str
     time_field: str
+    reason_field: str
+    searched: Sequence[str]
     malformed: Sequence[str]
+    shown: Collection[State]
+    codes: Mapping[State, VerdictCode]
+    notifies: bool
 
-    def open(self) -> System:
-        """Another connection to the same system: a second operator. The bench closes it."""
+    def open(self, *, server_rate: Rate | None = None) -> System:
+        """Another connection to the same system: a second operator. The bench closes it.
+
+        ``server_rate`` is the system's own limit, for those that have one.
+        """
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass for the system, where it works on something by itself or limits who asks."""
 
     async def add(self, items: Sequence[Given]) -> list[str]:
         """Put items there; their ids, in order."""
@@ -80,6 +100,24 @@ class Bench(Protocol):
     async def notices(self, item_id: str) -> list[dict[str, Any]]:
         """What was sent to tell of the cancellation."""
 
+    def reasons(self, notice: dict[str, Any]) -> set[str]:
+        """Every text in a notice that has to be the operator's words."""
+
+
+class ReversibleBench(Bench, Protocol):
+    """One whose cancellations can be undone, for ``window_seconds``."""
+
+    window_seconds: float
+
+    def now(self) -> str:
+        """The system's present moment."""
+
+    async def status(self, item_id: str) -> str:
+        """The system's own status."""
+
+    async def reversals(self, item_id: str) -> list[dict[str, Any]]:
+        """The details of the reinstatements in the system's own audit, oldest first."""
+
 
 STATUSES = {
     State.WAITING: "IN_TROUBLESHOOTING_QUEUE",
@@ -98,7 +136,19 @@ class CommandWords:
     text_field = "error"
     tries_field = "attempts"
     time_field = "updated"
+    reason_field = "reason"
+    searched: Sequence[str] = ("id", "type", "error_code", "error")
     malformed: Sequence[str] = ("", " ", "payments", "payments/", "/abc", "payments/\x1b[2J", "payments/x ", "x" * 600)
+    shown: Collection[State] = (State.WAITING, State.BLOCKED)
+    codes: Mapping[State, VerdictCode] = MappingProxyType(
+        {
+            State.BLOCKED: VerdictCode.REPLY_QUEUE_MISSING,
+            State.BUSY: VerdictCode.NOT_IN_TROUBLESHOOTING,
+            State.DONE: VerdictCode.TERMINAL,
+            State.CANCELLED: VerdictCode.ALREADY_CANCELLED,
+        }
+    )
+    notifies = True
 
     def __init__(self) -> None:
         self._made = 0
@@ -123,6 +173,12 @@ class CommandWords:
             )
         return made
 
+    def forward(self, seconds: float) -> None:
+        raise AssertionError("a command bus cancels at once, and limits nobody")
+
+    def reasons(self, notice: dict[str, Any]) -> set[str]:
+        return {notice["reason"], notice["error"]["message"], notice["error_message"]}
+
 
 class EmbeddedBench(CommandWords):
     """Commands in a SQLite file."""
@@ -136,7 +192,8 @@ class EmbeddedBench(CommandWords):
             prepare(connection)
             connection.execute("INSERT INTO queue (name) VALUES (?)", (QUEUE,))
 
-    def open(self) -> System:
+    def open(self, *, server_rate: Rate | None = None) -> System:
+        assert server_rate is None, "a command bus limits nobody"
         system = EmbeddedCommands(self._path, self._clock)
         self.opened.append(system)
         return system

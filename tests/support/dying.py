@@ -1,22 +1,26 @@
-"""A runner that is killed: ``python -m support.dying FOLDER RUN POINT NTH [CONNINFO]``.
+"""A runner that is killed: ``python -m support.dying FOLDER RUN POINT NTH AT CHUNK [--bus CONNINFO] [--runner NAME]``.
 
 It drives a run until it has reached a point for the NTH time, and there sends itself SIGKILL. Points are the names of
-what the engine calls on the journal and on the system, with ``before_`` or ``after_`` in front.
+what the engine calls on the journal and on a system, with ``before_`` or ``after_`` in front. ``AT`` is when its clock
+begins, so that the times of a test are in order whatever process they are from; it waits by moving the clock.
+``--runner`` is one of the broken ones below, which the invariants have to find.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from support.world import WHO, make_world
-from tui_app.clock import SystemClock
-from tui_app.domain.ports import System
+from support.mixed import open_systems
+from support.world import MovableClock, World, make_world
+from tui_app.domain.moments import read
+from tui_app.domain.ports import Reply, System
+from tui_app.domain.run import EFFECTIVE, Answer, Errand, ItemState, Order, Verification
 from tui_app.engine.worker import Worker
 
 POINTS = (
@@ -30,6 +34,8 @@ POINTS = (
     "after_verify",
     "after_complete",
 )
+ACCEPTING = ("before_accept", "after_accept", "before_reconcile", "after_reconcile")
+"""Further points where a system works on what it has accepted."""
 
 
 class Watched:
@@ -52,41 +58,116 @@ class Watched:
         return call
 
 
-CHUNK = 200
-"""Small, so that there is a middle to be killed in."""
+class Behind:
+    """Something that is as the object behind it, but for what a broken runner does in its own way."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
-def system_of(folder: Path, conninfo: str | None) -> System:
-    """The command bus of a test, in small chunks: embedded in the folder, or the real one."""
-    if conninfo is None:
-        from tui_app.systems.commands.embedded import EmbeddedCommands
+class RecordsFirst(Behind):
+    """A broken runner's system: it says that all is done, and does it when it is verified, which is too late."""
 
-        return type("SmallEmbedded", (EmbeddedCommands,), {"chunk_size": CHUNK})(folder / "commands.db")
-    from tui_app.systems.commands.postgres import PostgresCommands
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self._errands: dict[str, Errand] = {}
 
-    return type("SmallPostgres", (PostgresCommands,), {"chunk_size": CHUNK})(conninfo)
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        self._errands |= {order.key: errand for order in orders}
+        return [Answer(ItemState.CANCELLED, before=order.seen.status) for order in orders]
+
+    async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
+        late = [order for order in orders if self._errands.pop(order.key, None)]
+        await self.inner.execute(late, errand)
+        return list(await self.inner.verify(orders, errand))
 
 
-async def _drive(folder: Path, run: str, reached: Callable[[str], None], conninfo: str | None) -> None:
-    world = make_world(folder, {"commands": system_of(folder, conninfo)})
-    systems: Any = {"commands": Watched(world.systems["commands"], reached)}
+class IntendsLast(Behind):
+    """A broken runner's journal: what is about to be sent is written down only with what became of it."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self._late: list[tuple[Any, ...]] = []
+
+    async def intend(self, *given: Any) -> set[int]:
+        self._late.append(given)
+        return set()
+
+    async def record(self, *given: Any) -> None:
+        while self._late:
+            claim, keys, _ = self._late.pop()
+            done = {one.position for one in given[1] if one.answer.state in EFFECTIVE}
+            await self.inner.intend(claim, {place: key for place, key in keys.items() if place in done}, given[3])
+        await self.inner.record(*given)
+
+
+class Forgets(Behind):
+    """A broken runner's system: each sending has a key of its own, so that nobody knows again what was sent before."""
+
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        return await self.inner.execute([Order(one.id, f"{one.key}-again", one.seen) for one in orders], errand)
+
+
+BROKEN: Mapping[str, Callable[[Any, Any], tuple[Any, Any]]] = {
+    "records first": lambda work, system: (work, RecordsFirst(system)),
+    "intends last": lambda work, system: (IntendsLast(work), system),
+    "forgets": lambda work, system: (work, Forgets(system)),
+}
+"""Runners that lose, repeat or misreport something, each in its own way."""
+
+
+def systems_of(folder: Path, clock: MovableClock, chunk: int, conninfo: str | None = None) -> dict[str, System]:
+    """The embedded systems of a folder in small chunks, or the real command bus in place of the embedded one."""
+    made = open_systems(folder, clock, chunk=chunk)
+    if conninfo is not None:
+        from tui_app.systems.commands.postgres import PostgresCommands
+
+        made["commands"] = type("SmallPostgres", (PostgresCommands,), {"chunk_size": chunk})(conninfo)
+    return made
+
+
+def world_of(folder: Path, clock: MovableClock, chunk: int, conninfo: str | None = None) -> World:
+    """A world over these systems."""
+    return make_world(folder, systems_of(folder, clock, chunk, conninfo), clock)
+
+
+async def _drive(given: argparse.Namespace, reached: Callable[[str], None]) -> None:
+    world = world_of(given.folder, MovableClock(read(given.at)), given.chunk, given.bus)
+    systems: dict[str, Any] = {}
+    work: Any = world.store.work
+    for name, system in world.systems.items():
+        work, broken = BROKEN[given.runner](work, system) if given.runner else (work, system)
+        systems[name] = Watched(broken, reached)
     store: Any = Watched(world.store, reached)
-    store.work = Watched(world.store.work, reached)
-    await Worker(f"dying-{os.getpid()}", store, systems, SystemClock(), WHO).drive(run)
+    store.work = Watched(work, reached)
+    usual = world.worker(f"dying-{os.getpid()}")
+    await Worker(usual.name, store, systems, usual.clock, usual.who, usual.wait).drive(given.run)
     await world.close()
 
 
 def main() -> None:
-    folder, run, point, nth, *rest = sys.argv[1:]
-    left = int(nth)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("run")
+    parser.add_argument("point")
+    parser.add_argument("nth", type=int)
+    parser.add_argument("at")
+    parser.add_argument("chunk", type=int)
+    parser.add_argument("--bus")
+    parser.add_argument("--runner", choices=BROKEN)
+    given = parser.parse_args()
+    left = given.nth
 
     def reached(name: str) -> None:
         nonlocal left
-        left -= name == point
+        left -= name == given.point
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    asyncio.run(_drive(Path(folder), run, reached, rest[0] if rest else None))
+    asyncio.run(_drive(given, reached))
 
 
 if __name__ == "__main__":

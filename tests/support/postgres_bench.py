@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from support.benches import NO_QUEUE, QUEUE, STATUSES, CommandWords, Given, State
+from tui_app.config.values import Rate
 from tui_app.domain.ports import System
 from tui_app.systems.commands.postgres import PostgresCommands
 
@@ -25,7 +26,8 @@ class PostgresBench(CommandWords):
         self._url = url
         self.opened: list[System] = []
 
-    def open(self) -> System:
+    def open(self, *, server_rate: Rate | None = None) -> System:
+        assert server_rate is None, "a command bus limits nobody"
         system = PostgresCommands(self._url)
         self.opened.append(system)
         return system

@@ -8,9 +8,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from support.records import Effect, unanswered
+from tui_app.domain.describe import Verb
+
 
 class PostgresRecords:
-    """The same reads as ``support.world.Records``, of the tables that reliable-cmd and PGMQ made."""
+    """The same reads as ``support.records.CommandRecords``, of the tables that reliable-cmd and PGMQ made."""
+
+    system = "commands"
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -34,7 +39,21 @@ class PostgresRecords:
         return found
 
     def cancels(self) -> Counter[str]:
+        return Counter(one.item for one in self.effects())
+
+    def cancelled(self) -> set[str]:
+        return {item for item, status in self.statuses().items() if status == "CANCELED"}
+
+    def effects(self) -> list[Effect]:
+        """Without moments: the database has a clock of its own."""
         rows = self._rows(
-            "SELECT domain || '/' || command_id FROM commandbus.audit WHERE event_type = 'OPERATOR_CANCEL'"
+            "SELECT domain || '/' || command_id, details_json FROM commandbus.audit"
+            " WHERE event_type = 'OPERATOR_CANCEL' ORDER BY audit_id"
         )
-        return Counter(item for (item,) in rows)
+        return [Effect(item, Verb.CANCEL, told.get("idempotency_key"), told.get("run_id")) for item, told in rows]
+
+    def taken(self) -> Counter[str]:
+        return Counter(one.key for one in self.effects() if one.key)
+
+    def contradictions(self) -> list[str]:
+        return unanswered(self.effects(), self.reply_queues(), self.replies())

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from support.benches import BEGINNING, Given, State
 from support.world import MovableClock
+from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.ports import System
+from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.schedules.embedded import EmbeddedSchedules
 from tui_app.systems.schedules.schema import prepare
+from tui_app.systems.schedules.words import SEARCHED
 
 STATUSES = {
     State.WAITING: "pending",
@@ -152,19 +156,31 @@ class SchedulesBench:
     tries_field = "attempts"
     time_field = "updated"
     malformed: Sequence[str] = ("", " ", "..", "a/b", "a#b", "-a", "a b", "a\x1b[2J", "ü", "x" * 129, "a?b", "%2e")
+    reason_field = "reason"
+    searched: Sequence[str] = SEARCHED
+    shown: Collection[State] = (State.WAITING,)
+    codes: Mapping[State, VerdictCode] = MappingProxyType(
+        {
+            State.BLOCKED: VerdictCode.FAILED,
+            State.BUSY: VerdictCode.PUBLISHING,
+            State.DONE: VerdictCode.PUBLISHED,
+            State.CANCELLED: VerdictCode.ALREADY_CANCELLED,
+        }
+    )
     notifies = False
-    waiting = (State.WAITING,)
-    """The states that the default filter shows."""
 
     def __init__(self, folder: Path) -> None:
         self.file = ScheduleFile(folder / "schedules.db")
         self.clock = MovableClock()
         self.opened: list[System] = []
 
-    def open(self) -> System:
-        system = EmbeddedSchedules(self.file.path, self.clock)
+    def open(self, *, server_rate: Rate | None = None) -> System:
+        system = EmbeddedSchedules(self.file.path, self.clock, server_rate=server_rate)
         self.opened.append(system)
         return system
+
+    def forward(self, seconds: float) -> None:
+        self.clock.forward(seconds)
 
     async def add(self, items: Sequence[Given]) -> list[str]:
         rows = self.file.add_all(
@@ -215,6 +231,9 @@ class SchedulesBench:
 
     async def notices(self, item_id: str) -> list[dict[str, Any]]:
         return []
+
+    def reasons(self, notice: dict[str, Any]) -> set[str]:
+        raise AssertionError("nobody is told of a cancelled schedule")
 
 
 @asynccontextmanager

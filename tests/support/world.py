@@ -1,19 +1,18 @@
 """A journal, an embedded command bus and a runner that tests drive step by step, in one folder.
 
-What the bus did is read from its own file with a plain connection, never from our journal.
+What the bus did is read from its own file with a plain connection, never from our journal: ``support.records``.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from support.records import CommandRecords
 from tui_app.domain.describe import Verb
 from tui_app.domain.items import Selection
 from tui_app.domain.plan import Options, PlanState
@@ -33,8 +32,8 @@ WHO = Who("jane@example.com", "jane", "ops1", "local", "local")
 class MovableClock:
     """A clock that goes forward a millisecond at each look, and further when told to."""
 
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    def __init__(self, moment: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) -> None:
+        self.moment = moment
 
     def now(self) -> datetime:
         self.moment += timedelta(milliseconds=1)
@@ -56,38 +55,6 @@ class NoLauncher:
 
     def at_work(self) -> bool:
         return self.working
-
-
-@dataclass
-class Records:
-    """The bus' own records, read from its file."""
-
-    path: Path
-
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        connection = sqlite3.connect(self.path)
-        try:
-            return connection.execute(query).fetchall()
-        finally:
-            connection.close()
-
-    def statuses(self) -> dict[str, str]:
-        return dict(self._rows("SELECT id, status FROM command"))
-
-    def reply_queues(self) -> dict[str, str]:
-        return dict(self._rows("SELECT id, reply_queue FROM command"))
-
-    def replies(self) -> dict[str, list[dict[str, Any]]]:
-        """Messages on all reply queues by the id of their command."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for (body,) in self._rows("SELECT body FROM message ORDER BY msg_id"):
-            reply = json.loads(body)
-            found.setdefault(f"{reply['domain']}/{reply['command_id']}", []).append(reply)
-        return found
-
-    def cancels(self) -> Counter[str]:
-        """How often each command was cancelled, by the bus' audit."""
-        return Counter(item for (item,) in self._rows("SELECT id FROM audit WHERE event = 'OPERATOR_CANCEL'"))
 
 
 def fill(path: Path, number: int, **columns: Any) -> list[str]:
@@ -138,12 +105,21 @@ class World:
     waits: list[float] = field(default_factory=list)
 
     @property
-    def records(self) -> Records:
-        return Records(self.folder / "commands.db")
+    def records(self) -> CommandRecords:
+        return CommandRecords(self.folder / "commands.db")
 
-    async def plan(self, *selections: Selection, ttl: timedelta | None = None, who: Who = WHO) -> PlanRecord:
+    async def plan(
+        self, *selections: Selection, ttl: timedelta | None = None, who: Who = WHO, verb: Verb = Verb.CANCEL
+    ) -> PlanRecord:
         """A plan, made."""
-        plan = await self.planner.start(selections, Verb.CANCEL, None, ttl, who)
+        plan = await self.planner.start(selections, verb, None, ttl, who)
+        return await self.made(plan.id)
+
+    async def undo(self, run_id: str, who: Who = WHO) -> PlanRecord:
+        """A plan that takes back what a run cancelled, made and noted as the service does it."""
+        selections = await self.steering.undoable(run_id, who)
+        plan = await self.planner.start(selections, Verb.REINSTATE, None, None, who)
+        await self.steering.note_undo(run_id, plan.id, who)
         return await self.made(plan.id)
 
     async def made(self, plan_id: str) -> PlanRecord:
@@ -188,9 +164,9 @@ def commands(*ids: str) -> Selection:
     return Selection("commands", ids=ids)
 
 
-def make_world(folder: Path, systems: Mapping[str, System] | None = None) -> World:
-    """A world in a folder; opened again on the same folder it goes on."""
-    clock, launcher = MovableClock(), NoLauncher()
+def make_world(folder: Path, systems: Mapping[str, System] | None = None, clock: MovableClock | None = None) -> World:
+    """A world in a folder; opened again on the same folder it goes on. Without systems: an embedded command bus."""
+    clock, launcher = clock or MovableClock(), NoLauncher()
     store = open_store(folder / "journal.db")
     systems = systems or {"commands": EmbeddedCommands(folder / "commands.db", clock)}
     planner = Planner(store, systems, clock)

@@ -140,7 +140,7 @@ class WorkStore(Protocol):
         """Runs that are queued or running, oldest first."""
 
     async def claim(self, run_id: str, worker: str, now: datetime, *, without: Collection[str] = ()) -> Claim | None:
-        """The next chunk that is due, but none of the systems in ``without``; none where nothing is."""
+        """The next chunk that is due; of systems in ``without`` only what they have accepted, which is asked for."""
 
     async def next_due(self, run_id: str) -> str | None:
         """When the earliest chunk that was put aside is due; none where none was."""

@@ -1,9 +1,10 @@
 -- name: next_chunk
+-- What was put aside is only asked for, whatever its system limits: left alone it would be due and never taken.
 SELECT run, number, system, first_position, last_position, generation
 FROM chunk
 WHERE run = (SELECT number FROM run WHERE id = :run)
   AND state <> 'done'
-  AND system NOT IN (SELECT value FROM json_each(:without))
+  AND (state = 'aside' OR system NOT IN (SELECT value FROM json_each(:without)))
   AND (state = 'waiting' OR state = 'aside' AND due_at <= :now OR state = 'claimed' AND worker <> :worker)
 ORDER BY number
 LIMIT 1;

@@ -1,0 +1,329 @@
+"""What a run does while a system works on something, or limits who asks: the others go on, nothing is sent twice."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.invariants import assert_invariants
+from support.mixed import everything, fill_all, mixed_world, put_on_hold, records
+from support.world import WHO, World
+from tui_app.config.values import Rate
+from tui_app.domain.errors import CannotConnect, RateLimited
+from tui_app.domain.items import Selection
+from tui_app.domain.moments import read
+from tui_app.domain.ports import Reply, System
+from tui_app.domain.records import LedgerQuery, RunRecord
+from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState, Verified
+from tui_app.engine.worker import FIRST_WAIT, LIMITED, LONGEST, LOOK, SHORTEST, TRIES, Worker
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> Any:
+    """Makes worlds in one folder; each is held against the invariants at the end."""
+    worlds: list[World] = []
+
+    def make(**options: Any) -> World:
+        worlds.append(mixed_world(tmp_path, **options))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        await assert_invariants(world.store, *records(tmp_path).values())
+        await world.close()
+
+
+@dataclass
+class Watched:
+    """A system, and when it was asked to send what; ``reply`` may answer in its place, ``then`` comes after it."""
+
+    inner: System
+    world: World
+    reply: Callable[[Sequence[Order]], Sequence[Reply] | None] = lambda orders: None
+    then: Callable[[], Awaitable[object]] | None = None
+    sent: list[tuple[datetime, Sequence[Order], Sequence[Reply]]] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        at, replies = self.world.clock.now(), self.reply(orders)
+        if replies is None:
+            replies = await self.inner.execute(orders, errand)
+        self.sent.append((at, orders, replies))
+        if self.then is not None:
+            await self.then()
+        return replies
+
+    @property
+    def answered(self) -> list[tuple[datetime, Sequence[Order]]]:
+        return [(at, orders) for at, orders, replies in self.sent if not isinstance(replies[0], RateLimited)]
+
+
+def watching(world: World, **more: Any) -> dict[str, Watched]:
+    return {name: Watched(system, world, **more) for name, system in world.systems.items()}
+
+
+async def run_of(world: World, *names: str) -> RunRecord:
+    return await world.confirm(await world.plan(*everything(*names)))
+
+
+async def drive(
+    world: World, run: RunRecord, systems: Any = None, waiting: Callable[[float], Awaitable[object]] | None = None
+) -> RunRecord:
+    """Be its runner; ``waiting`` is told of each wait before time passes."""
+
+    async def wait(seconds: float) -> None:
+        world.waits.append(seconds)
+        if waiting is not None:
+            await waiting(seconds)
+        world.clock.forward(seconds)
+
+    worker = Worker("w1", world.store, systems or world.systems, world.clock, WHO, wait)
+    return await worker.drive(run.id)
+
+
+async def test_what_is_accepted_is_put_aside_and_asked_for_until_it_is_final(opened: Any, tmp_path: Path) -> None:
+    world = opened(chunk=10)
+    ids = fill_all(tmp_path, 20, "cases", "commands")
+    plan = await world.plan(*(Selection(name, ids=tuple(ids[name])) for name in ("cases", "commands")))
+    run = await world.confirm(plan)
+    seen: list[RunRecord] = []
+
+    async def look(seconds: float) -> None:
+        seen.append(await world.store.runs.get(run.id))
+
+    done = await drive(world, run, waiting=look)
+    # by the time there was nothing to do but wait, the commands behind the cases were done
+    assert seen[0].state is RunState.RUNNING
+    assert seen[0].states == {ItemState.ACCEPTED: 20, ItemState.CANCELLED: 20}
+    assert max(world.waits) <= LOOK
+    assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 40})
+    assert done.verified == {Verified.YES: 40}
+    # what is accepted is no outcome: the ledger has one line an item, and only of what is final
+    lines = await world.store.ledger.lines(LedgerQuery(run=run.id, limit=1000))
+    assert sum(row.position >= 0 for row in lines) == 40
+    assert {row.facts["event"] for row in lines if row.position >= 0} == {"cancelled"}
+
+
+async def test_a_slow_system_is_asked_again_and_again(opened: Any, tmp_path: Path) -> None:
+    world = opened(chunk=10)
+    fill_all(tmp_path, 5, "cases")
+    slow: Any = world.systems["cases"]
+    slow.times = type(slow.times)(timedelta(seconds=20), slow.times.window)
+    slow._port = type(slow._port)(slow.times, None)
+    run = await run_of(world, "cases")
+    systems = watching(world)
+    asked = []
+
+    async def reconcile(orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        asked.append(world.clock.moment)
+        return await slow.reconcile(orders, errand)
+
+    systems["cases"].reconcile = reconcile  # type: ignore[attr-defined]
+    done = await drive(world, run, systems)
+    assert done.states == {ItemState.CANCELLED: 5}
+    assert len(systems["cases"].sent) == 1
+    assert 15 <= len(asked) <= 25
+    assert all(late - early >= timedelta(seconds=1) for early, late in pairwise(asked))
+
+
+async def test_what_comes_in_the_way_after_it_was_accepted_is_told_as_refused(opened: Any, tmp_path: Path) -> None:
+    world = opened()
+    ids = fill_all(tmp_path, 6, "cases")["cases"]
+    run = await run_of(world, "cases")
+    held: list[str] = []
+
+    async def hold(seconds: float) -> None:
+        if not held:
+            held.extend(ids[:2])
+            put_on_hold(tmp_path, held)
+
+    done = await drive(world, run, waiting=hold)
+    assert done.codes == {(ItemState.CANCELLED, None): 4, (ItemState.REFUSED, "ACTIVE_HOLD"): 2}
+    assert records(tmp_path)["cases"].cancelled() == set(ids[2:])
+    told = {one.item.seen.id: one.outcome for one in await world.items(run.id) if one.state is ItemState.REFUSED}
+    assert set(told) == set(held)
+    assert all("hold" in (outcome.answer.message or "") for outcome in told.values() if outcome)
+
+
+async def test_stopping_settles_what_was_accepted_and_sends_nothing_more(opened: Any, tmp_path: Path) -> None:
+    world = opened(chunk=4)
+    fill_all(tmp_path, 12, "cases")
+    run = await run_of(world, "cases")
+    systems = watching(world, then=lambda: world.steering.stop(run.id, WHO))
+    done = await drive(world, run, systems)
+    assert done.state is RunState.STOPPED
+    assert done.codes == {(ItemState.CANCELLED, None): 4, (ItemState.SKIPPED, "STOPPED"): 8}
+    assert done.verified == {Verified.YES: 4}
+    assert len(systems["cases"].sent) == 1
+
+
+async def test_pausing_leaves_what_was_accepted_for_later(opened: Any, tmp_path: Path) -> None:
+    world = opened(chunk=4)
+    fill_all(tmp_path, 8, "cases")
+    run = await run_of(world, "cases")
+    world.launcher.working = True
+    systems = watching(world, then=lambda: world.steering.pause(run.id, WHO))
+    paused = await drive(world, run, systems)
+    assert (paused.state, paused.pause and paused.pause.cause) == (RunState.PAUSED, PauseCause.OPERATOR)
+    assert paused.states == {ItemState.ACCEPTED: 4}
+    await world.steering.resume(run.id, WHO)
+    assert (await drive(world, run)).states == {ItemState.CANCELLED: 8}
+
+
+async def test_a_system_that_limits_us_waits_and_the_others_go_on(opened: Any, tmp_path: Path) -> None:
+    world = opened(rates={"cases": Rate(2, MINUTE)})
+    ids = fill_all(tmp_path, 5)
+    plan = await world.plan(*(Selection(name, ids=tuple(ids[name])) for name in ("cases", "commands", "schedules")))
+    run = await world.confirm(plan)
+    systems, began = watching(world), world.clock.moment
+    states: list[dict[ItemState, int]] = []
+
+    async def look(seconds: float) -> None:
+        states.append(dict((await world.store.runs.get(run.id)).states))
+
+    done = await drive(world, run, systems, waiting=look)
+    assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 15})
+    # nobody waited for the cases: when the first wait came, everything else was done
+    assert states[0][ItemState.CANCELLED] >= 10
+    for name in ("commands", "schedules"):
+        assert all(at - began < MINUTE for at, _ in systems[name].answered)
+    times = [at for at, _ in systems["cases"].answered]
+    assert len(times) == 5
+    assert all(late - early >= MINUTE for early, late in zip(times, times[2:], strict=False))
+    # a window is tried once: each refusal is followed by what was asked for, not by another refusal
+    assert len(systems["cases"].sent) - len(times) == 2
+    assert max(world.waits) <= LOOK
+
+
+async def test_however_often_it_is_limited_the_run_goes_on(opened: Any, tmp_path: Path) -> None:
+    """Waiting for a limit is no failure: what pauses a run by itself counts failures."""
+    world = opened(rates={"cases": Rate(1, MINUTE)})
+    fill_all(tmp_path, TRIES + 3, "cases")
+    run = await run_of(world, "cases")
+    systems = watching(world)
+    done = await drive(world, run, systems)
+    assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: TRIES + 3})
+    limited = len(systems["cases"].sent) - len(systems["cases"].answered)
+    assert limited == TRIES + 2
+    keys = [orders[0].key for _, orders in systems["cases"].answered]
+    assert len(set(keys)) == TRIES + 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [(None, LIMITED), (0.0, SHORTEST), (90.0, timedelta(seconds=90)), (1e6, LONGEST)],
+    ids=["not said", "no time", "a time", "for ever"],
+)
+async def test_a_limit_is_waited_for_as_long_as_it_says_within_reason(
+    opened: Any, tmp_path: Path, asked: float | None, waited: timedelta
+) -> None:
+    world = opened()
+    fill_all(tmp_path, 3, "commands")
+    run = await run_of(world, "commands")
+    limits = [RateLimited("slowly", retry_after=asked)]
+
+    def reply(orders: Sequence[Order]) -> Sequence[Reply] | None:
+        return [limits.pop()] * len(orders) if limits else None
+
+    systems = watching(world, reply=reply)
+    done = await drive(world, run, systems)
+    assert done.states == {ItemState.CANCELLED: 3}
+    (first, before, _), (second, after, _) = systems["commands"].sent
+    assert waited <= second - first <= waited + timedelta(seconds=LOOK + 0.5)
+    assert [order.key for order in before] == [order.key for order in after]
+
+
+async def test_a_pause_is_heard_while_a_limit_is_waited_for(opened: Any, tmp_path: Path) -> None:
+    world = opened(rates={"cases": Rate(1, MINUTE)})
+    fill_all(tmp_path, 4, "cases")
+    run = await run_of(world, "cases")
+    world.launcher.working = True
+
+    async def pause(seconds: float) -> None:
+        if sum(world.waits) > 5 and (await world.store.runs.get(run.id)).wanted is None:
+            await world.steering.pause(run.id, WHO)
+
+    paused = await drive(world, run, waiting=pause)
+    assert paused.state is RunState.PAUSED
+    assert sum(world.waits) < 10
+    world.launcher.working = False
+    await world.steering.resume(run.id, WHO)
+    assert (await drive(world, run)).states == {ItemState.CANCELLED: 4}
+
+
+async def test_a_part_of_a_chunk_that_is_held_back_is_planned_again_and_sent_alone(opened: Any, tmp_path: Path) -> None:
+    world = opened()
+    ids = fill_all(tmp_path, 6, "commands")["commands"]
+    run = await run_of(world, "commands")
+    inner = world.systems["commands"]
+
+    class HalfLimited(Watched):
+        async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+            if self.sent:
+                return await super().execute(orders, errand)
+            done = await self.inner.execute(orders[:4], errand)
+            self.sent.append((self.world.clock.now(), orders, done))
+            return [*done, *[RateLimited("slowly", retry_after=30)] * 2]
+
+    half = HalfLimited(inner, world)
+    states: list[dict[ItemState, int]] = []
+
+    async def look(seconds: float) -> None:
+        states.append(dict((await world.store.runs.get(run.id)).states))
+
+    done = await drive(world, run, {"commands": half}, waiting=look)
+    # what was not sent is neither sending nor unknown meanwhile: it is planned, as if it had never been asked for
+    assert states[0] == {ItemState.CANCELLED: 4}
+    assert done.states == {ItemState.CANCELLED: 6}
+    assert done.verified == {Verified.YES: 6}
+    (_, first, _), (_, second, _) = half.sent
+    assert len(first) == 6
+    assert [order.key for order in second] == [order.key for order in first[4:]]
+    assert records(tmp_path)["commands"].cancelled() == set(ids)
+    at = [read(one.sent_at or "") for one in await world.items(run.id)]
+    assert max(at) - min(at) >= timedelta(seconds=30)
+
+
+async def test_what_cannot_be_reached_is_tried_again_after_longer_and_longer_waits(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full jitter: each wait is anything up to a bound, and the bounds double. Here all of it is taken."""
+    monkeypatch.setattr("tui_app.engine.worker.random.uniform", lambda least, most: most)
+    world = opened()
+    fill_all(tmp_path, 3, "cases")
+    run = await run_of(world, "cases")
+    away = [CannotConnect("nobody answers")] * (TRIES - 1)
+
+    def reply(orders: Sequence[Order]) -> Sequence[Reply] | None:
+        if away:
+            raise away.pop()
+        return None
+
+    done = await drive(world, run, watching(world, reply=reply))
+    assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 3})
+    assert world.waits[: TRIES - 1] == [FIRST_WAIT * 2**n for n in range(TRIES - 1)]
+
+
+async def test_what_stays_away_pauses_the_run_by_itself_with_nothing_sent(opened: Any, tmp_path: Path) -> None:
+    world = opened()
+    fill_all(tmp_path, 3, "cases")
+    run = await run_of(world, "cases")
+
+    def reply(orders: Sequence[Order]) -> Sequence[Reply] | None:
+        raise CannotConnect("nobody answers")
+
+    systems = watching(world, reply=reply)
+    paused = await drive(world, run, systems)
+    assert (paused.state, paused.pause and paused.pause.cause) == (RunState.PAUSED, PauseCause.BREAKER)
+    assert paused.states == {}
+    assert records(tmp_path)["cases"].taken().total() == 0
+    await world.steering.resume(run.id, WHO)
+    assert (await drive(world, run)).states == {ItemState.CANCELLED: 3}
