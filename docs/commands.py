@@ -27,17 +27,25 @@ learn beside its data as `{"schema": "quash.notice.v1", "message"}`. How each co
 A filter is terms joined by AND: `field:value`, `field:a,b` for any of them, `field>value` and its kin, dates in
 ISO 8601, free text; `!` in front negates, quotes keep spaces.
 
-Nothing is cancelled without a reason and a confirmation: on a terminal the words that `cancel`, `apply` and
-`runs retry` ask for, elsewhere `--yes` together with `--expect-count`.
+A file of ids has one id a line, or for the system `all` one `system<TAB>id` a line. Blank lines and lines that begin
+with `#` are passed over, and what is named twice counts once. A line that cannot be is told by its number, and nothing
+is planned.
+
+Nothing is cancelled or reinstated without a reason and a confirmation: on a terminal the words that `cancel`, `apply`,
+`runs retry` and `runs undo` ask for, elsewhere `--yes` together with `--expect-count`. The plan is told first, on
+stderr: what it will do, what is due when, what cannot be undone, and the text that people read who are notified.
+
+`scanner` and `publisher` print what they do as they do it: a line, an object or a row for each queueing and for each
+post. As one `json` document they print the numbers at their end.
 """
 
 EXITS = """# Exit codes
 
 Made from `tui_app/cli/exits.py` by `python docs/commands.py`; change it there.
 
-`apply`, `cancel`, `runs resume` and `runs retry` wait for their run and exit by what became of it; with `--detach` they
-exit 0. `runs RUN` exits 0 whatever became of the run. `plan` exits 1 where an id was not found. `serve` ends with 130,
-since it is interrupted.
+`apply`, `cancel`, `runs resume`, `runs retry` and `runs undo` wait for their run and exit by what became of it; with
+`--detach` they exit 0. `runs RUN` exits 0 whatever became of the run. `plan` exits 1 where an id was not found. `serve`
+ends with 130, since it is interrupted; `scanner` and `publisher` end with 0 when they are, since that is how they end.
 """
 
 SETTINGS = """# Settings
@@ -73,7 +81,6 @@ VARIABLES = {
     "QUASH_OPERATOR": "who acts, in the ledger and in every trail (`--operator`)",
     "QUASH_SERVICE_TOKEN": "the token of a profile with a `service`, without `token_command` and `token_file`",
 }
-LATER = "Checked, but not served by this version: a profile that has it cannot be opened.\n"
 VARIABLES_HEAD = "## Environment\n\nA token is never an argument: others would read it in the list of processes.\n"
 
 

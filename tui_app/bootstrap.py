@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -247,8 +247,8 @@ async def run_runner(setup: Setup, *, served: bool) -> int:
         await store.close()
 
 
-def seed(setup: Setup, rows: int) -> None:
-    """Make ``rows`` items in every embedded system of a profile; those that exist stay as they are.
+def seed(setup: Setup, rows: int, told: Callable[[str], None]) -> None:
+    """Make ``rows`` items in every embedded system of a profile, told before each; those that exist stay as they are.
 
     Raises:
         UsageProblem, CannotConnect: the folder cannot be used.
@@ -264,6 +264,7 @@ def seed(setup: Setup, rows: int) -> None:
         if not free:
             raise Busy(f"another quash is at work in {rooms.folder}")
         for name in setup.profile.systems:
+            told(name)
             path = rooms.system(name)
             try:
                 plugs()[name].seed(path, rows)

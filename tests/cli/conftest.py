@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
-from support.command_line import ROWS, Bus, Quash, Result, Runners
+from support.command_line import ROWS, Bus, Drawer, Quash, Result, Runners
+from support.letters import plug as letters
+from support.letters.__main__ import PACKAGE
+from tui_app import bootstrap
 from tui_app.cli.main import main
+from tui_app.engine import local
 from tui_app.engine.local import LocalLauncher
 
 
@@ -61,6 +65,21 @@ def bus(seeded: Path) -> Bus:
     data = Path(os.environ["QUASH_DATA"])
     shutil.copytree(seeded / "profiles", data / "profiles")
     return Bus(data)
+
+
+@pytest.fixture
+def drawer(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> Drawer:
+    """Twenty letters beside the demo's items: one more package in the list of systems, in the runner too."""
+    monkeypatch.setattr(bootstrap, "SYSTEMS", (*bootstrap.SYSTEMS, PACKAGE))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    here = local.runner_command
+
+    def with_letters(*options: str) -> list[str]:
+        return [PACKAGE if word == "tui_app" else word for word in here(*options)]
+
+    monkeypatch.setattr(local, "runner_command", with_letters)
+    letters.PLUG.seed(bus.folder / "letters.db", 20)
+    return Drawer(bus.folder / "letters.db")
 
 
 @pytest.fixture

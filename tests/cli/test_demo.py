@@ -1,24 +1,31 @@
 """`demo`: made-up data that never touches real state."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from support.command_line import TROUBLED, Bus, runner_at_work
+from support.terminal import terminal
+from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 from tui_app.engine.local import held
+
+
+def of_each(rows: int) -> dict[str, int]:
+    return dict.fromkeys(bootstrap.names(), rows)
 
 
 def test_it_seeds_once_in_a_folder_of_its_own(quash):
     found = quash("demo", "--no-open", "--rows", 30, "--output", "json")
     assert (found.code, found.json["schema"]) == (Exit.DONE, "quash.demo.v1")
     demo = found.json["demo"]
-    assert (demo["systems"], demo["new"]) == ({"commands": 30}, True)
+    assert (demo["systems"], demo["new"]) == (of_each(30), True)
     assert Path(demo["data"]) == Path(os.environ["QUASH_DATA"]) / "demo"
     assert quash("list", "commands", "--output", "json").json["total"] == 0
     again = quash("demo", "--no-open", "--output", "json").json["demo"]
-    assert (again["systems"], again["new"]) == ({"commands": 30}, False)
+    assert (again["systems"], again["new"]) == (of_each(30), False)
 
 
 def test_what_it_seeds_is_seen_by_every_verb(quash, tmp_path, monkeypatch):
@@ -43,11 +50,11 @@ def test_a_reset_makes_it_anew_with_its_journal(quash, tmp_path):
     words = ("--reason", "duplicate", "--yes", "--expect-count", 1, "--data", tmp_path)
     assert quash("cancel", "commands", item, *words).code == Exit.DONE
     found = quash("demo", "--no-open", "--rows", 40, "--reset", "--data", tmp_path, "--output", "json")
-    assert found.json["demo"]["systems"] == {"commands": 40}
+    assert found.json["demo"]["systems"] == of_each(40)
     assert Bus(tmp_path).status(item) == TROUBLED
     assert quash("runs", "--data", tmp_path, "--output", "json").json["runs"] == []
     same = quash("demo", "--no-open", "--reset", "--data", tmp_path, "--output", "json")
-    assert same.json["demo"]["systems"] == {"commands": 40}
+    assert same.json["demo"]["systems"] == of_each(40)
 
 
 def test_no_reset_while_a_runner_works(quash, tmp_path):
@@ -82,6 +89,21 @@ def test_the_configuration_is_ignored(quash, config, monkeypatch):
     assert (found.code, found.json["demo"]["profile"]) == (Exit.DONE, "local")
 
 
+def test_every_system_has_its_rows(quash, tmp_path):
+    quash("demo", "--no-open", "--rows", 25, "--data", tmp_path)
+    for system in bootstrap.names():
+        assert quash("list", system, "--data", tmp_path, "--output", "json").json["total"] == 25
+
+
+def test_it_says_how_far_it_is_on_a_terminal(tmp_path):
+    words = ("demo", "--no-open", "--rows", "30", "--data", str(tmp_path))
+    with terminal([sys.executable, "-m", "tui_app", *words]) as seen:
+        assert seen.ends() == Exit.DONE
+        for system in bootstrap.names():
+            assert f"making 30 {system}" in seen.text
+        assert "30 items of each system were made" in seen.text
+
+
 def test_it_says_how_to_look_at_it(quash):
     out = quash("demo", "--no-open", "--rows", 30).out
     command = out.partition("with: ")[2].split()
@@ -103,6 +125,4 @@ def test_two_do_not_seed_at_once(quash, tmp_path):
     assert ours
     assert (found.code, found.error["code"]) == (Exit.NO_ACCESS, "BUSY")
     assert not (folder / "commands.db").exists()
-    assert quash("demo", "--no-open", "--data", tmp_path, "--output", "json").json["demo"]["systems"] == {
-        "commands": 30
-    }
+    assert quash("demo", "--no-open", "--data", tmp_path, "--output", "json").json["demo"]["systems"] == of_each(30)

@@ -65,14 +65,6 @@ def test_ids_come_from_a_file_and_from_the_input(quash, bus, tmp_path, monkeypat
     assert quash("plan", "commands", "--ids", "-", "--output", "json").json["plan"]["counts"]["items"] == 2
 
 
-def test_all_takes_lines_of_system_and_id(quash, bus, tmp_path):
-    file = tmp_path / "ids"
-    file.write_text("".join(f"commands\t{one}\n" for one in bus.in_status(TROUBLED)[:2]), encoding="utf-8")
-    assert quash("plan", "all", "--ids", file, "--output", "json").json["plan"]["counts"]["items"] == 2
-    file.write_text("cases\tC-1\n", encoding="utf-8")
-    assert "no system 'cases'" in quash("plan", "all", "--ids", file, "--output", "json").error["message"]
-
-
 def test_an_unknown_id_is_blocked_and_the_rest_goes_on(quash, bus):
     found = quash("plan", "commands", bus.in_status(TROUBLED)[0], "payments/nobody", "--output", "json")
     assert found.code == Exit.PARTLY

@@ -86,7 +86,7 @@ def test_an_item_says_why_not(quash, bus):
     [
         (["show", "commands", "payments/none"], Exit.PARTLY, "NOT_FOUND"),
         (["show", "commands", "no-slash"], Exit.USAGE, "MALFORMED_ID"),
-        (["list", "cases"], Exit.USAGE, "USAGE"),
+        (["list", "letters"], Exit.USAGE, "USAGE"),
         (["list", "comands"], Exit.USAGE, "USAGE"),
         (["list", "commands", "--filter", 'status:"'], Exit.USAGE, "MALFORMED_FILTER"),
         (["list", "commands", "--filter", "colour:red"], Exit.USAGE, "MALFORMED_FILTER"),

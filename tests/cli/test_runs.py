@@ -217,7 +217,3 @@ def test_a_report_is_written_once_and_printed_anywhere(quash, bus, confirmed, tm
 def test_a_run_that_is_not_there(quash, bus, action):
     found = quash("runs", action, "rnone", "--output", "json")
     assert (found.code, found.out, found.error["code"]) == (Exit.PARTLY, "", "NOT_FOUND")
-
-
-def test_undoing_is_no_verb_yet(quash, bus, confirmed):
-    assert quash("runs", "undo", confirmed).code == Exit.USAGE

@@ -28,7 +28,8 @@ def test_the_page_is_the_one_that_would_be_made(page):
 def test_every_verb_and_option_is_there():
     verbs = build()._subparsers._group_actions[0].choices
     assert verbs.keys() == {
-        "demo", "list", "show", "plan", "apply", "cancel", "runs", "ledger", "serve", "runner", "token", "profile",
+        "demo", "list", "show", "plan", "apply", "cancel", "runs", "ledger", "serve", "runner", "scanner", "publisher",
+        "token", "profile",
     }  # fmt: skip
     page = text("cli.md")
     for name, parser in verbs.items():

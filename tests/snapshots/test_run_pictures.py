@@ -23,12 +23,11 @@ Before = Callable[[Operator], Awaitable[None]]
 
 
 @pytest.fixture
-def pictured(snap_compare, monkeypatch):
+def pictured(snap_compare):
     """Compare a console over given answers, after something was done in it."""
-    monkeypatch.setattr(RunScreen, "now", staticmethod(lambda: NOW))
 
     def compare(canned: Canned, size: tuple[int, int], before: Before) -> bool:
-        app = Console(canned.client, utf8=True)
+        app = Console(canned.client, utf8=True, clock=lambda: NOW)
 
         async def run_before(pilot) -> None:
             operator = Operator(app, pilot)

@@ -190,6 +190,8 @@ class Canned:
 
         self.answers["GET", "/v1/runs"] = {"runs": [of.model_dump()]}
         self.answers["GET", f"/v1/runs/{of.id}"] = of
+        targets = {one.system: "sqlite:1" for one in items} or {"commands": "sqlite:1"}
+        self.answers.setdefault(("GET", f"/v1/plans/{of.plan}"), plan(id=of.plan, targets=targets))
         self.answers["GET", f"/v1/runs/{of.id}/items"] = rows
         for one in items:
             told = {"trail": [entry.model_dump() for entry in trail or ()]}

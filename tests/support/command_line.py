@@ -51,7 +51,11 @@ class Bus:
         return self.folder / "commands.db"
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.path)) as connection, connection:
+        return self.of("commands", query, *values)
+
+    def of(self, system: str, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """The same of any embedded system."""
+        with closing(sqlite3.connect(self.folder / f"{system}.db")) as connection, connection:
             return connection.execute(query, values).fetchall()
 
     def in_status(self, status: str) -> list[str]:
@@ -68,6 +72,25 @@ class Bus:
         """Everything that a cancellation changes: statuses, audit entries, replies."""
         statuses = Counter(row[0] for row in self.rows("SELECT status FROM command"))
         return statuses, self.rows("SELECT count(*) FROM audit")[0][0], self.rows("SELECT count(*) FROM message")[0][0]
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """The letters behind the profile `local`, read with a plain connection."""
+
+    path: Path
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            return connection.execute(query, values).fetchall()
+
+    def ids(self, status: str) -> list[str]:
+        """Those in a status, the one that is posted first in front."""
+        return [row[0] for row in self.rows("SELECT id FROM letter WHERE status = ? ORDER BY posts_at", status)]
+
+    def told(self) -> list[str]:
+        """Whoever was told that a letter does not come."""
+        return [row[0] for row in self.rows("SELECT told FROM note WHERE told IS NOT NULL")]
 
 
 Quash = Callable[..., Result]

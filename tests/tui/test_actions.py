@@ -22,11 +22,12 @@ EXPECTED = {
         "range": "v", "range_down": "shift+down", "range_up": "shift+up", "mark_all": "a", "invert": "*",
         "clear": "\\", "same": ",", "only_marked": "M", "filter": "/", "sort": "o", "sort_reverse": "O",
         "detail": "enter", "preview": "p", "preview_marked": "P", "review": "x", "copy": "y", "refresh": "r",
+        "review_all": "X",
         "auto": ".", "command_line": ":", "help": "? f1", "palette": "ctrl+p f2", "back": "escape", "level_up": "q",
         "quit": "Q ctrl+q", "leave": "ctrl+c", "suspend": "ctrl+z", "go_commands": "1", "go_cases": "2",
         "go_schedules": "3", "go_runs": "4", "go_ledger": "5",
     },
-    "run": {"pause": "space", "stop": "S", "retry": "t", "verify": "V", "export": "e"},
+    "run": {"pause": "space", "stop": "S", "retry": "t", "undo": "u", "verify": "V", "export": "e"},
     "copy": {"copy_id": "i", "copy_row": "r", "copy_curl": "c", "copy_command": "l"},
 }  # fmt: skip
 
@@ -63,10 +64,10 @@ def test_what_they_do_not_eat_can_be(key):
 
 
 def test_the_operator_gives_an_action_other_keys():
-    keymap = Keymap({"review": "X f9"})
-    assert keymap.keys(BY_ID["review"]) == ("X", "f9")
+    keymap = Keymap({"review": "Z f9"})
+    assert keymap.keys(BY_ID["review"]) == ("Z", "f9")
     bound = {binding.key: binding.action for binding in keymap.bindings("items")}
-    assert bound["X"] == bound["f9"] == "app.perform('review')"
+    assert bound["Z"] == bound["f9"] == "app.perform('review')"
     assert "x" not in bound
 
 

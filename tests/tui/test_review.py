@@ -234,9 +234,9 @@ async def test_an_expired_plan_offers_a_new_one_and_keeps_the_reason(operator):
     operator.service.world.clock.forward(3600)
     await operator.press("enter")
     await operator.sees("expired", "F5 makes a new one; the reason stays")
-    first = screen._review.plan.id
+    first = screen.review.plan.id
     await operator.press("f5")
-    await operator.until(lambda: screen._review.plan.id != first and screen._review.plan.state == "ready")
+    await operator.until(lambda: screen.review.plan.id != first and screen.review.plan.state == "ready")
     await operator.sees("type yes to cancel 2")
     assert screen.form.reason.value == REASON
     await operator.type("yes")

@@ -13,6 +13,8 @@ RUN = {
     "id": "r1",
     "plan": "p1",
     "plan_hash": "ab" * 32,
+    "verb": "cancel",
+    "undo": None,
     "state": "finished",
     "operator": "jane@example.com",
     "reason": "=HYPERLINK(1)|x",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from tui_app.cli.confirming import check_guards, confirm, reason_for
 from tui_app.cli.exits import Exit
 from tui_app.cli.plans import freeze
-from tui_app.cli.selecting import selections
+from tui_app.cli.selecting import chosen
 from tui_app.cli.session import connected
+from tui_app.cli.telling import done_word
 from tui_app.cli.waiting import conclude
 from tui_app.contract.work import DriftModel, PlanModel, PlanRequest
 from tui_app.domain.errors import Drifted, PlanChanged, UsageProblem
@@ -27,11 +28,11 @@ async def cancel(call: Call) -> Exit:
     """Plan and apply in one step."""
     asked = call.arguments
     check_guards(asked)
-    chosen = selections(asked)
+    wanted = chosen(asked)
     asked.reason = reason_for(asked)
     async with connected(call) as client:
-        request = PlanRequest(selections=chosen, reason=asked.reason, ttl=asked.ttl)
-        plan = await freeze(call, client, request)
+        request = PlanRequest(selections=wanted.selections, reason=asked.reason, ttl=asked.ttl)
+        plan = await freeze(call, client, request, wanted)
         run = await confirm(call, client, plan)
         return await conclude(call, client, run)
 
@@ -43,7 +44,7 @@ async def apply_plan(call: Call) -> Exit:
         plan = await _find(client, call.arguments)
         plan = await client.plans.check(plan.id, lambda seen: _draw(call, seen))
         _check_drift(call, plan)
-        run = await confirm(call, client, plan)
+        run = await confirm(call, client, plan, shown=False)
         return await conclude(call, client, run)
 
 
@@ -91,18 +92,18 @@ def _check_drift(call: Call, plan: PlanModel) -> None:
     found = plan.drift or DriftModel(state="done", read=0)
     if not (found.changed or found.gone):
         return
-    _tell_drift(call, found)
+    _tell_drift(call, found, done_word(plan.verb))
     if not call.arguments.accept_drift:
         moved = found.changed + found.gone
         facts = found.model_dump(mode="json", include={"unchanged", "changed", "gone", "examples"})
         raise Drifted(f"{moved:,} of {plan.counts.items:,} items moved since the plan was made", **facts)
 
 
-def _tell_drift(call: Call, found: DriftModel) -> None:
+def _tell_drift(call: Call, found: DriftModel, word: str) -> None:
     call.talk.say(f"unchanged: {found.unchanged:,}")
     for kind, number, title in (
-        ("changed", found.changed, "changed, can still be cancelled"),
-        ("gone", found.gone, "can no longer be cancelled"),
+        ("changed", found.changed, f"changed, can still be {word}"),
+        ("gone", found.gone, f"can no longer be {word}"),
     ):
         call.talk.say(f"{title}: {number:,}")
         for one in found.examples:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from tui_app.cli.plans import told
+from tui_app.cli.telling import done_word, plan_lines, urgent, withheld
 from tui_app.cli.terminal import ask, on_terminal
 from tui_app.contract.work import OptionsModel, PlanModel, RunModel, RunRequest
 from tui_app.domain.errors import Conflict, OutcomeUnknown, UsageProblem
@@ -51,19 +51,25 @@ def reason_for(asked: Namespace, proposed: str | None = None) -> str:
     return check_reason(found or "")
 
 
-async def confirm(call: Call, client: BackendClient, plan: PlanModel) -> RunModel:
+async def confirm(call: Call, client: BackendClient, plan: PlanModel, *, shown: bool = True) -> RunModel:
     """Turn a plan into a run, with what the command line says or the operator types.
+
+    The plan is told first; where it is not to be ``shown``, since it was before, only to somebody who is asked.
 
     Raises:
         CountDiffers: the plan does not have the expected number of items.
-        Conflict: nobody said ``--yes``, and there is nothing to cancel.
+        Conflict: nobody said ``--yes``, and there is nothing to do.
         QuashError: the service refuses; see ``Steering.confirm``.
     """
     asked = call.arguments
     if asked.expect_count is not None:
         check_count(asked.expect_count, plan.counts.items)
+    told = shown or not asked.yes
+    if told:
+        for line in plan_lines(plan, notify=asked.notify, reason=asked.reason):
+            call.talk.say(line)
     reason = reason_for(asked, plan.reason)
-    phrase = None if asked.yes else _typed(call, plan)
+    phrase = None if asked.yes else _typed(plan)
     request = RunRequest(
         hash=plan.hash or "",
         reason=reason,
@@ -77,13 +83,15 @@ async def confirm(call: Call, client: BackendClient, plan: PlanModel) -> RunMode
     except OutcomeUnknown:
         # The same key confirms once, so that asking again is how to learn whether the answer was lost.
         run = await client.run(plan.id, request, key)
-    call.talk.say(f"run {run.id} is confirmed: {plan.counts.cancellable:,} to be cancelled")
+    call.talk.say(f"run {run.id} is confirmed: {plan.counts.cancellable:,} to be {done_word(plan.verb)}")
+    if not told:
+        for line in (*urgent(plan), *(() if asked.notify else withheld(plan))):
+            call.talk.say(f"  {line}")
     return run
 
 
-def _typed(call: Call, plan: PlanModel) -> str:
-    for line in told(plan):
-        call.talk.say(line)
+def _typed(plan: PlanModel) -> str:
     if plan.phrase is None:
-        raise Conflict("nothing in this plan can be cancelled", hint="Nothing was sent; choose other items.")
+        word = done_word(plan.verb)
+        raise Conflict(f"nothing in this plan can be {word}", hint="Nothing was sent; choose other items.")
     return ask(f"type {plan.phrase!r} to confirm: ")

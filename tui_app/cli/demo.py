@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from tui_app import bootstrap
@@ -16,10 +19,12 @@ from tui_app.cli.grammar import DEMO_ROWS
 from tui_app.cli.session import again
 from tui_app.config import places
 from tui_app.config.setup import Flags, Setup, find
+from tui_app.domain import moments
 from tui_app.domain.errors import UsageProblem
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
+    from tui_app.cli.output import Talk
 
 FOLDER = "demo"
 NOTE = "demo.json"
@@ -54,7 +59,7 @@ def demo(call: Call) -> int:
     """Seed what is not there yet; then open the console, unless told not to."""
     asked = call.arguments
     setup = _setup(call)
-    note, new = _seeded(setup, asked.rows, reset=asked.reset)
+    note, new = _seeded(call, setup)
     if asked.rows is not None and asked.rows != note.rows:
         told = f"this demo has {note.rows:,} rows of each system, and keeps them"
         call.talk.say(f"{told}; --reset throws it away and makes {asked.rows:,}")
@@ -71,6 +76,31 @@ def demo(call: Call) -> int:
     return Exit.DONE
 
 
+@contextmanager
+def _ticking(talk: Talk) -> Iterator[Callable[[str], None]]:
+    """Draws what is being done, and for how long it has been: a million rows take minutes."""
+    over = Event()
+    doing, since = "", monotonic()
+
+    def begin(what: str) -> None:
+        nonlocal doing, since
+        doing, since = what, monotonic()
+        talk.progress(f"{what} …")
+
+    def tick() -> None:
+        while not over.wait(1.0):
+            talk.progress(f"{doing} … {moments.span(monotonic() - since)}")
+
+    ticking = Thread(target=tick, daemon=True)
+    ticking.start()
+    try:
+        yield begin
+    finally:
+        over.set()
+        ticking.join()
+        talk.end_progress()
+
+
 def _told(call: Call, note: Note, new: bool) -> Iterator[str]:
     yield f"{note.rows:,} items of each system {'were made' if new else 'are there'}"
     yield f"  look at them with: {again(call, 'list', 'commands')}"
@@ -84,13 +114,13 @@ def _setup(call: Call) -> Setup:
     return find(Flags(operator=said.operator, data=str(state), no_config=True), variables, bootstrap.kinds())
 
 
-def _seeded(setup: Setup, rows: int | None, *, reset: bool) -> tuple[Note, bool]:
+def _seeded(call: Call, setup: Setup) -> tuple[Note, bool]:
     """What the demo holds now, and whether anything was made.
 
     Raises:
         UsageProblem: the folder holds state that is no demo's.
     """
-    folder = setup.rooms.folder
+    rows, reset, folder = call.arguments.rows, call.arguments.reset, setup.rooms.folder
     note = Note.read(folder)
     if note is None and folder.exists() and any(folder.iterdir()):
         raise UsageProblem(
@@ -104,7 +134,8 @@ def _seeded(setup: Setup, rows: int | None, *, reset: bool) -> tuple[Note, bool]
     wanted = note.rows if note is not None else DEMO_ROWS if rows is None else rows
     folder = setup.rooms.open().folder
     Note(wanted, complete=False).write(folder)
-    bootstrap.seed(setup, wanted)
+    with _ticking(call.talk) as begin:
+        bootstrap.seed(setup, wanted, lambda name: begin(f"making {wanted:,} {name}"))
     done = Note(wanted, complete=True)
     done.write(folder)
     return done, True

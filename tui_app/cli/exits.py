@@ -24,7 +24,7 @@ class Exit(IntEnum):
         member.told = told
         return member
 
-    DONE = 0, "Done, and verified. What was cancelled already counts as done."
+    DONE = 0, "Done, and verified: cancelled, or reinstated by an undo. What was cancelled already counts as done."
     PARTLY = 1, "Some items were not cancelled, or something was not found."
     USAGE = 2, "The command line, the configuration, a filter, an id or a reason is malformed; nothing was done."
     NO_ACCESS = (

@@ -16,6 +16,7 @@ ALL = "all"
 DEMO_ROWS = 2_000
 _LONGEST_TTL = 30 * 86_400
 _LONGEST_WAIT = 366 * 86_400
+_LONGEST_INTERVAL = 3_600
 
 
 def build() -> Parser:
@@ -146,6 +147,11 @@ def _add_runs(verbs: Any) -> None:
     _add_guards(retry)
     _add_options(retry)
     _add_waiting(retry)
+    told = "bring back what a run cancelled, where its system can, while the windows are open: a plan, applied"
+    undo = _on_run(actions, "undo", "runs:undo_run", told)
+    _add_guards(undo)
+    undo.set_defaults(notify=True, accept_drift=False)
+    _add_waiting(undo)
     _on_run(actions, "verify", "runs:verify_run", "hold what was cancelled against the systems once more")
     report = _on_run(actions, "report", "runs:report_run", "the report of a run: Markdown, JSON lines or CSV")
     report.add_argument("-o", "--out", metavar="FILE", help="a new file; its ending decides: .md, .jsonl, .csv")
@@ -182,12 +188,24 @@ def _add_serving(verbs: Any) -> None:
     runner = _verb(verbs, "runner", "serving:runner", "works until no run is left; confirming a run starts it")
     served = "act for whoever confirmed a run at the service, not for one operator alone"
     runner.add_argument("--served", action="store_true", help=served)
+    _add_hands(verbs)
     token = _verb(verbs, "token", "serving:token", "print a token for the service of this profile on this host")
     token.add_argument("--user", required=True, metavar="U", help="whom it is for")
     told = "what it may do, such as operate: confirm and steer runs; can be given several times"
     token.add_argument("--permission", action="append", default=[], metavar="P", help=told)
     token.add_argument("--service-account", action="store_true", help="it is for a program, not for a person")
     token.add_argument("--ttl", type=_seconds, default=28_800, metavar="S", help="seconds it holds; default 28800")
+
+
+def _add_hands(verbs: Any) -> None:
+    scanner = _verb(verbs, "scanner", "hands:scanner", "queue schedules that are due, until it is interrupted")
+    publisher = _verb(verbs, "publisher", "hands:publisher", "publish what is queued, until it is interrupted")
+    for parser, end in ((scanner, "nothing is due"), (publisher, "the queue is empty")):
+        parser.add_argument("--once", action="store_true", help=f"end as soon as {end}")
+        interval = "seconds between two looks; default 1"
+        parser.add_argument("--interval", type=_interval, default=1.0, metavar="S", help=interval)
+    batch = "schedules that are queued in one transaction; default 500"
+    scanner.add_argument("--batch", type=_limit, default=500, metavar="N", help=batch)
 
 
 def _add_demo(verbs: Any) -> None:
@@ -225,6 +243,16 @@ def _seconds(text: str) -> int:
         raise argparse.ArgumentTypeError("at least one second")
     if number > _LONGEST_WAIT:
         raise argparse.ArgumentTypeError(f"{text} seconds are more than {_LONGEST_WAIT // 86_400} days")
+    return number
+
+
+def _interval(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0.01 <= number <= _LONGEST_INTERVAL:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0.01 and {_LONGEST_INTERVAL} seconds")
     return number
 
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 from tui_app.cli.exits import Exit
 from tui_app.cli.output import Column, Record
 from tui_app.cli.session import connected, describe
+from tui_app.cli.telling import now
+from tui_app.domain.describe import Kind
 from tui_app.domain.items import MAX_ID
+from tui_app.domain.moments import ahead
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -52,8 +55,8 @@ def _tell_page(call: Call, shown: int, total: int | None, *, exact: bool, more: 
 
 def _columns(system: SystemModel) -> list[Column]:
     columns = [
-        Column(column.field, column.title, MAX_ID if column.kind == "id" else 40)
-        for column in sorted(system.columns, key=lambda column: column.kind != "id")
+        Column(column.field, column.title, MAX_ID if column.kind == Kind.ID else 40)
+        for column in sorted(system.columns, key=lambda column: column.kind != Kind.ID)
     ]
     return [*columns, Column("verdict", "Can be cancelled")]
 
@@ -68,7 +71,7 @@ async def show_item(call: Call) -> Exit:
     """One item with everything that is known of it."""
     system, item_id = call.arguments.system, call.arguments.id
     async with connected(call) as client:
-        await describe(client, system)
+        _, described = await describe(client, system)
         item = await client.items.get(system, item_id)
         preview = await client.items.preview(system, item_id)
         trail = await client.items.trail(system, item_id)
@@ -77,16 +80,18 @@ async def show_item(call: Call) -> Exit:
         "preview": preview.model_dump(mode="json"),
         "trail": [entry.model_dump(mode="json") for entry in trail],
     }
-    call.output.one("quash.item.v1", parts, lambda: _told(item, preview, trail))
+    call.output.one("quash.item.v1", parts, lambda: _told(item, preview, trail, described))
     return Exit.DONE
 
 
-def _told(item: ItemModel, preview: PreviewModel, trail: list[TrailModel]) -> Iterator[str]:
+def _told(item: ItemModel, preview: PreviewModel, trail: list[TrailModel], system: SystemModel) -> Iterator[str]:
+    deadlines = {column.field for column in system.columns if column.kind == Kind.DEADLINE}
     yield f"{item.system} {item.id}"
     yield f"  {_verdict(preview.verdict)}"
     for name, value in item.fields.items():
-        if name != "id" and value is not None:
-            yield f"  {name}: {value}"
+        if name != "id" and value not in (None, ""):
+            off = f" ({ahead(str(value), now())})" if name in deadlines else ""
+            yield f"  {name}: {value}{off}"
     for title, lines in (("what would happen", [line.text for line in preview.impact]), ("warnings", preview.warnings)):
         if lines:
             yield title

@@ -142,7 +142,7 @@ class Talk:
 
     def tell(self, text: str) -> None:
         """A line that also a script has to learn."""
-        self._end_progress()
+        self.end_progress()
         if self._json:
             self._stream.write(_json({"schema": "quash.notice.v1", "message": text}) + "\n")
         else:
@@ -159,7 +159,7 @@ class Talk:
 
     def error(self, error: QuashError) -> None:
         """What went wrong, and what to do next."""
-        self._end_progress()
+        self.end_progress()
         if self._json:
             told = {
                 "schema": "quash.error.v1",
@@ -175,7 +175,8 @@ class Talk:
                 self._stream.write(f"       {visible(error.hint, LINE)}\n")
         self._stream.flush()
 
-    def _end_progress(self) -> None:
+    def end_progress(self) -> None:
+        """Take away what was drawn."""
         if self._drawn:
             self._stream.write("\r\x1b[K")
             self._drawn = False

@@ -14,7 +14,7 @@ _DASHED = frozenset({"--sort", "--filter", "--reason"})
 """Options whose value may begin with a hyphen."""
 
 _FIRST_WORDS = {
-    "runs": ("list", "show", "pause", "resume", "stop", "retry", "verify", "report"),
+    "runs": ("list", "show", "pause", "resume", "stop", "retry", "undo", "verify", "report"),
     "ledger": ("list", "verify", "export"),
     "profile": ("list", "show", "check"),
 }

@@ -8,23 +8,25 @@ from tui_app.cli.confirming import check_guards, confirm
 from tui_app.cli.exits import Exit, of_run
 from tui_app.cli.output import Column, Record
 from tui_app.cli.plans import draw
-from tui_app.cli.session import connected
+from tui_app.cli.session import again, connected
 from tui_app.cli.waiting import conclude, print_run
 from tui_app.client.export import export_run, place, run_pieces
 from tui_app.domain.report import Format
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
+    from tui_app.client.backend import BackendClient
 
 COLUMNS = [
     Column("id", "Run"),
     Column("state", "State"),
     *(
         Column(name, name.replace("_", " ").capitalize())
-        for name in ("cancelled", "already_cancelled", "refused", "skipped", "unknown", "pending")
+        for name in ("cancelled", "reinstated", "already_cancelled", "refused", "skipped", "unknown", "pending")
     ),
     Column("operator", "Operator"),
     Column("created_at", "Confirmed"),
+    Column("undo_until", "Undo until"),
     Column("reason", "Reason"),
 ]
 _FORMS = {"table": Format.MARKDOWN, "json": Format.JSONL, "jsonl": Format.JSONL, "csv": Format.CSV}
@@ -39,7 +41,7 @@ async def list_runs(call: Call) -> Exit:
 
 
 def _flat(run: Record) -> Record:
-    return {**run, **run["counts"]}
+    return {**run, **run["counts"], "undo_until": run["undo"] and run["undo"]["last_closes"]}
 
 
 async def show_run(call: Call) -> Exit:
@@ -84,6 +86,25 @@ async def retry_run(call: Call) -> Exit:
         plan = await client.plans.finished(await client.runs.retry(asked.run), lambda seen: draw(call, seen))
         run = await confirm(call, client, plan)
         return await conclude(call, client, run)
+
+
+async def undo_run(call: Call) -> Exit:
+    """A plan that brings back what a run cancelled and can be brought back; confirmed and waited for like any other."""
+    asked = call.arguments
+    check_guards(asked)
+    async with connected(call, about_run=asked.run) as client:
+        plan = await client.plans.finished(await client.runs.undo(asked.run), lambda seen: draw(call, seen))
+        run = await confirm(call, client, plan)
+        await _tell_paused(call, client, asked.run)
+        return await conclude(call, client, run)
+
+
+async def _tell_paused(call: Call, client: BackendClient, undone: str) -> None:
+    """Say that what was undone does not go on by itself, where it was not over."""
+    run = await client.runs.get(undone)
+    if not run.over:
+        stop, go = again(call, "runs", "stop", run.id), again(call, "runs", "resume", run.id)
+        call.talk.tell(f"run {run.id} is paused, and not over; end it with: {stop}; or go on with: {go}")
 
 
 async def verify_run(call: Call) -> Exit:

@@ -4,17 +4,58 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tui_app.cli.grammar import ALL
 from tui_app.contract.work import SelectionModel
-from tui_app.domain.errors import UsageProblem
+from tui_app.domain.errors import MalformedId, UsageProblem
+
+COMMENT = "#"
+"""A line of ids that begins with it is for people."""
 
 _ONE_OF = "Give ids, --ids FILE or --filter F; one of them."
 
 
-def selections(asked: Namespace) -> list[SelectionModel]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that names an item, and its number in the file."""
+
+    number: int
+    system: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is selected, and the lines of the file that it came from, where there was one."""
+
+    selections: list[SelectionModel]
+    file: str = ""
+    lines: Sequence[Line] = field(default=())
+
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Name the line of an id that its system could not take, or of a system that is not there.
+
+        Raises:
+            MalformedId, UsageProblem: as before, with the line in front.
+        """
+        try:
+            yield
+        except (MalformedId, UsageProblem) as error:
+            system, item = error.details.get("system"), error.details.get("id")
+            numbers = (one.number for one in self.lines if one.system == system and item in (None, one.id))
+            number = next(numbers, None)
+            if number is None:
+                raise
+            message = f"{_place(self.file, number)}: {error.message}"
+            raise type(error)(message, hint=error.hint, **{**error.details, "line": number}) from error
+
+
+def chosen(asked: Namespace) -> Chosen:
     """What ``SYSTEM (ID… | --ids FILE|- | --filter F)`` selects. Ids are checked by the service.
 
     Raises:
@@ -23,38 +64,66 @@ def selections(asked: Namespace) -> list[SelectionModel]:
     ways = [bool(asked.id), asked.ids is not None, asked.filter is not None]
     if sum(ways) != 1:
         raise UsageProblem("nothing is selected" if not any(ways) else "items are selected in two ways", hint=_ONE_OF)
-    if asked.system == ALL:
-        if asked.ids is None:
-            raise UsageProblem(f"{ALL!r} needs --ids", hint="Its lines are system<TAB>id.")
-        return _by_system(_lines(asked.ids))
+    if asked.system == ALL and asked.ids is None:
+        raise UsageProblem(f"{ALL!r} needs --ids", hint="Its lines are system<TAB>id.")
+    if asked.ids is not None:
+        return _from_file(asked.ids, asked.system)
     if asked.filter is not None:
         if not asked.filter.strip():
             # An unset variable of a script would otherwise select everything there is.
             raise UsageProblem("an empty filter would select everything", hint="Name at least one status.")
-        return [SelectionModel(system=asked.system, filter=asked.filter)]
-    ids = list(asked.id) if asked.ids is None else list(_lines(asked.ids))
-    if not ids:
-        raise UsageProblem(f"{asked.ids} holds no ids", hint="One id a line.")
-    return [SelectionModel(system=asked.system, ids=ids)]
+        return Chosen([SelectionModel(system=asked.system, filter=asked.filter)])
+    return Chosen([SelectionModel(system=asked.system, ids=list(asked.id))])
 
 
-def _by_system(lines: Iterable[str]) -> list[SelectionModel]:
-    found: dict[str, list[str]] = {}
+def _from_file(file: str, system: str) -> Chosen:
+    lines = list(_all(file) if system == ALL else _of_one(file, system))
+    if not lines:
+        form = "Its lines are system<TAB>id." if system == ALL else "One id a line."
+        raise UsageProblem(f"{_named(file)} holds no ids", hint=form)
+    ids: dict[str, list[str]] = {}
     for line in lines:
-        system, tab, item = line.partition("\t")
-        if not (tab and system.strip() and item.strip()):
-            raise UsageProblem(f"{line!r} is not system<TAB>id", hint="One item a line, with a tab between.")
-        found.setdefault(system.strip(), []).append(item.strip())
-    if not found:
-        raise UsageProblem("the file holds no ids", hint="Its lines are system<TAB>id.")
-    return [SelectionModel(system=system, ids=ids) for system, ids in found.items()]
+        ids.setdefault(line.system, []).append(line.id)
+    return Chosen([SelectionModel(system=name, ids=those) for name, those in ids.items()], file, lines)
 
 
-def _lines(file: str) -> Iterator[str]:
+def _of_one(file: str, system: str) -> Iterator[Line]:
+    for number, text in _lines(file):
+        yield Line(number, system, text)
+
+
+def _all(file: str) -> Iterator[Line]:
+    for number, text in _lines(file):
+        system, _, item = (part.strip() for part in text.partition("\t"))
+        if not (system and item) or "\t" in item:
+            raise UsageProblem(
+                f"{_place(file, number)}: {text!r} is not system<TAB>id",
+                hint="One item a line, with a tab between; nothing was planned.",
+                line=number,
+            )
+        yield Line(number, system, item)
+
+
+def _named(file: str) -> str:
+    return "the input" if file == "-" else file
+
+
+def _place(file: str, number: int) -> str:
+    return f"line {number} of {_named(file)}"
+
+
+def _lines(file: str) -> Iterator[tuple[int, str]]:
+    """The lines that name something, by their numbers: blank ones and comments are passed over."""
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text(encoding="utf-8-sig")
+        text = (
+            sys.stdin.read().removeprefix("\ufeff")
+            if file == "-"
+            else Path(file).expanduser().read_text(encoding="utf-8-sig")
+        )
     except OSError as error:
         raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="Check its name.") from error
     except UnicodeDecodeError as error:
         raise UsageProblem(f"{file} is not UTF-8 text", hint="One id a line.") from error
-    return (line.strip() for line in text.split("\n") if line.strip())
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip() and not line.lstrip().startswith(COMMENT):
+            yield number, line.strip()

@@ -49,14 +49,15 @@ def token(call: Call) -> Exit:
 
 async def runner(call: Call) -> Exit:
     """Work until nothing is left. Nobody watches a runner: whoever starts one keeps what it says."""
-    with _logging():
+    with logging_to_stderr():
         driven = await bootstrap.run_runner(call.setup, served=call.arguments.served)
     call.talk.say("another runner is at work" if driven < 0 else f"{driven:,} runs were brought to an end or a pause")
     return Exit.DONE
 
 
 @contextmanager
-def _logging() -> Iterator[None]:
+def logging_to_stderr() -> Iterator[None]:
+    """What those who work for a long time have to say meanwhile."""
     log = logging.getLogger("quash.runner")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit, of_run
 from tui_app.cli.session import again
+from tui_app.cli.telling import numbers, run_lines
 from tui_app.domain import moments
 from tui_app.domain.errors import QuashError
-from tui_app.domain.plan import short
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -41,7 +41,7 @@ async def _watched(call: Call, client: BackendClient, run: RunModel) -> tuple[Ru
     seen = run
     try:
         async for seen in _looks(call, client, run):
-            call.talk.progress(_numbers(seen))
+            call.talk.progress(numbers(seen))
     except (asyncio.CancelledError, QuashError):
         call.talk.tell(f"run {run.id} goes on; watch it with: {again(call, 'runs', run.id)}")
         raise
@@ -100,27 +100,4 @@ def _why_paused(call: Call, run: RunModel) -> str:
 
 def print_run(call: Call, run: RunModel) -> None:
     """A run as data."""
-    call.output.one("quash.run.v1", {"run": run.model_dump(mode="json")}, lambda: told(run))
-
-
-def _numbers(run: RunModel) -> str:
-    return " · ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in run.counts.items())
-
-
-def told(run: RunModel) -> Iterator[str]:
-    """A run in lines; the head of the ledger last, to be kept elsewhere."""
-    yield f"run {run.id} of plan {run.plan} ({short(run.plan_hash)}): {run.state}"
-    yield f"  {_numbers(run)}"
-    verified = run.verified
-    yield (
-        f"  verified: {verified.yes:,} yes · {verified.contradicted:,} contradicted · "
-        f"{verified.not_known:,} not known · {verified.pending:,} not yet"
-    )
-    for line in run.outcomes:
-        if line.code is not None:
-            yield f"  {line.state.replace('_', ' ')}: {line.count:,} {line.code}"
-    if run.pause is not None:
-        yield f"  paused by {run.pause.cause}: {run.pause.message or ''}".rstrip(": ")
-    yield f"  by {run.operator}: {run.reason}"
-    if run.head is not None:
-        yield f"  ledger head {run.head}"
+    call.output.one("quash.run.v1", {"run": run.model_dump(mode="json")}, lambda: run_lines(run))

@@ -54,7 +54,7 @@ class Writer(Protocol):
 
 RUN_FIELDS = (
     "position", "system", "id", "state", "code", "message", "ours", "by",
-    "before", "after", "key", "verified", "note", "sent_at", "at",
+    "before", "after", "undo_until", "key", "verified", "note", "sent_at", "at",
 )  # fmt: skip
 LEDGER_FIELDS = (
     "seq", "hash", "at", "operator", "event", "run", "plan", "system", "item", "code", "reason", "details",
@@ -152,6 +152,7 @@ def run_report(form: Format, run: Mapping[str, Any]) -> Writer:
     if form is Format.JSONL:
         return Jsonl("quash.report.v1", {"run": dict(run)})
     facts = {
+        "verb": run["verb"],
         "state": run["state"],
         "operator": run["operator"],
         "reason": run["reason"],
@@ -162,7 +163,12 @@ def run_report(form: Format, run: Mapping[str, Any]) -> Writer:
         **{name.replace("_", " "): count for name, count in run["counts"].items()},
         **{f"verified: {name.replace('_', ' ')}": count for name, count in run["verified"].items()},
     }
-    return Markdown(f"Run {run['id']}", facts, ("system", "id", "state", "code", "message", "verified", "key"))
+    columns: tuple[str, ...] = ("system", "id", "state", "code", "message", "verified", "key")
+    if run["undo"] is not None:
+        facts["can be undone"] = run["undo"]["items"]
+        facts["windows close"] = f"{run['undo']['first_closes']} to {run['undo']['last_closes']}"
+        columns = (*columns, "undo_until")
+    return Markdown(f"Run {run['id']}", facts, columns)
 
 
 def ledger_export(form: Format, about: Mapping[str, Any]) -> Writer:

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.drift import DriftReport
-from tui_app.domain.errors import Conflict, QuashError, UsageProblem
+from tui_app.domain.errors import Conflict, MalformedId, QuashError, UsageProblem
 from tui_app.domain.filters import Filter, check_fields
 from tui_app.domain.items import Cursor, PageQuery, Seen, Selection
 from tui_app.domain.moments import stamp
@@ -124,13 +124,14 @@ class Planner:
             raise UsageProblem(
                 f"there is no system {selection.system!r} here",
                 hint=f"Systems here: {', '.join(sorted(self._systems))}.",
+                system=selection.system,
             )
         if verb not in system.description.verbs:
             raise UsageProblem(f"{system.description.many} cannot be {verb}d", hint="")
         if selection.filter is not None:
             check_fields(selection.filter, system.description.filterable)
-            return replace(selection, excluded=frozenset(system.check_id(one) for one in selection.excluded))
-        ids = dict.fromkeys(system.check_id(one) for one in selection.ids or ())
+            return replace(selection, excluded=frozenset(_id(system, one) for one in selection.excluded))
+        ids = dict.fromkeys(_id(system, one) for one in selection.ids or ())
         if not ids:
             raise UsageProblem("nothing is selected", hint="Give ids, --ids with at least one line, or --filter.")
         return replace(selection, ids=tuple(ids))
@@ -256,6 +257,14 @@ async def _walk(selection: Selection, system: System, place: _Place) -> AsyncIte
         if ids:
             text = None if cursor is None else cursor.encode()
             yield ids, replace(place, cursor=text, as_of=as_of, done=done)
+
+
+def _id(system: System, text: str) -> str:
+    """An id in its one spelling; an error names it, so that it is found again where it came from."""
+    try:
+        return system.check_id(text)
+    except MalformedId as error:
+        raise MalformedId(error.message, hint=error.hint, system=system.description.system, id=text) from error
 
 
 def _overlaps(selections: Sequence[Selection]) -> dict[str, set[str]]:

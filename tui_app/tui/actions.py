@@ -11,7 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 FIXED = ("commands", "cases", "schedules", "runs", "ledger")
-"""The five places, by the number that opens them; a number stays what it is where a system is absent."""
+"""The five places, by the number that opens them; a number stays what it is where a system is absent.
+
+A system beyond these three has a place, too, which its name opens; see ``tui_app.tui.places``.
+"""
 
 SYSTEM_PLACES = FIXED[:3]
 
@@ -28,7 +31,8 @@ class State:
     """What decides whether an action makes sense now. A screen fills in what it has.
 
     ``run`` is the state of the run that is shown, or under the cursor, in the words of the run's state machine.
-    ``busy`` is a sentence about what has to end first; empty when nothing has to.
+    ``busy`` is a sentence about what has to end first; empty when nothing has to. ``elsewhere`` counts the marks in
+    other places, ``undo`` what the run has cancelled and can be brought back; ``undo_closed`` is since when it cannot.
     """
 
     connected: bool = False
@@ -46,6 +50,9 @@ class State:
     attended: bool = True
     refused: int = 0
     done: int = 0
+    elsewhere: int = 0
+    undo: int = 0
+    undo_closed: str = ""
 
 
 Why = Callable[[State], str | None]
@@ -90,6 +97,11 @@ def _review(state: State) -> str | None:
     return why or (None if state.item or state.marked else "There is nothing to review: no row, no mark.")
 
 
+def _review_all(state: State) -> str | None:
+    why = _write(state)
+    return why or (None if state.elsewhere else "Nothing is marked in another place; x reviews what is marked here.")
+
+
 def _place(system: str) -> Why:
     def why(state: State) -> str | None:
         if not state.connected or system in state.systems:
@@ -115,8 +127,17 @@ def _retry(state: State) -> str | None:
     return why or (None if state.refused else "Nothing was refused, so nothing can be retried.")
 
 
+def _undo(state: State) -> str | None:
+    why = _write(state)
+    if why or (state.undo and not state.undo_closed):
+        return why
+    if not state.run:
+        return "The cursor is on no run."
+    return f"The last window closed at {state.undo_closed}." if state.undo else "Nothing here can be brought back."
+
+
 def _verify(state: State) -> str | None:
-    return _connected(state) or (None if state.done else "Nothing was cancelled yet, so nothing can be verified.")
+    return _connected(state) or (None if state.done else "Nothing has been done yet, so nothing can be verified.")
 
 
 def _deeper(state: State) -> str | None:
@@ -210,6 +231,16 @@ ACTIONS: tuple[Action, ...] = (
         footer=4,
         opens=True,
     ),
+    Action(
+        "review_all",
+        ("X",),
+        "review all",
+        "Review what is marked in all places, as one plan.",
+        (ITEMS,),
+        _review_all,
+        footer=12,
+        opens=True,
+    ),
     # Review
     Action(
         "templates", ("f3",), "reasons", "Choose a reason from the templates and the last ones.", (REVIEW,), footer=1
@@ -220,16 +251,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("fold", ("enter",), "fold", "Show all items of this group, or a few.", (REVIEW,)),
     # Runs and one run
     Action("open_run", ("enter",), "open", "Watch this run.", (RUNS,), _item, footer=1, opens=True),
-    Action("run_item", ("enter",), "item", "Show the outcome and the trail of this item.", (RUN,), _item, footer=6),
+    Action("run_item", ("enter",), "item", "Show the outcome and the trail of this item.", (RUN,), _item, footer=7),
     Action(
         "pause", ("space",), "pause", "Pause the run after what is being sent, or resume it.", (RUNS, RUN), _run_live, 1
     ),
     Action("stop", ("S",), "stop", "Stop the run for good: what was not sent is skipped.", (RUNS, RUN), _stoppable, 2),
     Action("retry", ("t",), "retry", "Plan anew what was refused.", (RUNS, RUN), _retry, 3, opens=True),
     Action(
-        "verify", ("V",), "verify", "Hold what was cancelled against the system once more.", (RUNS, RUN), _verify, 4
+        "verify", ("V",), "verify", "Hold what was cancelled against the system once more.", (RUNS, RUN), _verify, 5
     ),
-    Action("export", ("e",), "export", "Write the report to a file.", (RUNS, RUN, LEDGER), _connected, 5),
+    Action("undo", ("u",), "undo", "Plan to bring back what this run cancelled.", (RUNS, RUN), _undo, 4, opens=True),
+    Action("export", ("e",), "export", "Write the report to a file.", (RUNS, RUN, LEDGER), _connected, 6),
     # Ledger
     Action("verify_ledger", ("V",), "verify", "Recompute the whole ledger.", (LEDGER,), _connected, 1),
     Action(

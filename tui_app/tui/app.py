@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
@@ -19,13 +20,15 @@ from textual.screen import Screen
 
 from tui_app.domain.errors import Fault, QuashError
 from tui_app.resources import styles_dir
-from tui_app.tui.actions import BY_ID, FIXED, SYSTEM_PLACES, Action, State
+from tui_app.tui.actions import BY_ID, FIXED, Action, State
+from tui_app.tui.basket import Basket
 from tui_app.tui.connection import Connection
 from tui_app.tui.everywhere import Everywhere
 from tui_app.tui.glyphs import Glyphs, speaks_utf8
 from tui_app.tui.keymap import Keymap
+from tui_app.tui.left import now
 from tui_app.tui.notices import Notice, Tone, told
-from tui_app.tui.places import place_screen
+from tui_app.tui.places import Places
 from tui_app.tui.report import write_report
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import safe
@@ -35,7 +38,7 @@ from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
-    from tui_app.contract.models import About, SystemModel
+    from tui_app.contract.models import About
 
 T = TypeVar("T")
 
@@ -46,7 +49,8 @@ class QuashApp(App[int], inherit_bindings=False):
     """The full-screen console.
 
     ``client_factory`` is called after the first paint, so that nothing of the wire is loaded before there is something
-    to look at. ``keymap`` gives actions other keys, as the config does; ``reports`` is where a crash leaves its report.
+    to look at. ``keymap`` gives actions other keys, as the config does; ``reports`` is where a crash leaves its report;
+    ``clock`` says from when a time left is counted.
 
     Raises:
         UsageProblem: the keymap makes no sense.
@@ -70,8 +74,10 @@ class QuashApp(App[int], inherit_bindings=False):
         theme: str = "quash-dark",
         reports: Path | None = None,
         utf8: bool | None = None,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         super().__init__()
+        self.clock = clock
         self.keymap = Keymap(keymap)
         self.glyphs = Glyphs(speaks_utf8() if utf8 is None else utf8)
         self.animation_level = "none"
@@ -84,8 +90,8 @@ class QuashApp(App[int], inherit_bindings=False):
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme
-        for place in FIXED:
-            self.add_mode(place, partial(place_screen, place))
+        self.places = Places(self)
+        self.basket = Basket()
 
     # What screens read
 
@@ -102,21 +108,6 @@ class QuashApp(App[int], inherit_bindings=False):
     def top(self) -> QuashScreen[Any]:
         """The screen that actions are for."""
         return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, QuashScreen))
-
-    def system(self, name: str) -> SystemModel | None:
-        """How a system describes itself; None where the profile does not have it."""
-        systems = self.about.systems if self.about else []
-        return next((system for system in systems if system.system == name), None)
-
-    def title_of(self, place: str) -> str:
-        """What a place is called: by its system where there is one."""
-        system = self.system(place)
-        return system.title if system else place.capitalize()
-
-    @property
-    def absent(self) -> frozenset[str]:
-        """The places whose system this profile does not have."""
-        return frozenset(place for place in SYSTEM_PLACES if self.about and self.system(place) is None)
 
     def key_of(self, action: str) -> str:
         """The key of an action, as it is shown."""
@@ -256,6 +247,8 @@ class QuashApp(App[int], inherit_bindings=False):
         for action in self.keymap.at(place):
             title = f"{action.help.rstrip('.')} ({self.keymap.shown(action)})"
             yield SystemCommand(title, action.label, partial(self.action_perform, action.id))
+        for name in self.places.further:
+            yield SystemCommand(f"Go to {name.capitalize()} (:{name})", name, partial(self.everywhere.act_go, name))
 
 
 async def _called(handler: Callable[..., object], *arguments: object) -> object:

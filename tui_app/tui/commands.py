@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.items import check_id
-from tui_app.tui.actions import FIXED
 from tui_app.tui.text import phrase
 from tui_app.tui.themes import NAMES
 
@@ -15,12 +14,12 @@ if TYPE_CHECKING:
     from tui_app.tui.app import QuashApp
     from tui_app.tui.screens.items import ItemsScreen
 
-WORDS = (*FIXED, "ids", "filter", "theme", "help", "refresh", "q")
+WORDS = ("ids", "filter", "theme", "help", "refresh", "q")
 
 
-def completions() -> list[str]:
+def completions(app: QuashApp) -> list[str]:
     """Everything that can be completed."""
-    return [*WORDS, *(f"theme {name}" for name in NAMES)]
+    return [*app.places.all, *WORDS, *(f"theme {name}" for name in NAMES)]
 
 
 def run(app: QuashApp, text: str) -> None:
@@ -32,7 +31,7 @@ def run(app: QuashApp, text: str) -> None:
     """
     word, _, rest = text.strip().removeprefix(":").partition(" ")
     rest = rest.strip()
-    if word in FIXED:
+    if word in app.places.all:
         app.everywhere.act_go(word)
     elif word in ("q", "quit"):
         app.everywhere.act_quit()
@@ -47,8 +46,9 @@ def run(app: QuashApp, text: str) -> None:
     elif word == "filter":
         _items(app, word).filter_by(rest)
     elif word:
-        near = difflib.get_close_matches(word, WORDS, n=1)
-        hint = f"Did you mean :{near[0]}?" if near else f"There are {', '.join(WORDS)}."
+        words = (*app.places.all, *WORDS)
+        near = difflib.get_close_matches(word, words, n=1)
+        hint = f"Did you mean :{near[0]}?" if near else f"There are {', '.join(words)}."
         raise UsageProblem(f"there is no command {word!r}", hint=hint)
 
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 from tui_app.domain.errors import Conflict, NotAllowed, PhraseDiffers
 from tui_app.domain.plan import PlanState, check_cap, short
 from tui_app.domain.reasons import check_reason
+from tui_app.tui.verbs import words
 
 if TYPE_CHECKING:
     from tui_app.contract.models import About
@@ -89,7 +90,9 @@ class Review:
             raise NotAllowed("this profile is read-only", hint="Open the console with a profile that may write.")
         check_cap(plan.counts.cancellable, self.limits.cap)
         if plan.phrase is None or plan.hash is None:
-            raise Conflict("nothing in this plan can be cancelled", hint="Leave the review and choose other items.")
+            raise Conflict(
+                f"nothing in this plan can be {words(plan.verb).done}", hint="Leave the review and choose other items."
+            )
         return plan
 
     def confirm(self, reason: str, typed: str, *, notify: bool, accept_drift: bool) -> Confirmation:
@@ -115,11 +118,11 @@ class Review:
         plan = self.plan
         if plan is None:
             return ""
-        words = ["quash", *_what(plan, self.request), "--reason", reason.strip() or "…", "--yes"]
-        words += ["--expect-count", str(plan.counts.items)]
-        words += [] if notify else ["--no-notify"]
-        words += ["--accept-drift"] if accept_drift else []
-        return shlex.join(words)
+        parts = ["quash", *_what(plan, self.request), "--reason", reason.strip() or "…", "--yes"]
+        parts += ["--expect-count", str(plan.counts.items)]
+        parts += [] if notify else ["--no-notify"]
+        parts += ["--accept-drift"] if accept_drift else []
+        return shlex.join(parts)
 
 
 def _what(plan: PlanModel, request: PlanRequest | None) -> list[str]:
@@ -136,7 +139,7 @@ def _what(plan: PlanModel, request: PlanRequest | None) -> list[str]:
 def numbers(plan: PlanModel) -> str:
     """Both numbers, labelled: what is in the plan, and what will be done."""
     counts = plan.counts
-    done = "reinstated" if plan.verb == "reinstate" else "cancelled"
+    done = words(plan.verb).done
     return f"{counts.items:,} in the plan, {counts.cancellable:,} will be {done}, {counts.blocked:,} blocked"
 
 

@@ -49,6 +49,7 @@ class Connection:
             notice = told(error)
             self._app.notice = Notice("error", notice.text, lasts=True)
             return
+        self._app.places.learn(about)
         self._app.about = about
         # Apart from this: that the runs can be read must not end the banner of a place that cannot be.
         self._app.run_worker(

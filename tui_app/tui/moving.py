@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from tui_app.tui.basket import hidden, selections
 from tui_app.tui.text import phrase
+from tui_app.tui.widgets.marks import Marks
 
 if TYPE_CHECKING:
     from tui_app.tui.screens.items import ItemsScreen
@@ -69,12 +72,31 @@ class Moving:
         if screen.table.range_from is not None:
             # What is drawn as a range is what the operator means; reviewing the cursor's item alone would be less.
             screen.marking.act_range()
-        chosen = screen.table.marks.selections(screen.system_name)
-        if not chosen and item is not None:
-            chosen = [{"system": item.system, "ids": [item.id]}]
-        if chosen:
-            selections = [SelectionModel(**selection) for selection in chosen]
-            open_review(screen.quash, PlanRequest(selections=selections), started=screen.run_started)
+        if screen.table.marks:
+            self._review([screen])
+        elif item is not None:
+            of = SelectionModel(system=item.system, ids=[item.id])
+            open_review(screen.quash, PlanRequest(selections=[of]), started=partial(screen.run_started, Marks()))
+
+    def act_review_all(self) -> None:
+        screen = self._screen
+        if screen.table.range_from is not None:
+            screen.marking.act_range()
+        self._review(screen.quash.basket.marked)
+
+    def _review(self, screens: list[ItemsScreen]) -> None:
+        """One plan over what is marked on these; what became a run of it is marked no longer."""
+        from tui_app.contract.work import PlanRequest
+        from tui_app.tui.path import open_review
+
+        used = [(screen, screen.table.marks) for screen in screens]
+
+        def started() -> None:
+            for screen, marks in used:
+                screen.run_started(marks)
+
+        of = PlanRequest(selections=selections(screens))
+        open_review(self._screen.quash, of, started=started, hidden=hidden(screens))
 
     def act_preview_marked(self) -> None:
         self.act_review()

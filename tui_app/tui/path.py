@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from tui_app.tui.app import QuashApp
 
 
-def open_review(app: QuashApp, of: PlanRequest | PlanModel, *, started: Callable[[], object] | None = None) -> None:
+def open_review(
+    app: QuashApp, of: PlanRequest | PlanModel, *, started: Callable[[], object] | None = None, hidden: int = 0
+) -> None:
     """Open the review of a selection, or of a plan that was made before, and go on from there in the background.
 
-    ``started`` is called once a run of it is durable: what was marked for it has served its purpose.
+    ``started`` is called once a run of it is durable: what was marked for it has served its purpose. ``hidden`` is how
+    many of the marks a filter hides.
     """
-    review = ReviewScreen(of)
+    review = ReviewScreen(of, hidden)
     # Now and not in the worker: a second key is already meant for the review, and dropped until it stands.
     app.push_screen(review)
     app.run_worker(Deferred(app.guarded(Deferred(confirm(app, review, started)))), group="review", exit_on_error=False)
@@ -42,3 +45,8 @@ async def confirm(app: QuashApp, review: ReviewScreen, started: Callable[[], obj
 async def retry_path(app: QuashApp, run: str) -> None:
     """A new plan over what a run could not cancel, and its review."""
     open_review(app, await app.client.runs.retry(run))
+
+
+async def undo_path(app: QuashApp, run: str) -> None:
+    """A plan that brings back what a run cancelled, and its review."""
+    open_review(app, await app.client.runs.undo(run))

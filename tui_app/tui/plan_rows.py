@@ -5,15 +5,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from tui_app.tui.glyphs import Glyphs
+from tui_app.tui.left import left
 from tui_app.tui.outcomes import AMBER, BAD, GOOD, QUIET
 from tui_app.tui.pages import Pages
 from tui_app.tui.text import phrase, safe
+from tui_app.tui.verbs import words
 
 if TYPE_CHECKING:
     from tui_app.contract.work import PlanItemModel, PlanModel
@@ -23,15 +26,26 @@ if TYPE_CHECKING:
 FEW = 3
 """Items of a group that are shown until it is opened."""
 
+SYSTEM = 10
+"""Cells for the name of a system."""
+
+LEFT = 13
+"""Cells for the time left."""
+
 CANCELLABLE = "OK"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One item: what it is called, and what is to be said of it."""
+    """One item: what it is called, what is to be said of it, and by when it has to be done.
+
+    ``system`` stands before it in a plan over several.
+    """
 
     id: str
     said: str
+    due: str | None = None
+    system: str = ""
 
 
 class Group:
@@ -54,9 +68,10 @@ class Group:
 class Groups:
     """All groups as one list of lines."""
 
-    def __init__(self, plan: PlanModel, fetch: Fetch, glyphs: Glyphs) -> None:
-        self._glyphs = glyphs
+    def __init__(self, plan: PlanModel, fetch: Fetch, glyphs: Glyphs, clock: Callable[[], datetime]) -> None:
+        self._glyphs, self._clock = glyphs, clock
         self._groups = [*_changed(plan, glyphs), *_blocked(plan, fetch, glyphs), *_cancellable(plan, fetch, glyphs)]
+        self._several, self._due = len(plan.targets) > 1, plan.soonest is not None
         if self._groups:
             self._groups[-1].opened = True
 
@@ -101,19 +116,27 @@ class Groups:
                 QUIET
             )
         row = group.pages.row(line)
-        return None if row is None else _drawn(row, width)
+        return None if row is None else self._row(row, width)
+
+    def _row(self, row: Row, width: int) -> Content:
+        """Of which system, where there are several; the id; the time left, where any item has a deadline; its status.
+
+        The items of a system stand together, as they were planned.
+        """
+        parts = [safe(row.system).truncate(SYSTEM, ellipsis=True, pad=True)] if self._several else []
+        room = max(12, width - 4 - sum(part.cell_length for part in parts))
+        parts.append(safe(row.id).truncate(min(38, room * (2 if self._due else 3) // 5), ellipsis=True, pad=True))
+        if self._due:
+            time = left(row.due, self._clock())
+            said = safe(time.words if time else "")
+            said = said.stylize(AMBER) if time and time.close else said
+            parts.append(said.truncate(LEFT, pad=True))
+        return phrase("  {} {}", phrase(" ").join(parts), safe(row.said, style=QUIET))
 
     def _at(self, index: int) -> tuple[Group, int]:
         ends = list(accumulate(group.lines for group in self._groups))
         number = min(bisect_right(ends, index), len(ends) - 1)
         return self._groups[number], ends[number - 1] if number else 0
-
-
-def _drawn(row: Row, width: int) -> Content:
-    room = max(12, width - 4)
-    taken = min(38, room * 3 // 5)
-    id = safe(row.id).truncate(taken, ellipsis=True, pad=True)
-    return phrase("  {} {}", id, safe(row.said, style=QUIET))
 
 
 def _changed(plan: PlanModel, glyphs: Glyphs) -> list[Group]:
@@ -122,12 +145,16 @@ def _changed(plan: PlanModel, glyphs: Glyphs) -> list[Group]:
         return []
     groups = []
     for kind, number, said in (
-        ("changed", drift.changed, "changed since seen, can still be cancelled"),
-        ("gone", drift.gone, "changed since seen, cannot be cancelled any more"),
+        ("changed", drift.changed, "{} {} changed since seen, can still be {}"),
+        ("gone", drift.gone, "{} {} changed since seen, cannot be {} any more"),
     ):
-        rows = [Row(one.id, one.reason or f"{one.before} → {one.after}") for one in drift.examples if one.kind == kind]
+        rows = [
+            Row(one.id, one.reason or f"{one.before} → {one.after}", system=one.system)
+            for one in drift.examples
+            if one.kind == kind
+        ]
         if number:
-            title = phrase("{} {} {}", glyphs["warning"], number, said).stylize(AMBER)
+            title = phrase(said, glyphs["warning"], number, words(plan.verb).done).stylize(AMBER)
             groups.append(Group(title, Pages(_given(rows), total=len(rows)), len(rows), opened=True))
     return groups
 
@@ -150,14 +177,13 @@ def _cancellable(plan: PlanModel, fetch: Fetch, glyphs: Glyphs) -> list[Group]:
     number = plan.counts.cancellable
     if not number:
         return []
-    done = "reinstated" if plan.verb == "reinstate" else "cancelled"
-    title = phrase("{} {} will be {}", glyphs["yes"], number, done).stylize(GOOD)
+    title = phrase("{} {} will be {}", glyphs["yes"], number, words(plan.verb).done).stylize(GOOD)
     return [_group(title, CANCELLABLE, number, fetch)]
 
 
 def _group(title: Content, code: str, number: int, fetch: Fetch) -> Group:
     async def rows(after: int | None, limit: int) -> tuple[list[Row], int | None]:
         items, following = await fetch(code, after, limit)
-        return [Row(item.id, item.reason or item.status) for item in items], following
+        return [Row(item.id, item.reason or item.status, item.due, item.system) for item in items], following
 
     return Group(title, Pages(rows, total=number), number, opened=False)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from tui_app.tui.glyphs import Glyphs
+from tui_app.tui.left import left
 from tui_app.tui.text import phrase, safe
 from tui_app.tui.widgets.cells import moment, shown
 
@@ -68,7 +70,7 @@ def trail_lines(trail: Sequence[TrailModel], glyphs: Glyphs, last: int | None = 
             yield from (phrase("  {} {}", glyphs["dash"], safe(detail, LINE)) for detail in details)
 
 
-def field_lines(item: ItemModel, system: SystemModel, limit: int) -> Iterator[Content]:
+def field_lines(item: ItemModel, system: SystemModel, now: datetime, limit: int) -> Iterator[Content]:
     """Every field of an item: those of the columns under their titles, then the others."""
     columns = {column.field: column for column in system.columns}
     order = [*columns, *(name for name in item.fields if name not in columns)]
@@ -81,8 +83,15 @@ def field_lines(item: ItemModel, system: SystemModel, limit: int) -> Iterator[Co
             value = item.status
         else:
             value = shown(item.fields.get(name), column.kind if column else "text")
+            if column is not None and column.kind == "deadline":
+                value = _with_left(value, item.fields.get(name), now)
         title = safe((column.title if column else name).ljust(width), 60)
         yield phrase("{}  {}", title.stylize("dim"), safe(value, limit))
+
+
+def _with_left(value: str, moment: object, now: datetime) -> str:
+    time = left(moment, now)
+    return value if time is None else f"{value}, {time.words}"
 
 
 def unknown_line(what: Content, why: str, glyphs: Glyphs) -> Content:

@@ -1,4 +1,4 @@
-"""What can be done to a run, wherever one is shown: pause, resume, stop, retry, verify, export."""
+"""What can be done to a run, wherever one is shown: pause, resume, stop, retry, undo, verify, export."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tui_app.domain.errors import NeedsTakeover, TargetChanged
 from tui_app.tui.exporting import export
 from tui_app.tui.screens.choose import Choose
 from tui_app.tui.text import counted, phrase, safe
+from tui_app.tui.undoing import closed
 
 if TYPE_CHECKING:
     from textual.content import Content
@@ -36,6 +37,8 @@ class Steering:
             "wanted": "stop" if run.wanted == "stopped" else run.wanted,
             "attended": run.attended,
             "refused": run.counts.get("refused", 0) if run.over else 0,
+            "undo": run.undo.items if run.undo else 0,
+            "undo_closed": closed(run, self._screen.quash.clock()),
             "done": run.counts.get("cancelled", 0) + run.counts.get("reinstated", 0),
         }
 
@@ -56,6 +59,16 @@ class Steering:
         run = self._run()
         if run is not None:
             self._screen.start(retry_path(self._screen.quash, run.id), group="steer")
+
+    def act_undo(self) -> None:
+        from tui_app.tui.path import undo_path
+
+        run = self._run()
+        if run is None:
+            return
+        if not run.over:
+            self._screen.quash.say(phrase("The run is asked to pause: it would go on cancelling while it is undone."))
+        self._screen.start(undo_path(self._screen.quash, run.id), group="steer")
 
     def act_verify(self) -> None:
         run = self._run()

@@ -23,7 +23,7 @@ from tui_app.config.profiles import (
 from tui_app.config.values import Address, Rate
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.ports import System
-from tui_app.systems.plug import Plug
+from tui_app.systems.plug import Hands, Plug
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +76,15 @@ def _seed(path: Path, rows: int) -> None:
     demo.seed(path, rows)
 
 
-PLUG = Plug(SchedulesSettings, _open, _seed)
+def _hands(settings: SchedulesSettings, rooms: Rooms) -> Hands:
+    if settings.url.scheme != "sqlite":
+        raise UsageProblem(
+            f"the schedules at {settings.url} are queued and published where they are",
+            hint="Nothing is to be done here.",
+        )
+    from tui_app.systems.schedules.at_work import EmbeddedHands
+
+    return EmbeddedHands(rooms.system("schedules"))
+
+
+PLUG = Plug(SchedulesSettings, _open, _seed, _hands)

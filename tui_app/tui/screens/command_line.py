@@ -26,7 +26,7 @@ class CommandLine(Dialog[str | None], inherit_bindings=False):
         self._at = len(history)
 
     def body(self) -> Iterator[Widget]:
-        suggester = SuggestFromList(completions(), case_sensitive=False)
+        suggester = SuggestFromList(completions(self.quash), case_sensitive=False)
         yield Horizontal(
             Static(phrase(":"), id="command-colon", markup=False),
             Input(id="command-text", suggester=suggester, compact=True),

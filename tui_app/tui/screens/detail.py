@@ -29,16 +29,27 @@ class DetailScreen(QuashScreen[None], inherit_bindings=False):
     def __init__(self, item: ItemModel, system: SystemModel) -> None:
         super().__init__()
         self._item, self._system = item, system
+        self._told = self._fields()
 
     def body(self) -> Iterator[Widget]:
         yield VerticalScroll(
-            Static(self._fields(), id="detail-fields", markup=False),
+            Static(self._told, id="detail-fields", markup=False),
             Static(phrase("reading"), id="detail-preview", markup=False),
             id="detail",
         )
 
     def state(self) -> State:
         return replace(super().state(), item=True, rows=1)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        if any(column.kind == "deadline" for column in self._system.columns):
+            self.set_interval(1, self._tick)
+
+    def _tick(self) -> None:
+        fields = self._fields()
+        if fields != self._told:
+            self._tell(fields)
 
     def connected(self) -> None:
         self.start(self._read(), group="detail")
@@ -47,10 +58,14 @@ class DetailScreen(QuashScreen[None], inherit_bindings=False):
         preview = await told(self.client, self._item, self.quash, whole=True)
         self.query_one("#detail-preview", Static).update(preview)
         self._item = await self.client.items.get(self._item.system, self._item.id)
-        self.query_one("#detail-fields", Static).update(self._fields())
+        self._tell(self._fields())
+
+    def _tell(self, fields: Content) -> None:
+        self._told = fields
+        self.query_one("#detail-fields", Static).update(fields)
 
     def _fields(self) -> Content:
-        return lines(*field_lines(self._item, self._system, 20_000), phrase(""))
+        return lines(*field_lines(self._item, self._system, self.quash.clock(), 20_000), phrase(""))
 
     def act_move(self, where: str) -> None:
         scroll = self.query_one("#detail", VerticalScroll)

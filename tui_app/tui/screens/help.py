@@ -9,13 +9,15 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from tui_app.tui.actions import HELP, Action
+from tui_app.tui.actions import FIXED, HELP, Action
 from tui_app.tui.keymap import shown_key
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import lines, phrase, safe
 
 KEYS = 12
 """Cells for the keys of an action."""
+
+_LAST_PLACE = f"go_{FIXED[-1]}"
 
 
 class HelpScreen(QuashScreen[None], inherit_bindings=False):
@@ -57,7 +59,18 @@ class HelpScreen(QuashScreen[None], inherit_bindings=False):
                 why = action.why_disabled(state) if state is not None else None
                 if why:
                     rows.append(phrase("{}  not now: {}", " " * KEYS, why).stylize("dim"))
+            if action.id == _LAST_PLACE:
+                rows.extend(self._further(wanted))
         return lines(*rows) if rows else phrase("No action matches {}.", search)
+
+    def _further(self, wanted: list[str]) -> list[Content]:
+        """The places that no number opens."""
+        found = [(f":{name}", self.quash.places.title_of(name)) for name in self.quash.places.further]
+        return [
+            phrase("{}  Go to {}.", safe(typed.ljust(KEYS)).stylize("bold"), title)
+            for typed, title in found
+            if all(word in f"{typed} go to {title}".casefold() for word in wanted)
+        ]
 
     def _row(self, action: Action, keys: str) -> Content:
         return phrase("{}  {}", safe(keys.ljust(KEYS)).stylize("bold"), action.help)

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from tui_app.domain.errors import MalformedFilter
 from tui_app.domain.filters import check_fields, parse
 from tui_app.tui.actions import ITEMS, State
+from tui_app.tui.basket import named
 from tui_app.tui.copying import Copying
 from tui_app.tui.marking import Marking
 from tui_app.tui.moving import Moving
@@ -23,6 +24,7 @@ from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import phrase, safe
 from tui_app.tui.widgets.filter_bar import FilterBar
 from tui_app.tui.widgets.item_table import ItemTable
+from tui_app.tui.widgets.marks import Marks
 from tui_app.tui.widgets.numbers import Beside, Numbers
 from tui_app.tui.widgets.preview_panel import PreviewPanel
 
@@ -60,6 +62,7 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
         super().on_mount()
         self.table.focus()
         self._panel.fit()
+        self.quash.basket.join(self)
 
     # What there is
 
@@ -88,13 +91,14 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
             rows=(window.total or len(window.rows)) if window else 0,
             item=table.item is not None,
             marked=table.marks.count,
+            elsewhere=sum(screen.table.marks.count for screen in self.quash.basket.beside(self)),
             column=column.title if column else "",
             sortable=column is not None and column.sortable,
         )
 
     def at_stake(self) -> Content | None:
         count = self.table.marks.count if self.is_mounted else 0
-        return phrase("{} marked in {}", count, self.quash.title_of(self.system_name)) if count else None
+        return phrase("{} marked in {}", count, self.quash.places.title_of(self.system_name)) if count else None
 
     def step_back(self) -> bool:
         if self.bar.editing:
@@ -108,13 +112,14 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
 
     def connected(self) -> None:
         if self.system is None:
-            self.system = self.quash.system(self.system_name)
+            self.system = self.quash.places.system(self.system_name)
             if self.system is None:
                 self._nothing_here(
                     f"This profile has no {self.system_name}. A profile names the systems it has; see `quash profile`."
                 )
                 return
             self.table.system = self.system
+            self.table.ticking.start()
             self.reading.filter, self.reading.sort = self.system.default_filter, self.system.default_sort
             self.bar.show(self.reading.filter)
         self.reading.read()
@@ -125,9 +130,13 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
         self.query_one(PreviewPanel).empty(Content(""))
         self.table.refresh()
 
-    def run_started(self) -> None:
-        """The marks were for a run that is under way; what is shown is read anew when the eye returns."""
-        self.marking.act_clear()
+    def run_started(self, used: Marks) -> None:
+        """These marks were for a run that is under way; what is shown is read anew when the eye returns.
+
+        Marks that were changed since are another intention, and stay.
+        """
+        if self.table.marks == used:
+            self.marking.act_clear()
         self._stale = True
 
     def on_screen_resume(self) -> None:
@@ -135,6 +144,10 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
         if self._stale:
             self._stale = False
             self.reading.read()
+        if self.system is not None:
+            # Meanwhile something may have been marked in another place, or used up.
+            self.tell_numbers()
+            self.state_changed()
 
     # Filter
 
@@ -188,7 +201,9 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
     def tell_numbers(self) -> None:
         """Say the numbers anew, where they changed."""
         auto = AUTO if self._auto else None
-        beside = Beside(self.marking.asking.hidden, self.marking.only is not None, auto)
+        others = self.quash.basket.beside(self)
+        also = phrase("also marked: {}; {} reviews all", named(others), self.quash.key_of("review_all"))
+        beside = Beside(self.marking.asking.hidden, self.marking.only is not None, auto, also if others else None)
         self.query_one(Numbers).tell(self.table, beside)
 
     def on_resize(self) -> None:

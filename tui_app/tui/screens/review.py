@@ -10,25 +10,24 @@ from weakref import WeakKeyDictionary
 from textual.app import App
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from tui_app.domain.errors import InvalidReason, OutcomeUnknown, PlanExpired, QuashError
 from tui_app.domain.plan import PlanState
 from tui_app.tui.actions import REVIEW
-from tui_app.tui.confirming import Confirmation, Draft, Limits, Review, name, numbers, progress
-from tui_app.tui.outcomes import AMBER, clock
+from tui_app.tui.confirming import Confirmation, Draft, Limits, Review
+from tui_app.tui.impact_text import Entered, read_by
+from tui_app.tui.making import Making
 from tui_app.tui.reasons import Reasons
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import phrase, safe
+from tui_app.tui.verbs import words
 from tui_app.tui.widgets.plan_view import PlanView
 from tui_app.tui.widgets.review_form import ReviewForm
+from tui_app.tui.widgets.review_head import ReviewHead
 
 if TYPE_CHECKING:
-    from tui_app.client.backend import BackendClient
     from tui_app.contract.models import SystemModel
     from tui_app.contract.work import PlanModel, PlanRequest
-
-PAGE = 500
 
 _drafts: WeakKeyDictionary[App[Any], Draft] = WeakKeyDictionary()
 
@@ -49,21 +48,30 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
     AUTO_FOCUS = "#review-reason"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
 
-    def __init__(self, of: PlanRequest | PlanModel) -> None:
+    def __init__(self, of: PlanRequest | PlanModel, hidden: int = 0) -> None:
         super().__init__()
-        self._of = of
-        self._review = Review(Limits())
+        self._hidden = hidden
+        self.review = Review(Limits())
         self._draft = draft_of(self.quash)
         self._reasons = Reasons(self)
         self._answers: asyncio.Queue[Confirmation | None] = asyncio.Queue()
-        self._sending = False
-        self._making = False
+        self.sending = False
+        self._making = Making(self, of)
         self._run: str | None = None
 
     def body(self) -> Iterator[Widget]:
-        yield Static(phrase("A plan is being made."), id="review-numbers", markup=False)
+        yield ReviewHead(self._hidden)
         yield PlanView()
         yield ReviewForm(self._draft)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_interval(1, self._tick)
+
+    @property
+    def head(self) -> ReviewHead:
+        """What stands above."""
+        return self.query_one(ReviewHead)
 
     @property
     def form(self) -> ReviewForm:
@@ -72,12 +80,12 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
 
     def systems(self) -> list[SystemModel]:
         """The systems that the plan is about, as far as the profile has them."""
-        plan = self._review.plan
-        found = [self.quash.system(system) for system in (plan.targets if plan else ())]
+        plan = self.review.plan
+        found = [self.quash.places.system(system) for system in (plan.targets if plan else ())]
         return [system for system in found if system is not None]
 
     def targets(self) -> tuple[object, ...]:
-        return (self, self.form, self._reasons, self.query_one(PlanView))
+        return (self, self._making, self.form, self._reasons, self.query_one(PlanView))
 
     async def confirmed(self) -> Confirmation | None:
         """The next confirmation; None once the review was left."""
@@ -91,7 +99,7 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
 
     def refuse(self, error: QuashError) -> None:
         """The service refused what was confirmed; it is shown here until something is done about it."""
-        self._sending = False
+        self.sending = False
         if isinstance(error, OutcomeUnknown):
             again = "Press enter again: it is one run, however often it is confirmed."
             error = OutcomeUnknown(error.message, hint=again)
@@ -111,94 +119,61 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
         super().on_screen_resume()
         self._give_way()
 
-    # Making the plan
+    # The plan
 
     def connected(self) -> None:
-        if self.about is not None and self._review.plan is None and not self._making:
-            self._review.limits = Limits.of(self.about)
-            self._making = True
-            self.start(self._make(), group="plan")
+        if self.about is not None and self.review.plan is None:
+            self.review.limits = Limits.of(self.about)
+            self._making.begin()
 
-    def act_renew(self) -> None:
-        if self._making or self._sending:
-            self.quash.say(phrase("One moment: the plan is being made, or confirmed."))
-            return
-        self._making = True
-        self.form.confirmation.value = ""
-        self.start(self._make(again=True), group="plan")
-
-    async def _make(self, *, again: bool = False) -> None:
-        try:
-            if again and self._review.plan is not None:
-                self._of = self._review.request or await same_items(self.client, self._review.plan)
-            plan = await self._planned()
-        except QuashError as error:
-            self.form.refuse(error)
-            return
-        finally:
-            self._making = False
-        self._show(plan)
-        # Counted apart, since it is a read of its own and best effort: the plan can be confirmed without it.
-        self._show(await self.client.plans.get(plan.id, arrived=True))
-
-    async def _planned(self) -> PlanModel:
-        from tui_app.contract.work import PlanModel
-
-        plans, of = self.client.plans, self._of
-        if not isinstance(of, PlanModel):
-            self._review.request = of
-            of = await plans.start(of)
-        elif of.state == PlanState.READY:
-            # It was made a while ago: what moved since belongs on the screen before anybody confirms.
-            return await plans.check(of.id, self._grow)
-        self._of = of
-        return await plans.finished(of, self._grow)
-
-    def _grow(self, plan: PlanModel) -> None:
-        self._review.take(plan)
-        if plan.drift is not None:
-            head = phrase("Plan {} is read again: {} of {}", name(plan), plan.drift.read, plan.counts.items)
-        else:
-            head = phrase(
-                "A plan is being made: {}. It goes on when you leave; {} finds it again.",
-                safe(progress(plan)),
-                self.quash.key_of("go_runs"),
-            )
-        self.query_one("#review-numbers", Static).update(head)
-
-    def _show(self, plan: PlanModel) -> None:
-        self._review.take(plan)
+    def show(self, plan: PlanModel) -> None:
+        """Show the plan as it is made."""
+        self.review.take(plan)
         if plan.reason and not self.form.reason.value:
             self.form.write(plan.reason)
-        self.query_one("#review-numbers", Static).update(_headline(plan))
-        self.query_one(PlanView).tell(plan)
-        self.form.hint(", ".join(dict.fromkeys(one.reason_goes_to for one in self.systems() if one.reason_goes_to)))
+        self.head.tell(plan)
         self._expect()
         self.state_changed()
 
+    def _follow(self) -> None:
+        """What depends on the fields: the command line, what happens, and what is read by whom."""
+        self.form.tell(self.review)
+        plan = self.review.plan
+        if plan is not None and plan.state == PlanState.READY:
+            systems = self.systems()
+            goes_to = list(dict.fromkeys(one.reason_goes_to for one in systems if one.reason_goes_to))
+            titles = {one.system: one.many for one in systems}
+            self.query_one(PlanView).tell(plan, notify=self.form.notifies)
+            self.form.hint(read_by(plan, goes_to, Entered(self.form.reason.value, self.form.notifies), titles))
+
+    def _tick(self) -> None:
+        if self.is_current:
+            self.head.tick()
+            self.query_one(PlanView).tick()
+
     def _expect(self) -> None:
-        self.form.tell(self._review)
+        self._follow()
         try:
-            plan = self._review.check()
+            plan = self.review.check()
         except QuashError as error:
             self.form.refuse(error)
             return
-        verb = "reinstate" if plan.verb == "reinstate" else "cancel"
-        self.form.say(phrase("type {} to {} {}", safe(plan.phrase).stylize("bold"), verb, plan.counts.cancellable))
+        typed = safe(plan.phrase).stylize("bold")
+        self.form.say(phrase("type {} to {} {}", typed, words(plan.verb).do, plan.counts.cancellable))
 
     # Confirming
 
     def on_review_form_edited(self, event: ReviewForm.Edited) -> None:
-        self.form.tell(self._review)
-        if event.confirmation and not self._sending and not self._making:
+        self._follow()
+        if event.confirmation and not self.sending and not self._making.busy:
             self._expect()
 
     def on_review_form_submitted(self) -> None:
-        if self._sending:
+        if self.sending:
             return
         form = self.form
         try:
-            confirmed = self._review.confirm(
+            confirmed = self.review.confirm(
                 form.reason.value, form.confirmation.value, notify=form.notifies, accept_drift=form.accepts_drift
             )
         except QuashError as error:
@@ -206,7 +181,7 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
             if isinstance(error, InvalidReason):
                 form.reason.focus()
             return
-        self._sending = True
+        self.sending = True
         form.say(phrase("Confirming."))
         self._answers.put_nowait(confirmed)
 
@@ -220,37 +195,12 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
         following.focus()
 
     def step_back(self) -> bool:
-        if self._sending:
+        if self.sending:
             self.quash.say(phrase("It is being confirmed; wait for the answer."))
-        return self._sending
+        return self.sending
 
     def at_stake(self) -> Content | None:
         return phrase("the reason that was typed at a review") if self.form.reason.value else None
 
     def on_unmount(self) -> None:
         self._answers.put_nowait(None)
-
-
-def _headline(plan: PlanModel) -> Content:
-    parts = [phrase("Plan {}", name(plan)), safe(plan.selection, 80), safe(numbers(plan), style="bold")]
-    if plan.arrived:
-        parts.append(phrase("+{} have arrived since", plan.arrived).stylize(AMBER))
-    parts.append(phrase("expires {}", clock(plan.expires_at)))
-    return phrase(" · ").join(parts)
-
-
-async def same_items(client: BackendClient, plan: PlanModel) -> PlanRequest:
-    """What to ask for to plan the items of a plan once more, whatever they were selected by."""
-    from tui_app.contract.work import PlanRequest, SelectionModel
-
-    ids: dict[str, list[str]] = {}
-    after: int | None = None
-    while True:
-        page = await client.plans.items(plan.id, after=after, limit=PAGE)
-        for item in page.items:
-            ids.setdefault(item.system, []).append(item.id)
-        if page.next is None:
-            break
-        after = page.next
-    selections = [SelectionModel(system=system, ids=those) for system, those in ids.items()]
-    return PlanRequest.model_validate({"selections": selections, "verb": plan.verb, "reason": plan.reason})

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal
@@ -50,11 +49,6 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
     AUTO_FOCUS = "#run-items"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
 
-    @staticmethod
-    def now() -> datetime:
-        """The time that a countdown counts from."""
-        return datetime.now(UTC)
-
     def __init__(self, run_id: str) -> None:
         super().__init__()
         self._run_id = run_id
@@ -68,6 +62,10 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
         yield Static(phrase("Run {}", self._run_id), id="run-head", markup=False)
         yield Progress(id="run-progress")
         yield Horizontal(RunItems(self._run_id), RunDetail(id="run-detail"), id="run-body")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_interval(1, self._tick)
 
     def targets(self) -> tuple[object, ...]:
         return (self, self._steering, self.query_one(RunItems))
@@ -107,12 +105,24 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
         before, self._run = self._run, run
         self._pace.note(time.monotonic(), done(run))
         self.query_one("#run-head", Static).update(_head(run))
-        self.query_one(Progress).tell(run, self._pace, self.now())
+        self.query_one(Progress).tell(run, self._pace, self.quash.clock())
         self.query_one(RunItems).tell(run)
+        if before is None:
+            self.start(self._learn(run.plan), group="plan")
         if before is None or before != run:
             self.state_changed()
         if before is not None and not before.over and run.over:
             self._ended(run)
+
+    async def _learn(self, plan: str) -> None:
+        """Which systems it is about; the run itself does not say."""
+        self.query_one(RunItems).name_systems((await self.client.plans.get(plan)).targets)
+
+    def _tick(self) -> None:
+        """The windows of a run go on closing when there is nothing more to watch."""
+        if self._run is not None and self._run.undo is not None and self.is_current:
+            self.query_one(Progress).tell(self._run, self._pace, self.quash.clock())
+            self.state_changed()
 
     def _ended(self, run: RunModel) -> None:
         if run.started_at is None or run.ended_at is None:
@@ -176,6 +186,7 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
 def _head(run: RunModel) -> Content:
     parts = [
         phrase("Run {}", run.id).stylize("bold"),
+        *([phrase("reinstates").stylize("bold")] if run.verb == "reinstate" else []),
         phrase("plan {}", short(run.plan_hash)),
         counted(run.items, "item", "items"),
         phrase("by {}", run.operator),

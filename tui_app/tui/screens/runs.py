@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -21,6 +22,7 @@ from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.screens.run import RunScreen
 from tui_app.tui.steering import Steering
 from tui_app.tui.text import phrase, safe
+from tui_app.tui.undoing import brief, sentence
 from tui_app.tui.widgets.line_filter import LineFilter
 from tui_app.tui.widgets.row_list import RowList
 
@@ -71,6 +73,7 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
         self._shown: list[Entry] = []
         self._watching = True
         self._read = False
+        self._told: Content | None = None
         self._steering = Steering(self, self._run, self._changed)
 
     def body(self) -> Iterator[Widget]:
@@ -125,6 +128,11 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
             if entries != self._all or not self._read:
                 self._all, self._read = entries, True
                 self._tell()
+            else:
+                # Nothing is new but the time that is left.
+                self.rows.tick()
+                self._head()
+                self.state_changed()
             if not self._watching:
                 return
             await asyncio.sleep(POLL_SECONDS)
@@ -142,11 +150,23 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
             self.rows.cursor = ids.index(under.id)
         self.rows.say(self._empty(wanted))
         self.rows.show(len(self._shown))
+        self._head()
+        self.state_changed()
+
+    def _head(self) -> None:
+        """What there is, and what of the run under the cursor can be undone."""
         runs = sum(entry.run is not None for entry in self._shown)
         plans = len(self._shown) - runs
         told = phrase("{} · {} without one · newest first", _many(runs, "run"), _many(plans, "plan"))
-        self.query_one("#runs-head", Static).update(told)
-        self.state_changed()
+        run = self._run()
+        undo = sentence(run, self.quash.clock()) if run else None
+        if undo is not None:
+            both = phrase("{} · {}", told, undo)
+            # In one line whatever is under the cursor: a list that moves up and down is misread.
+            told = both if both.cell_length <= self.app.size.width - 2 else undo
+        if told != self._told:
+            self._told = told
+            self.query_one("#runs-head", Static).update(told)
 
     def _empty(self, wanted: str) -> Content:
         if self._all:
@@ -167,6 +187,7 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
     # Acting
 
     def on_row_list_moved(self) -> None:
+        self._head()
         self.state_changed()
 
     def act_open_run(self) -> None:
@@ -198,17 +219,21 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
         if index >= len(self._shown):
             return None
         entry, glyphs = self._shown[index], self.quash.glyphs
-        return _run_line(entry.run, width, glyphs) if entry.run else _plan_line(entry.plan, width, glyphs)
+        if entry.run is None:
+            return _plan_line(entry.plan, width, glyphs)
+        return _run_line(entry.run, width, glyphs, self.quash.clock())
 
 
-def _run_line(run: RunModel, width: int, glyphs: Glyphs) -> Content:
+def _run_line(run: RunModel, width: int, glyphs: Glyphs, now: datetime) -> Content:
     state = run_look(run).content(glyphs).truncate(15, ellipsis=True, pad=True)
     counts = counted(run, brief=True)
     if width < WIDE:
         room = max(20, width - 36)
         told = counts.truncate(room // 2, ellipsis=True, pad=True)
         return phrase(" {} {} {} {}", _when(run.created_at, width), state, told, safe(run.reason))
-    told = counts.truncate(42, ellipsis=True, pad=True)
+    undo = brief(run, now)
+    told = counts if undo is None else phrase("{} · {}", counts, undo)
+    told = told.truncate(42, ellipsis=True, pad=True)
     who = safe(run.operator).truncate(16, ellipsis=True, pad=True)
     return phrase(
         " {} {} {} {} {} {}", _when(run.created_at, width), state, short(run.plan_hash), told, who, safe(run.reason)

@@ -35,7 +35,7 @@ def shown(value: object, kind: str) -> str:
     """A value as text, still as its writer wrote it; nothing for none."""
     if value is None:
         return ""
-    if kind == "time":
+    if kind in ("time", "deadline"):
         return moment(str(value))
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -41,16 +41,18 @@ class Header(Widget):
 
     def _places(self, *, long: bool) -> Content:
         current = self.app.current_mode
-        absent = self.app.absent
+        absent = self.app.places.absent
         parts: list[Content] = []
         for number, place in enumerate(FIXED, 1):
-            name = self.app.title_of(place)
+            name = self.app.places.title_of(place)
             if place == current:
                 parts.append(phrase(" {} {} ", number, name).stylize("reverse bold"))
             elif long:
                 parts.append(phrase(" {} {} ", number, name).stylize("dim" if place in absent else ""))
             else:
                 parts.append(phrase(" {} ", number))
+        if current in self.app.places.further:
+            parts.append(phrase(" {} ", self.app.places.title_of(current)).stylize("reverse bold"))
         return Content("").join(parts)
 
     def _identity(self, about: About | None) -> Content:

@@ -17,6 +17,7 @@ from tui_app.tui.widgets.eye import Eye
 from tui_app.tui.widgets.layout import layout
 from tui_app.tui.widgets.marks import Marks
 from tui_app.tui.widgets.row_painter import RowPainter
+from tui_app.tui.widgets.ticking import Ticking
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -51,6 +52,7 @@ class ItemTable(Widget, can_focus=True):
         self.range_from: str | None = None
         self.message = ""
         self.eye = Eye()
+        self.ticking = Ticking(self)
         self._reading = False
         self._drawn: tuple[object, RowPainter] | None = None
 
@@ -141,7 +143,7 @@ class ItemTable(Widget, can_focus=True):
         if self.eye.top != top or self.range_from is not None:
             self.refresh()
         else:
-            self._refresh_rows(before, self.eye.cursor)
+            self.refresh_rows(before, self.eye.cursor)
         if self.eye.cursor != before or self.eye.top != top:
             self.post_message(self.Moved())
         self._read_ahead()
@@ -202,13 +204,15 @@ class ItemTable(Widget, can_focus=True):
         key = (system, self.size.width, self.column)
         if self._drawn is None or self._drawn[0] != key:
             slots = layout(system.columns, self.size.width, self.column)
-            self._drawn = (key, RowPainter(system, slots, self.size.width, self.app.glyphs, self._look))
+            painter = RowPainter(system, slots, self.size.width, self.app.glyphs, self._look, self.app.clock)
+            self._drawn = (key, painter)
         return self._drawn[1]
 
     def _look(self, name: str) -> Style:
         return self.get_component_rich_style(f"{PREFIX}{name}")
 
-    def _refresh_rows(self, *indexes: int) -> None:
+    def refresh_rows(self, *indexes: int) -> None:
+        """Draw these rows anew, and nothing else."""
         width = self.size.width
         self.refresh(*(Region(0, index - self.eye.top + 1, width, 1) for index in set(indexes)))
 

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui_app.tui.glyphs import Glyphs
-from tui_app.tui.text import phrase, safe
+from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.widgets.cells import time_of_day
 
 if TYPE_CHECKING:
@@ -18,15 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What the table does not know of itself. ``hidden`` is None where it has not been counted."""
+    """What the table does not know of itself. ``hidden`` is None where it has not been counted.
+
+    ``also`` says what is marked in other places.
+    """
 
     hidden: int | None = 0
     only_marked: bool = False
     auto: float | None = None
+    also: Content | None = None
 
 
 class Numbers(Static):
-    """One line, changed only when a number does: an idle console writes nothing."""
+    """One line, changed only when a number does: an idle console writes nothing.
+
+    A second one while other places hold marks, where both do not fit beside each other.
+    """
 
     def __init__(self) -> None:
         super().__init__("", markup=False)
@@ -34,14 +41,14 @@ class Numbers(Static):
 
     def tell(self, table: ItemTable, beside: Beside) -> None:
         """Say the numbers of a table."""
-        said = numbers(table, beside, table.app.glyphs)
+        said = numbers(table, beside, table.app.glyphs, table.app.size.width - 2)
         if said != self._said:
             self._said = said
             self.update(said)
 
 
-def numbers(table: ItemTable, beside: Beside, glyphs: Glyphs) -> Content:
-    """The whole line."""
+def numbers(table: ItemTable, beside: Beside, glyphs: Glyphs, width: int) -> Content:
+    """All of them, within a width."""
     window = table.window
     if window is None:
         return safe("no rows yet")
@@ -56,7 +63,12 @@ def numbers(table: ItemTable, beside: Beside, glyphs: Glyphs) -> Content:
     parts.append(phrase("as of {}", time_of_day(window.as_of)))
     if beside.auto is not None:
         parts.append(phrase("every {} s", round(beside.auto)))
-    return phrase(" {} ", glyphs["dot"]).join(parts)
+    between = phrase(" {} ", glyphs["dot"])
+    said = between.join(parts)
+    if beside.also is None:
+        return said
+    together = between.join([said, beside.also])
+    return together if together.cell_length <= width else lines(said, beside.also)
 
 
 def _rows(table: ItemTable, glyphs: Glyphs) -> Content:

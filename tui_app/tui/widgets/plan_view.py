@@ -9,9 +9,8 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from tui_app.tui.outcomes import AMBER
+from tui_app.tui.impact_text import impact
 from tui_app.tui.plan_rows import Groups
-from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ class PlanView(Horizontal):
         super().__init__(id="review-body")
         self._groups: Groups | None = None
         self._plan: PlanModel | None = None
+        self._impact: Content | None = None
 
     def compose(self) -> ComposeResult:
         yield RowList(self._draw, id="review-items")
@@ -39,14 +39,22 @@ class PlanView(Horizontal):
         """The items in groups."""
         return self.query_one("#review-items", RowList)
 
-    def tell(self, plan: PlanModel) -> None:
-        """Show a plan that is made."""
+    def tell(self, plan: PlanModel, *, notify: bool) -> None:
+        """Show a plan that is made, and what it does with people notified or not."""
         before, self._plan = self._plan, plan
         if before is None or (before.hash, before.drift) != (plan.hash, plan.drift):
-            self._groups = Groups(plan, self._fetch, self.app.glyphs)
+            self._groups = Groups(plan, self._fetch, self.app.glyphs, self.app.clock)
             self.items.show(self._groups.count)
             self._load(*self.items.sight())
-        self.query_one("#review-impact-text", Static).update(impact(plan))
+        told = impact(plan, notify, self.app.glyphs)
+        if told != self._impact:
+            self._impact = told
+            self.query_one("#review-impact-text", Static).update(told)
+
+    def tick(self) -> None:
+        """Draw the times left anew, where they read differently by now."""
+        if self._plan is not None and self._plan.soonest is not None:
+            self.items.tick()
 
     async def _fetch(self, code: str, after: int | None, limit: int) -> tuple[list[PlanItemModel], int | None]:
         assert self._plan is not None
@@ -83,26 +91,3 @@ class PlanView(Horizontal):
             self.items.show(self._groups.count)
             self.items.go(title)
             self._load(*self.items.sight())
-
-
-def impact(plan: PlanModel) -> Content:
-    """What the plan would do, what to take care of, and what cannot be undone."""
-    lasting = [line for line in plan.impact if line.irreversible]
-    warnings = [line for line in plan.impact if line.warning and not line.irreversible]
-    plain = [line for line in plan.impact if not line.irreversible and not line.warning]
-    parts = [
-        *_part(phrase("What happens").stylize("bold"), [line.text for line in plain]),
-        *_part(phrase("Take care").stylize(f"bold {AMBER}"), [line.text for line in warnings]),
-        *_part(phrase("Cannot be undone").stylize(f"bold {AMBER}"), [line.text for line in lasting]),
-    ]
-    if not plan.impact:
-        parts.append(
-            phrase("No effects are known.") if plan.counts.cancellable else phrase("Nothing will be cancelled.")
-        )
-    if plan.irreversible and not lasting:
-        parts.append(phrase("This cannot be undone.").stylize(AMBER))
-    return lines(*parts)
-
-
-def _part(title: Content, texts: list[str]) -> list[Content]:
-    return [title, *(phrase("  {}", safe(text)) for text in texts)] if texts else []

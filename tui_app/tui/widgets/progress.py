@@ -11,6 +11,7 @@ from textual.widgets import Static
 from tui_app.tui.outcomes import QUIET, counted, done, item_look, run_look, span, until
 from tui_app.tui.pace import Pace
 from tui_app.tui.text import lines, phrase, safe
+from tui_app.tui.undoing import sentence
 
 if TYPE_CHECKING:
     from tui_app.contract.work import RunModel
@@ -28,13 +29,14 @@ _CAUSES = {
 
 
 class Progress(Static):
-    """Three lines: the six numbers, the bar, and the state with rate, time left and what is waited for."""
+    """The six numbers, the bar, the state with rate, time left and what is waited for, and what can be undone."""
 
     app: QuashApp
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__("", id=id, markup=False)
         self._told: tuple[RunModel, Pace, datetime] | None = None
+        self._drawn: Content | None = None
 
     def tell(self, run: RunModel, pace: Pace, now: datetime) -> None:
         """Show a run as it stands."""
@@ -50,7 +52,13 @@ class Progress(Static):
         run, pace, now = self._told
         glyphs, key = self.app.glyphs, self.app.key_of("pause")
         drawn = bar(run, max(10, self.content_size.width), glyphs)
-        self.update(lines(counted(run), drawn, standing(run, pace, now, key, glyphs)))
+        undo = sentence(run, now)
+        parts = [counted(run), drawn, standing(run, pace, now, key, glyphs), *([] if undo is None else [undo])]
+        told = lines(*parts)
+        # As it is drawn, and not as it reads: the stretches of the bar differ by their colour.
+        if self._drawn is None or told.markup != self._drawn.markup:
+            self._drawn = told
+            self.update(told)
 
 
 def bar(run: RunModel, width: int, glyphs: Glyphs) -> Content:

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Checkbox, Input, Static
 
+from tui_app.tui.impact_text import tells
 from tui_app.tui.notices import told
 from tui_app.tui.text import phrase, safe
 from tui_app.tui.widgets.fields import ConfirmationField, Option, ReasonField
@@ -43,6 +44,7 @@ class ReviewForm(Vertical):
     def __init__(self, draft: Draft) -> None:
         super().__init__(id="review-form")
         self._draft = draft
+        self._hinted: Content | None = None
 
     def compose(self) -> ComposeResult:
         with Horizontal(classes="review-line"):
@@ -55,11 +57,12 @@ class ReviewForm(Vertical):
         yield Static("", id="review-say", markup=False)
         with Horizontal(id="review-options"):
             yield Option(phrase("notify stakeholders"), self._draft.notify, id="review-notify", compact=True)
-            yield Option(phrase("cancel what changed, too"), False, id="review-drift", compact=True)
+            yield Option(phrase("also what changed"), False, id="review-drift", compact=True)
         yield Static("", id="review-command", markup=False)
 
     def on_mount(self) -> None:
         self.query_one("#review-drift").display = False
+        self.query_one("#review-notify").display = False
 
     @property
     def reason(self) -> ReasonField:
@@ -73,8 +76,9 @@ class ReviewForm(Vertical):
 
     @property
     def notifies(self) -> bool:
-        """Whether stakeholders are told."""
-        return self.query_one("#review-notify", Checkbox).value
+        """Whether stakeholders are told; also where there are none, for whom nothing was chosen."""
+        option = self.query_one("#review-notify", Checkbox)
+        return option.value or not option.display
 
     @property
     def accepts_drift(self) -> bool:
@@ -92,13 +96,16 @@ class ReviewForm(Vertical):
         plan = review.plan
         changed = plan is not None and plan.drift is not None and plan.drift.changed > 0
         self.query_one("#review-drift").display = changed
+        self.query_one("#review-notify").display = plan is not None and tells(plan)
         line = review.command_line(self.reason.value, notify=self.notifies, accept_drift=self.accepts_drift)
         shown = phrase("the same: {}", safe(line, 1000)) if line else phrase("")
         self.query_one("#review-command", Static).update(shown)
 
-    def hint(self, goes_to: str) -> None:
-        """Who will read the reason."""
-        self.query_one("#review-hint", Static).update(phrase("it goes to {}", goes_to) if goes_to else phrase(""))
+    def hint(self, told: Content) -> None:
+        """Who will read the reason, and as what."""
+        if told != self._hinted:
+            self._hinted = told
+            self.query_one("#review-hint", Static).update(told)
 
     def say(self, text: Content, tone: str = "") -> None:
         """What is expected, or what is in the way; it stays until it is no longer so."""
@@ -131,7 +138,8 @@ class ReviewForm(Vertical):
 
     def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
         event.stop()
-        self._draft.notify = self.notifies
+        if event.checkbox.display and event.checkbox.id == "review-notify":
+            self._draft.notify = event.value
         self.post_message(self.Edited(False))
 
     def on_confirmation_field_pasted(self, event: ConfirmationField.Pasted) -> None:

@@ -60,6 +60,7 @@ class RowList(ScrollView, can_focus=True):
         self._draw = draw
         self._count = 0
         self._empty = empty or Content("")
+        self._drawn: dict[int, Content] = {}
         self.cursor = 0
 
     @property
@@ -72,12 +73,21 @@ class RowList(ScrollView, can_focus=True):
         self._count = count
         self.virtual_size = Size(0, count)
         self.cursor = max(0, min(self.cursor, count - 1))
+        self._drawn.clear()
         self.refresh()
 
     def say(self, empty: Content) -> None:
         """What stands here while there is no row."""
         self._empty = empty
         self.refresh()
+
+    def tick(self) -> None:
+        """Draw the rows anew that read differently by now, as those with a time left, and nothing else."""
+        width, top = self.scrollable_content_region.width, self.scroll_offset.y
+        for index in range(top, min(top + self._page, self._count)):
+            drawn = self._drawn.get(index)
+            if drawn is not None and drawn != self._draw(index, width):
+                self.refresh(Region(0, index - top, self.size.width, 1))
 
     def sight(self) -> tuple[int, int]:
         """The first and the last row that are in sight, or nearly."""
@@ -124,7 +134,8 @@ class RowList(ScrollView, can_focus=True):
             return Strip.blank(width, self.get_visual_style(*classes).rich_style)
         if index == self.cursor:
             classes.append("row-list--cursor")
-        return self._strip(self._draw(index, width) or Content("…"), width, classes)
+        self._drawn[index] = self._draw(index, width) or Content("…")
+        return self._strip(self._drawn[index], width, classes)
 
     def _empty_line(self, y: int, width: int) -> Strip:
         wrapped = self._empty.wrap(width) if width else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
@@ -10,6 +11,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tui_app.tui.glyphs import Glyphs
+from tui_app.tui.left import left
 from tui_app.tui.widgets.cells import fitted, shown
 from tui_app.tui.widgets.layout import GAP, GLYPH, SIGNS, Slot
 
@@ -20,9 +22,12 @@ TONES = ("good", "bad", "busy", "idle")
 
 
 class RowPainter:
-    """Draws header and rows at one width; ``style`` gives the look of a name of ``LOOKS``."""
+    """Draws header and rows at one width.
 
-    LOOKS = frozenset({"header", "column", "cursor", "cell", "marked", "blocked", "range", "row", *TONES})
+    ``style`` gives the look of a name of ``LOOKS``, ``clock`` the time from which what is left is counted.
+    """
+
+    LOOKS = frozenset({"header", "column", "cursor", "cell", "marked", "blocked", "range", "row", "close", *TONES})
 
     def __init__(
         self,
@@ -31,12 +36,14 @@ class RowPainter:
         width: int,
         glyphs: Glyphs,
         style: Callable[[str], Style],
+        clock: Callable[[], datetime],
     ) -> None:
         self._system = system
         self._slots = slots
         self._width = width
         self._glyphs = glyphs
         self._style = style
+        self._clock = clock
 
     def header(self, sort: str, column: int) -> Strip:
         """The titles; the order stands beside its column, and the column cursor on its own."""
@@ -78,6 +85,10 @@ class RowPainter:
             word = fitted(item.status, max(width - GLYPH, 0), self._glyphs)
             return f"{self._glyphs[tone]} {word}"[:width], tone
         value = item.id if column.kind == "id" else item.fields.get(column.field)
+        if column.kind == "deadline" and (time := left(value, self._clock())) is not None:
+            # What cannot be acted on any more is in no hurry, however close.
+            hurried = time.close and item.verdict.cancellable
+            return fitted(time.words, width, self._glyphs), "close" if hurried else None
         text = shown(value, column.kind)
         return fitted(text, width, self._glyphs, right=column.kind == "number"), None
 

@@ -9,6 +9,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from tui_app.tui.left import left
 from tui_app.tui.outcomes import AMBER, QUIET, VERIFIED, advice, day_and_time, item_look
 from tui_app.tui.text import lines, phrase, safe
 
@@ -50,6 +51,10 @@ class RunDetail(VerticalScroll):
             told.append(advised.stylize(AMBER if item.state == "unknown" or item.verified == "contradicted" else QUIET))
         if item.before or item.after:
             told.append(phrase("status  {} → {}", item.before or "?", item.after or "?"))
+        if item.undo_until:
+            time = left(item.undo_until, self.app.clock())
+            windows = phrase("undo    until {}, {}", day_and_time(item.undo_until), time.words if time else "")
+            told.append(windows.stylize(AMBER) if time and time.close else windows)
         if item.key:
             told.append(phrase("key     {}", item.key))
         if item.sent_at:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Fetch = Callable[[int | None, int], Awaitable[tuple[list[RunItemModel], int | None]]]
 
+SYSTEM = 10
+"""Cells for the name of a system."""
+
 OUTCOMES_SHOWN = 6
 PAGE = 100
 
@@ -29,7 +32,7 @@ _ORDER = ("unknown", "refused", "skipped", "already_cancelled", "cancelled", "re
 
 
 class RunItems(Vertical):
-    """Posts ``Moved`` when another item is under the cursor."""
+    """Posts ``Moved`` when another item is under the cursor. Of several systems, each item names its own."""
 
     app: QuashApp
 
@@ -43,6 +46,7 @@ class RunItems(Vertical):
     def __init__(self, run_id: str) -> None:
         super().__init__(id="run-left")
         self._run_id = run_id
+        self._several = False
         self._run: RunModel | None = None
         self._lines: list[OutcomeLine] = []
         self._state: str | None = None
@@ -80,6 +84,11 @@ class RunItems(Vertical):
                 self._pages.resize(self._number(run))
             self._pages.age()
             self._load(*self.items.sight())
+
+    def name_systems(self, systems: Collection[str]) -> None:
+        """The systems that the run is about."""
+        self._several = len(systems) > 1
+        self.items.refresh()
 
     def chosen(self) -> RunItemModel | None:
         """The item under the cursor, as far as it has been read."""
@@ -154,8 +163,10 @@ class RunItems(Vertical):
         state = item_look(item.state).content(glyphs).truncate(19, pad=True)
         look = VERIFIED.get(item.verified or "")
         sign = look.content(glyphs).truncate(14, pad=True) if look else safe(" " * 14)
-        room = max(12, width - 38)
+        room = max(12, width - 38 - (SYSTEM + 1 if self._several else 0))
         id = safe(item.id).truncate(min(44, room * 2 // 3), ellipsis=True, pad=True)
+        if self._several:
+            id = phrase("{} {}", safe(item.system).truncate(SYSTEM, ellipsis=True, pad=True), id)
         told = phrase("{} {}", safe(item.code or ""), safe(item.message or "", 200, QUIET))
         return phrase(" {} {} {} {}", state, sign, id, told)
 

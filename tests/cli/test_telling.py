@@ -1,0 +1,82 @@
+"""Plans and runs in words, in the states that a real one is seldom in."""
+
+from datetime import timedelta
+
+import pytest
+
+from support import canned
+from tui_app.cli import telling
+from tui_app.domain import moments
+
+NOW = moments.read(canned.AT)
+
+
+def at(minutes: float) -> str:
+    return moments.stamp(NOW + timedelta(minutes=minutes))
+
+
+LAST = f"the last closes at {at(95)} (in 1 h 35 min)"
+
+
+@pytest.fixture(autouse=True)
+def same_moment(monkeypatch):
+    monkeypatch.setattr(telling, "now", lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        (30, 30, f"can be undone: 2 items, until {at(30)} (in 30 min 00 s)"),
+        (
+            30,
+            95,
+            f"can be undone: 2 items; the first window closes at {at(30)} (in 30 min 00 s), {LAST}",
+        ),
+        (
+            -1,
+            95,
+            f"can be undone: 2 items; the first window closed at {at(-1)} (1 min 00 s ago), {LAST}",
+        ),
+        (-5, -2, f"could be undone: 2 items, until {at(-2)} (2 min 00 s ago)"),
+    ],
+)
+def test_windows_are_open_closing_or_closed(first, last, said):
+    window = {"items": 2, "first_closes": at(first), "last_closes": at(last)}
+    run = canned.run(canned.item(0), canned.item(1), undo=window)
+    assert f"  {said}" in list(telling.run_lines(run))
+
+
+def test_a_run_without_windows_says_nothing_of_undoing():
+    assert [line for line in telling.run_lines(canned.run(canned.item(0))) if "undo" in line] == []
+
+
+def told(**facts) -> list[str]:
+    impact = [
+        {"code": "A", "text": "2 notifications to a", "count": 2, "notifies": True},
+        {"code": "B", "text": "it ends"},
+    ]
+    notices = {"cases": "Cancelled.\nReason: {reason}", "letters": "Not coming."}
+    return list(telling.plan_lines(canned.plan(2, impact=impact, notices=notices, by_system={"cases": 2}), **facts))
+
+
+def test_the_text_that_people_read_holds_the_reason_and_is_only_of_systems_in_the_plan():
+    lines = told(reason="by mistake {0}")
+    place = lines.index("  who is notified of cases reads:")
+    assert lines[place + 1 : place + 3] == ["    Cancelled.", "    Reason: by mistake {0}"]
+    assert not any("letters" in line for line in lines)
+    assert f"    Reason: {telling.YOURS}" in told()
+
+
+def test_what_does_not_happen_without_notices_is_said():
+    lines = told(notify=False)
+    assert "  not done, with --no-notify: 2 notifications to a" in lines
+    assert "  it ends" in lines
+    assert not any("reads:" in line for line in lines)
+
+
+def test_an_undo_is_said_as_one():
+    plan = canned.plan(2, verb="reinstate", soonest=at(9), impact=[])
+    lines = list(telling.plan_lines(plan))
+    assert "  2 in the plan, 2 will be reinstated, 0 blocked" in lines
+    assert f"  the first window closes {at(9)} (in 9 min 00 s)" in lines
+    assert f"  the first is due {at(9)} (in 9 min 00 s)" in list(telling.plan_lines(canned.plan(2, soonest=at(9))))

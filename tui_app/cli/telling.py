@@ -1,0 +1,115 @@
+"""Plans and runs as lines for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tui_app.domain import moments
+from tui_app.domain.describe import Verb
+from tui_app.domain.plan import short
+
+if TYPE_CHECKING:
+    from tui_app.contract.work import PlanModel, RunModel
+
+YOURS = "(the reason that you give)"
+
+_DONE = {Verb.CANCEL: "cancelled", Verb.REINSTATE: "reinstated"}
+
+
+def done_word(verb: str) -> str:
+    """What an item is after a verb: cancelled, reinstated."""
+    return _DONE[Verb(verb)]
+
+
+def now() -> datetime:
+    """The present moment, for what is told of the time that is left."""
+    return datetime.now(UTC)
+
+
+def plan_lines(plan: PlanModel, *, notify: bool = True, reason: str | None = None) -> Iterator[str]:
+    """A plan in lines, under the choice whether stakeholders are told, and of what."""
+    counts, word = plan.counts, done_word(plan.verb)
+    yield f"plan {plan.id} ({short(plan.hash or '')}): {plan.selection}"
+    yield f"  {counts.items:,} in the plan, {counts.cancellable:,} will be {word}, {counts.blocked:,} blocked"
+    for line in plan.blocked:
+        yield f"  blocked: {line.count:,} {line.code}"
+    yield from (f"  {line}" for line in urgent(plan))
+    for effect in plan.impact:
+        withheld = effect.notifies and not notify
+        mark = "irreversible: " if effect.irreversible else "warning: " if effect.warning else ""
+        yield f"  {'not done, with --no-notify: ' if withheld else mark}{effect.text}"
+    if notify:
+        yield from _notices(plan, reason or plan.reason or YOURS)
+    if plan.reason:
+        yield f"  proposed reason: {plan.reason}"
+    yield f"  expires {plan.expires_at}"
+
+
+def urgent(plan: PlanModel) -> Iterator[str]:
+    """When it is too late for the first of its items, where there is such a moment."""
+    if plan.soonest is not None:
+        what = "is due" if plan.verb == Verb.CANCEL else "window closes"
+        yield f"the first {what} {plan.soonest} ({moments.ahead(plan.soonest, now())})"
+
+
+def withheld(plan: PlanModel) -> Iterator[str]:
+    """What does not happen where nobody is to be told."""
+    for effect in plan.impact:
+        if effect.notifies:
+            yield f"not done, with --no-notify: {effect.text}"
+
+
+def _notices(plan: PlanModel, reason: str) -> Iterator[str]:
+    """The texts that people read, where somebody does."""
+    if not any(effect.notifies for effect in plan.impact):
+        return
+    for system, text in plan.notices.items():
+        if system in plan.by_system:
+            yield f"  who is notified of {system} reads:"
+            yield from (f"    {line}" for line in text.replace("{reason}", reason).splitlines())
+
+
+def numbers(run: RunModel) -> str:
+    """The six numbers of a run."""
+    return " · ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in run.counts.items())
+
+
+def run_lines(run: RunModel) -> Iterator[str]:
+    """A run in lines; the head of the ledger last, to be kept elsewhere."""
+    verb = "" if run.verb == Verb.CANCEL else f", an undo ({run.verb})"
+    yield f"run {run.id} of plan {run.plan} ({short(run.plan_hash)}){verb}: {run.state}"
+    yield f"  {numbers(run)}"
+    verified = run.verified
+    yield (
+        f"  verified: {verified.yes:,} yes · {verified.contradicted:,} contradicted · "
+        f"{verified.not_known:,} not known · {verified.pending:,} not yet"
+    )
+    for line in run.outcomes:
+        if line.code is not None:
+            yield f"  {line.state.replace('_', ' ')}: {line.count:,} {line.code}"
+    if run.pause is not None:
+        yield f"  paused by {run.pause.cause}: {run.pause.message or ''}".rstrip(": ")
+    yield from (f"  {line}" for line in _undo(run))
+    yield f"  by {run.operator}: {run.reason}"
+    if run.head is not None:
+        yield f"  ledger head {run.head}"
+
+
+def _undo(run: RunModel) -> Iterator[str]:
+    """What of a run can be brought back, and how long that is so."""
+    if run.undo is None:
+        return
+    present, many = now(), f"{run.undo.items:,} item{'' if run.undo.items == 1 else 's'}"
+    first, last = moments.read(run.undo.first_closes), moments.read(run.undo.last_closes)
+    told_first, told_last = (
+        f"{moments.stamp(one)} ({moments.ahead(moments.stamp(one), present)})" for one in (first, last)
+    )
+    if last <= present:
+        yield f"could be undone: {many}, until {told_last}"
+    elif (last - first).total_seconds() < 1:
+        yield f"can be undone: {many}, until {told_last}"
+    else:
+        word = "closed" if first <= present else "closes"
+        yield f"can be undone: {many}; the first window {word} at {told_first}, the last closes at {told_last}"

@@ -1,0 +1,88 @@
+"""The making of the plan that a review shows: from a selection, or from a plan that was made before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui_app.domain.errors import QuashError
+from tui_app.domain.plan import PlanState
+from tui_app.tui.text import phrase
+
+if TYPE_CHECKING:
+    from tui_app.client.backend import BackendClient
+    from tui_app.contract.work import PlanModel, PlanRequest
+    from tui_app.tui.screens.review import ReviewScreen
+
+PAGE = 500
+
+
+class Making:
+    """Makes it in the background, tells the review how far it is, and makes it anew when asked to."""
+
+    def __init__(self, screen: ReviewScreen, of: PlanRequest | PlanModel) -> None:
+        self._screen, self._of = screen, of
+        self.busy = False
+
+    def begin(self) -> None:
+        """Make the plan, unless that is under way."""
+        if not self.busy:
+            self.busy = True
+            self._screen.start(self._make(), group="plan")
+
+    def act_renew(self) -> None:
+        screen = self._screen
+        if self.busy or screen.sending:
+            screen.quash.say(phrase("One moment: the plan is being made, or confirmed."))
+            return
+        self.busy = True
+        screen.form.confirmation.value = ""
+        screen.start(self._make(again=True), group="plan")
+
+    async def _make(self, *, again: bool = False) -> None:
+        screen = self._screen
+        try:
+            if again and screen.review.plan is not None:
+                self._of = screen.review.request or await same_items(screen.client, screen.review.plan)
+            plan = await self._planned()
+        except QuashError as error:
+            screen.form.refuse(error)
+            return
+        finally:
+            self.busy = False
+        screen.show(plan)
+        # Counted apart, since it is a read of its own and best effort: the plan can be confirmed without it.
+        screen.show(await screen.client.plans.get(plan.id, arrived=True))
+
+    async def _planned(self) -> PlanModel:
+        from tui_app.contract.work import PlanModel
+
+        plans, of = self._screen.client.plans, self._of
+        if not isinstance(of, PlanModel):
+            self._screen.review.request = of
+            of = await plans.start(of)
+        elif of.state == PlanState.READY:
+            # It was made a while ago: what moved since belongs on the screen before anybody confirms.
+            return await plans.check(of.id, self._grow)
+        self._of = of
+        return await plans.finished(of, self._grow)
+
+    def _grow(self, plan: PlanModel) -> None:
+        self._screen.review.take(plan)
+        self._screen.head.growing(plan)
+
+
+async def same_items(client: BackendClient, plan: PlanModel) -> PlanRequest:
+    """What to ask for to plan the items of a plan once more, whatever they were selected by."""
+    from tui_app.contract.work import PlanRequest, SelectionModel
+
+    ids: dict[str, list[str]] = {}
+    after: int | None = None
+    while True:
+        page = await client.plans.items(plan.id, after=after, limit=PAGE)
+        for item in page.items:
+            ids.setdefault(item.system, []).append(item.id)
+        if page.next is None:
+            break
+        after = page.next
+    selections = [SelectionModel(system=system, ids=those) for system, those in ids.items()]
+    return PlanRequest.model_validate({"selections": selections, "verb": plan.verb, "reason": plan.reason})

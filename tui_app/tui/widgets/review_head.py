@@ -1,0 +1,81 @@
+"""Above a review: which plan it is, its numbers, and how long there is to confirm it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widgets import Static
+
+from tui_app.tui.confirming import name, numbers, progress
+from tui_app.tui.left import left
+from tui_app.tui.outcomes import AMBER, clock
+from tui_app.tui.text import lines, phrase, safe
+from tui_app.tui.verbs import words
+
+if TYPE_CHECKING:
+    from tui_app.contract.work import PlanModel
+    from tui_app.tui.app import QuashApp
+
+
+class ReviewHead(Static):
+    """The numbers of a plan, and beneath them the time left until it is too late for the first of its items."""
+
+    app: QuashApp
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__(phrase("A plan is being made."), id="review-numbers", markup=False)
+        self._hidden = hidden
+        self._plan: PlanModel | None = None
+        self._told: Content | None = None
+
+    def growing(self, plan: PlanModel) -> None:
+        """How far it is made, or read again."""
+        if plan.drift is not None:
+            told = phrase("Plan {} is read again: {} of {}", name(plan), plan.drift.read, plan.counts.items)
+        else:
+            told = phrase(
+                "A plan is being made: {}. It goes on when you leave; {} finds it again.",
+                safe(progress(plan)),
+                self.app.key_of("go_runs"),
+            )
+        self._say(told)
+
+    def tell(self, plan: PlanModel) -> None:
+        """Show a plan that is made."""
+        self._plan = plan
+        self.tick()
+
+    def tick(self) -> None:
+        """Say the time that is left as it is by now."""
+        if self._plan is not None:
+            due = self._due(self._plan)
+            self._say(lines(self._line(self._plan), due) if due is not None else self._line(self._plan))
+
+    def _say(self, told: Content) -> None:
+        if told != self._told:
+            self._told = told
+            self.update(told)
+
+    def _line(self, plan: PlanModel) -> Content:
+        parts = [phrase("Plan {}", name(plan)), safe(plan.selection, 80), safe(numbers(plan), style="bold")]
+        if len(plan.by_system) > 1:
+            parts[1] = phrase(", ").join([self._of(system, count) for system, count in plan.by_system.items()])
+        if self._hidden:
+            parts.append(phrase("{} hidden by the filter", self._hidden).stylize(AMBER))
+        if plan.arrived:
+            parts.append(phrase("+{} have arrived since", plan.arrived).stylize(AMBER))
+        parts.append(phrase("expires {}", clock(plan.expires_at)))
+        return phrase(" · ").join(parts)
+
+    def _of(self, name: str, count: int) -> Content:
+        system = self.app.places.system(name)
+        word = name if system is None else system.one if count == 1 else system.many
+        return phrase("{} {}", count, safe(word, 40))
+
+    def _due(self, plan: PlanModel) -> Content | None:
+        time = left(plan.soonest, self.app.clock())
+        if time is None:
+            return None
+        said = phrase("{} {} {}", self.app.glyphs["warning"], words(plan.verb).soonest, time.words)
+        return said.stylize(f"bold {AMBER}") if time.close else said
