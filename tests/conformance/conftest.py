@@ -8,7 +8,9 @@ import pytest
 from support.benches import Bench, embedded_bench
 from support.cases_bench import cases_bench
 from support.scenes import set_scene
+from support.schedule_servers import posts_bench
 from support.schedules_bench import schedules_bench
+from support.served_schedules import served_schedules_bench
 from tui_app.domain.ports import System
 
 
@@ -26,6 +28,9 @@ BENCHES: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager
     "commands-postgres": _postgres,
     "cases-embedded": lambda request: cases_bench(request.getfixturevalue("tmp_path")),
     "schedules-embedded": lambda request: schedules_bench(request.getfixturevalue("tmp_path")),
+    "schedules-http": lambda request: served_schedules_bench(request.getfixturevalue("tmp_path")),
+    "schedules-http-seed": lambda _: posts_bench("seed"),
+    "schedules-http-luxaris": lambda _: posts_bench("luxaris"),
 }
 
 

@@ -42,7 +42,7 @@ NO_ROUTE = "ROUTE_NOT_FOUND"
 INVALID = "VALIDATION_ERROR"
 
 REASON_ROOM = 40
-"""Characters that the token takes of a reason: a run's id, a chunk's number of seven digits, and what is around them."""
+"""Characters that the token takes of a reason: the run's id, a chunk's number, and what is around them."""
 
 _TOKEN = re.compile(r"\s*\[quash ([A-Za-z0-9_-]+)/(-?[0-9]+)\]\s*\Z")
 

@@ -122,10 +122,10 @@ class HttpSchedules:
         return rules.missing(item_id) if row is None else seen_of(row, self._clock.now())
 
     async def arrange(self, ids: Sequence[str]) -> list[str]:
-        """Soonest first, by the list of what waits; ids that are not among the soonest stay as they are, behind them."""
+        """Soonest first, by the list of what waits; ids that are not among the soonest stay as given, behind them."""
         if len(ids) < 2:
             return list(ids)
-        places = {row.id: place for place, row in enumerate(await self._pages.soonest(ARRANGED))}
+        places = {row.id: place for place, row in enumerate(await self._pages.soonest(ids, ARRANGED))}
         return sorted(ids, key=lambda item_id: places.get(item_id, len(places)))
 
     async def preview(self, item_id: str) -> Preview:

@@ -198,10 +198,12 @@ class Pages:
             clause = both(clause, beyond_place(before[0], before[1], backward=True))
         return Count((await self._window(parts.asks, fresh=before is None)).count(clause))
 
-    async def soonest(self, most: int) -> list[Row]:
-        """The schedules that wait, in the order in which they go out, as far as so many requests of each status tell."""
-        walks = [_Walk(self._wire, Ask(status)) for status in OPEN]
+    async def soonest(self, ids: Sequence[str], most: int) -> list[Row]:
+        """What waits, in the order in which it goes out: until these ids are met, by ``most`` requests a status."""
+        walks, wanted = [_Walk(self._wire, Ask(status)) for status in OPEN], set(ids)
         for _ in range(most):
+            if all(walk.done for walk in walks) or not wanted.difference(*(walk.rows for walk in walks)):
+                break
             await asyncio.gather(*(walk.step() for walk in walks if not walk.done))
         return sorted((row for walk in walks for row in walk.rows.values()), key=lambda row: (row.run_at, row.id))
 

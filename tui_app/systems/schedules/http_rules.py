@@ -1,4 +1,4 @@
-"""What is to be said of a schedule that a service tells of: verdict, effects, version, preview, and what an answer means.
+"""What is to be said of a schedule that a service tells of: verdict, effects, version, preview, and what became of it.
 
 Pure, beside ``rules`` and ``answers``: less is known here. Whose a post is and what becomes of it does not go over the
 wire, a version is made of what was told, and an unknown status is the service's to judge.
