@@ -108,7 +108,6 @@ async def test_only_what_is_as_it_was_seen_is_cancelled(bench, system, data):
     """Whatever happens to each item between plan and run, the statuses tell who was cancelled, and each once."""
     happened = data.draw(st.lists(st.sampled_from([None, "touch", *State]), min_size=1, max_size=12))
     assume(any(one is not None for one in happened))
-    assume("versions" not in bench.lacks or "touch" not in happened)
     ids = await bench.add([Given() for _ in happened])
     chunk = await orders(system, ids)
     for item_id, one in zip(ids, happened, strict=True):
@@ -116,10 +115,12 @@ async def test_only_what_is_as_it_was_seen_is_cancelled(bench, system, data):
             await bench.touch(item_id)
         elif isinstance(one, State):
             await bench.bring(item_id, one)
+    # A system without versions guards by status alone.
+    same = (None, "touch", State.WAITING) if "versions" in bench.lacks else (None,)
     answers = await carried_out(bench, system, chunk)
     for item_id, one, answer in zip(ids, happened, answers, strict=True):
         ours = answer.state is ItemState.CANCELLED
-        assert ours is (one is None)
+        assert ours is (one in same)
         assert len(await bench.effects(item_id)) == int(ours)
         assert len(await bench.notices(item_id)) == int(ours and bench.notifies)
         assert await bench.cancelled(item_id) is (ours or one is State.CANCELLED)

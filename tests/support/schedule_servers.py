@@ -24,7 +24,7 @@ from tui_app.domain.ports import System
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
-from tui_app.systems.schedules.dialects import parted
+from tui_app.systems.schedules.bodies import parted
 from tui_app.systems.schedules.http import HttpSchedules
 
 ALL = "/api/v1/schedules"

@@ -18,7 +18,7 @@ from tui_app.outbound.tokens import TokenSource
 from tui_app.service.app import create_app
 from tui_app.service.auth import Authenticator
 from tui_app.service.native.assembly import assemble
-from tui_app.systems.schedules.dialects import parted
+from tui_app.systems.schedules.bodies import parted
 from tui_app.systems.schedules.embedded import EmbeddedSchedules
 from tui_app.systems.schedules.http import HttpSchedules
 from tui_app.systems.schedules.plug import SchedulesSettings

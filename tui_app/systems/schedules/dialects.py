@@ -2,23 +2,17 @@
 
 Pure. ``SEED`` is the documented one, which `quash serve` speaks too; ``LUXARIS`` is a service that is in use and
 differs: offsets in place of pages, everything inside ``data``, no bulk, no audit, and it drops the reason.
-
-A reader raises ``ValueError`` for what it cannot understand: a schedule that is left out because it looks strange would
-be one that goes out unseen.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from tui_app.domain import moments
-from tui_app.domain.errors import MalformedId
-from tui_app.domain.run import Errand
-from tui_app.systems.schedules.rules import CANCEL_EVENT, check_schedule_id
+from tui_app.systems.schedules.bodies import Row, a_list, a_number, an_object, read_row
 from tui_app.systems.schedules.words import CANCELLED, FAILED, PENDING, PUBLISHING, QUEUED, STATUSES, SUCCESS
 
 ROWS = 100
@@ -41,47 +35,6 @@ CANNOT = "SCHEDULE_CANNOT_BE_CANCELLED"
 NO_ROUTE = "ROUTE_NOT_FOUND"
 INVALID = "VALIDATION_ERROR"
 
-REASON_ROOM = 40
-"""Characters that the token takes of a reason: the run's id, a chunk's number, and what is around them."""
-
-_TOKEN = re.compile(r"\s*\[quash ([A-Za-z0-9_-]+)/(-?[0-9]+)\]\s*\Z")
-
-
-def signed(errand: Errand) -> str:
-    """The reason with the token by which a cancellation of this run is known again."""
-    return f"{errand.reason} [quash {errand.run_id}/{errand.chunk}]"
-
-
-def parted(reason: str) -> tuple[str, str | None, str | None]:
-    """The operator's words, and the run and the chunk of the token behind them; none where there is no token."""
-    found = _TOKEN.search(reason)
-    return (reason, None, None) if found is None else (reason[: found.start()], found[1], found[2])
-
-
-def run_of(reason: str | None) -> str | None:
-    """The run whose token stands in a reason. Its chunk is no part of the proof: an item is in a run once."""
-    return None if reason is None else parted(reason)[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One schedule as a service tells it; moments are stamps, what was not told is empty or none."""
-
-    id: str
-    status: str
-    run_at: str
-    timezone: str
-    local: str
-    channel: str
-    channel_connection: str
-    post_variant: str
-    content: str
-    attempts: int
-    created: str | None
-    updated: str | None
-    cancelled: str | None
-    reason: str | None
-
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -102,35 +55,6 @@ class Listed:
     rows: tuple[Row, ...]
     total: int
     more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Why the answer is no: the service's own code and sentence; empty where it gave none."""
-
-    code: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of an audit; ``reason`` stands in its details, where there is one."""
-
-    event: str
-    at: str
-    principal: str | None
-    details: Mapping[str, Any]
-
-    @property
-    def cancels(self) -> bool:
-        """Whether it records a cancellation."""
-        return self.event == CANCEL_EVENT
-
-    @property
-    def run(self) -> str | None:
-        """The run whose token it holds."""
-        reason = self.details.get("reason")
-        return run_of(reason) if isinstance(reason, str) else None
 
 
 class Dialect:
@@ -178,8 +102,8 @@ class _Seed(Dialect):
         }
 
     def listed(self, body: Any) -> Listed:
-        rows, pages = _rows(body), _object(body.get("pagination"))
-        return Listed(rows, _number(pages.get("total")), bool(rows) and pages.get("has_next") is True)
+        rows, pages = _rows(body), an_object(body.get("pagination"))
+        return Listed(rows, a_number(pages.get("total")), bool(rows) and pages.get("has_next") is True)
 
     def row(self, body: Any) -> Row:
         return read_row(body)
@@ -202,12 +126,12 @@ class _Luxaris(Dialect):
         }
 
     def listed(self, body: Any) -> Listed:
-        rows, meta = _rows(body), _object(body.get("meta"))
-        total = _number(meta.get("total"))
-        return Listed(rows, total, bool(rows) and _number(meta.get("offset", 0)) + len(rows) < total)
+        rows, meta = _rows(body), an_object(body.get("meta"))
+        total = a_number(meta.get("total"))
+        return Listed(rows, total, bool(rows) and a_number(meta.get("offset", 0)) + len(rows) < total)
 
     def row(self, body: Any) -> Row:
-        inner = _object(_object(body).get("data"))
+        inner = an_object(an_object(body).get("data"))
         return read_row(inner.get("schedule", inner))
 
     def cancelled(self, body: Any) -> Row:
@@ -227,81 +151,6 @@ def recognised(body: Any) -> Dialect | None:
     return LUXARIS if isinstance(body.get("meta"), dict) else None
 
 
-def told(body: Any) -> Told:
-    """The first reason of a refusal; empty where it is not in the one envelope that both use."""
-    errors = body.get("errors") if isinstance(body, dict) else None
-    first = errors[0] if isinstance(errors, list) and errors else None
-    if not isinstance(first, dict):
-        return Told("", "")
-    return Told(_text(first.get("error_code")), _text(first.get("error_description")))
-
-
-def bulk_failures(body: Any, ids: Sequence[str]) -> dict[str, Told]:
-    """Which of these a bulk request did not cancel, and why; what is not named was cancelled, if the sums are right.
-
-    Raises:
-        ValueError: the numbers contradict each other or what was sent, so that nothing is known of any.
-    """
-    answer = _object(body)
-    failures: dict[str, Told] = {}
-    for one in _list(answer.get("errors")):
-        error = _object(one)
-        failures[_id(error.get("schedule_id"))] = Told(
-            _text(error.get("error_code")), _text(error.get("error_description"))
-        )
-    done, failed = _number(answer.get("cancelled")), _number(answer.get("failed"))
-    named = len(_list(answer.get("errors")))
-    if failed != named or named != len(failures) or done + failed != len(ids) or not failures.keys() <= set(ids):
-        raise ValueError(f"{done} cancelled and {failed} failed of {len(ids)}, with {named} of them named")
-    return failures
-
-
-def entries(body: Any) -> list[Entry]:
-    """An audit log, oldest first."""
-    found = []
-    for one in _list(_object(body).get("audit_entries")):
-        entry = _object(one)
-        details = entry.get("details")
-        principal = entry.get("principal_id")
-        found.append(
-            Entry(
-                _text(entry.get("event")),
-                _moment(entry.get("timestamp")) or "",
-                None if principal is None else str(principal),
-                details if isinstance(details, dict) else {},
-            )
-        )
-    return found
-
-
-def read_row(body: Any) -> Row:
-    """One schedule. Its id, status and moment it cannot do without."""
-    schedule = _object(body)
-    status, run_at = schedule.get("status"), _moment(schedule.get("run_at"))
-    if not isinstance(status, str) or not status or run_at is None:
-        raise ValueError("a schedule without a status or a moment")
-    variant, connection = _maybe(schedule.get("post_variant")), _maybe(schedule.get("channel_connection"))
-    connected = _text(schedule.get("channel_connection_id"))
-    name, reason = connection.get("display_name"), schedule.get("cancellation_reason")
-    attempts = schedule.get("attempt_count")
-    return Row(
-        id=_id(schedule.get("id")),
-        status=status,
-        run_at=run_at,
-        timezone=_text(schedule.get("timezone")),
-        local=_text(schedule.get("run_at_local")),
-        channel=name if isinstance(name, str) else connected,
-        channel_connection=connected,
-        post_variant=_text(schedule.get("post_variant_id")),
-        content=_text(variant.get("content")),
-        attempts=0 if attempts is None else _number(attempts),
-        created=_moment(schedule.get("created_at")),
-        updated=_moment(schedule.get("updated_at")),
-        cancelled=_moment(schedule.get("cancelled_at")),
-        reason=reason if isinstance(reason, str) else None,
-    )
-
-
 def through(stamp: str) -> str:
     """The last moment that a service which tells whole seconds may show as this one."""
     moment = moments.read(stamp)
@@ -309,51 +158,4 @@ def through(stamp: str) -> str:
 
 
 def _rows(body: Any) -> tuple[Row, ...]:
-    return tuple(read_row(one) for one in _list(_object(body).get("data")))
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("no object where one should be")
-    return value
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise ValueError("no list where one should be")
-    return value
-
-
-def _maybe(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or isinstance(value, bool | dict | list) else str(value)
-
-
-def _number(value: Any) -> int:
-    # Databases tell big numbers as texts.
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("no number where one should be")
-    return value
-
-
-def _id(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError("a schedule without an id")
-    try:
-        return check_schedule_id(str(value))
-    except MalformedId as error:
-        raise ValueError(error.message) from error
-
-
-def _moment(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        return moments.stamp(moments.read(value))
-    except (ValueError, OverflowError):
-        return None
+    return tuple(read_row(one) for one in a_list(an_object(body).get("data")))

@@ -17,7 +17,8 @@ from tui_app.domain.run import Errand, Order, Verification, Verified
 from tui_app.outbound.http import Auth, HttpService
 from tui_app.outbound.tokens import TokenSource
 from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.dialects import DIALECTS, Entry, Row, parted
+from tui_app.systems.schedules.bodies import Entry, Row, parted
+from tui_app.systems.schedules.dialects import DIALECTS
 from tui_app.systems.schedules.http_pages import Pages
 from tui_app.systems.schedules.http_rules import (
     FORBIDDEN,

@@ -22,7 +22,8 @@ from tui_app.domain.errors import MalformedFilter, Unavailable
 from tui_app.domain.filters import Filter, Op, Term
 from tui_app.domain.items import Count, Cursor, Page, PageQuery, Sort
 from tui_app.domain.ports import Clock
-from tui_app.systems.schedules.dialects import Ask, Dialect, Row, through
+from tui_app.systems.schedules.bodies import Row
+from tui_app.systems.schedules.dialects import Ask, Dialect, through
 from tui_app.systems.schedules.http_rules import item_of
 from tui_app.systems.schedules.http_table import Table, beyond_place, matching
 from tui_app.systems.schedules.http_wire import Wire

@@ -20,17 +20,8 @@ from tui_app.domain.run import Answer, ItemState, Order, Verification, Verified
 from tui_app.domain.verdict import YES, Verdict, VerdictCode
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import Cancel, Found, passed_over, verification
-from tui_app.systems.schedules.dialects import (
-    CANONICAL,
-    PROCESSING,
-    REASON_ROOM,
-    SKIPPED,
-    Dialect,
-    Entry,
-    Row,
-    Told,
-    run_of,
-)
+from tui_app.systems.schedules.bodies import REASON_ROOM, Entry, Row, Told, run_of
+from tui_app.systems.schedules.dialects import CANONICAL, PROCESSING, SKIPPED, Dialect
 from tui_app.systems.schedules.words import (
     CANCELLED,
     DESCRIPTION,

@@ -10,7 +10,7 @@ from tui_app.database.where import SQLITE, Clause, Field, Place, beyond, both, o
 from tui_app.domain.describe import Kind
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import PAGE_LIMIT, Cursor, PageQuery, Sort
-from tui_app.systems.schedules.dialects import Row
+from tui_app.systems.schedules.bodies import Row
 from tui_app.systems.schedules.http_rules import HTTP_DESCRIPTION
 from tui_app.systems.schedules.words import KINDS
 

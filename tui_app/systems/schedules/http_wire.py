@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from tui_app.domain.errors import MalformedFilter, NotAllowed, OutcomeUnknown, QuashError, Unavailable, UsageProblem
 from tui_app.outbound.answers import Response
 from tui_app.outbound.http import HttpService
-from tui_app.systems.schedules import dialects
-from tui_app.systems.schedules.dialects import Ask, Dialect, Entry, Listed, Row, Told
+from tui_app.systems.schedules import bodies, dialects
+from tui_app.systems.schedules.bodies import Entry, Row, Told
+from tui_app.systems.schedules.dialects import Ask, Dialect, Listed
 from tui_app.systems.schedules.words import CANCELLED
 
 T = TypeVar("T")
@@ -77,7 +78,7 @@ class Wire:
         answer = await self._read(*ALL, query=query)
         if answer.ok:
             return answer
-        told = dialects.told(answer.json)
+        told = bodies.told(answer.json)
         words = told.sentence or f"{self._http.origin} answered {answer.status}"
         if answer.status == 403:
             raise NotAllowed(words, hint=self._whom("Listing schedules needs a permission there."))
@@ -96,7 +97,7 @@ class Wire:
         """
         dialect = await self.dialect()
         answer = await self._read(*ALL, item_id)
-        told = dialects.told(answer.json)
+        told = bodies.told(answer.json)
         if answer.ok:
             row = self._understood(dialect.row, answer)
             if row.id != item_id:
@@ -119,8 +120,8 @@ class Wire:
             return None
         answer = await self._read(*ALL, item_id, "audit-log")
         if answer.ok:
-            return self._understood(dialects.entries, answer)
-        return [] if dialects.told(answer.json).code == dialects.NOT_FOUND else None
+            return self._understood(bodies.entries, answer)
+        return [] if bodies.told(answer.json).code == dialects.NOT_FOUND else None
 
     async def cancel(self, item_id: str, reason: str) -> Row | Told | int:
         """Cancel one: the schedule as it is then, why not, or the status of a refusal without a reason.
@@ -132,7 +133,7 @@ class Wire:
         dialect = await self.dialect()
         answer = await self._write(item_id, "cancel", body={"reason": reason})
         if not answer.ok:
-            told = dialects.told(answer.json)
+            told = bodies.told(answer.json)
             return told if told.code else answer.status
         row = self._certain(dialect.cancelled, answer)
         if row.id != item_id or row.status != CANCELLED:
@@ -148,8 +149,8 @@ class Wire:
         """
         answer = await self._write("bulk-cancel", body={"schedule_ids": list(ids), "reason": reason})
         if answer.ok:
-            return self._certain(lambda body: dialects.bulk_failures(body, ids), answer)
-        if answer.status in GONE or dialects.told(answer.json).code == dialects.NO_ROUTE:
+            return self._certain(lambda body: bodies.bulk_failures(body, ids), answer)
+        if answer.status in GONE or bodies.told(answer.json).code == dialects.NO_ROUTE:
             self.no_bulk()
         return None
 

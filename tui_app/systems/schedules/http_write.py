@@ -19,7 +19,7 @@ from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.http import CONCURRENCY
 from tui_app.systems.schedules import dialects
 from tui_app.systems.schedules.answers import Found, cancelled, passed_over
-from tui_app.systems.schedules.dialects import Row, Told, signed
+from tui_app.systems.schedules.bodies import Row, Told, signed
 from tui_app.systems.schedules.http_rules import FORBIDDEN, cancels_of, is_open, refused, stands, version
 from tui_app.systems.schedules.http_wire import Denied, Wire
 from tui_app.systems.schedules.words import SUCCESS
