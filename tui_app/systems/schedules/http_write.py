@@ -232,8 +232,7 @@ def _unsent(error: Unavailable | NotSignedIn) -> Unavailable:
 
 async def _each(orders: Sequence[Order], work: Callable[[Order], Awaitable[A]]) -> list[A]:
     """All at once, each to its end; then what went wrong first is raised."""
-    done = await asyncio.gather(*(work(order) for order in orders), return_exceptions=True)
-    for one in done:
-        if isinstance(one, BaseException):
-            raise one
-    return [one for one in done if not isinstance(one, BaseException)]
+    tasks = [asyncio.ensure_future(work(order)) for order in orders]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    # What was returned may be an error as well: only a task knows which of them was raised.
+    return [task.result() for task in tasks]
