@@ -1,5 +1,6 @@
 """Waiting for a run, steering it, and what is told of one that nobody attends."""
 
+import asyncio
 import csv
 import io
 import json
@@ -14,6 +15,7 @@ import pytest
 from support.command_line import TROUBLED, runner_at_work
 from tui_app.cli import waiting
 from tui_app.cli.exits import Exit
+from tui_app.client.backend import BackendClient
 from tui_app.systems.commands.embedded import EmbeddedCommands
 
 GIVEN = ("--reason", "duplicate request", "--yes", "--output", "json")
@@ -63,6 +65,26 @@ def test_ctrl_c_leaves_the_run_to_go_on(quash, bus, runners):
     assert f"run {runs[0]['id']} goes on" in err
     assert quash("runs", "resume", runs[0]["id"]).code == Exit.DONE
     assert bus.status(item) == "CANCELED"
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_ctrl_c_while_it_is_confirmed_says_whether_a_run_began(quash, bus, runners, monkeypatch, sent):
+    confirm = BackendClient.run
+
+    async def and_then_somebody_gives_up(self, plan, confirmed, key):
+        if sent:
+            await confirm(self, plan, confirmed, key)
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.Event().wait()
+
+    runners.held = True
+    monkeypatch.setattr(BackendClient, "run", and_then_somebody_gives_up)
+    found = quash("cancel", "commands", bus.in_status(TROUBLED)[0], *GIVEN, "--expect-count", 1)
+    assert found.code == Exit.INTERRUPTED
+    begun = [run["id"] for run in quash("runs", "--output", "json").json["runs"]]
+    assert len(begun) == sent
+    said = f"run {begun[0]} goes on" if sent else "interrupted while it was confirmed"
+    assert said in found.err
 
 
 def test_every_start_tells_of_a_run_that_nobody_attends(quash, bus, confirmed):

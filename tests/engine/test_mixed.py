@@ -194,3 +194,23 @@ async def test_a_publisher_at_work_beside_the_run_never_publishes_what_is_cancel
     assert lost <= {"PUBLISHED", "PUBLISHING", "DRIFTED"}
     await assert_invariants(world.store, *records(tmp_path).values())
     await world.close()
+
+
+async def test_a_schedule_that_came_into_the_queue_is_still_the_one_that_was_planned(tmp_path: Path) -> None:
+    world = mixed_world(tmp_path)
+    ids = fill_schedules(tmp_path / "schedules.db", 6, run_at="2026-01-01T00:00:00.000000Z")
+    plan = await world.plan(*everything("schedules"))
+    schedules: Any = world.systems["schedules"]
+    assert await schedules.runners.store.queue_due(4) == 4
+    run = await world.worker().drive((await world.confirm(plan)).id)
+    assert run.states == {ItemState.CANCELLED: 6}
+    before = [one.outcome.answer.before for one in await world.items(run.id) if one.outcome]
+    assert sorted(one or "" for one in before) == ["pending"] * 2 + ["queued"] * 4
+    # the publisher finds each message, and passes it over
+    while await schedules.runners.publisher.work_one():
+        pass
+    own = records(tmp_path)["schedules"]
+    assert own.cancelled() == set(ids)
+    assert own.rows("SELECT count(*) FROM audit WHERE event = 'PUBLISH_SKIPPED'") == [(4,)]
+    await assert_invariants(world.store, own)
+    await world.close()

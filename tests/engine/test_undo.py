@@ -54,8 +54,9 @@ async def test_a_run_is_undone_and_says_so_everywhere(world: World, tmp_path: Pa
     assert done.undo is None
     answers = [one.outcome.answer for one in await world.items(done.id) if one.outcome]
     assert {(answer.before, answer.after) for answer in answers} == {("cancelled", "in_progress")}
-    # the run that was undone is what it was: its outcomes are history
-    assert (await world.store.runs.get(run.id)).states == {ItemState.CANCELLED: 24}
+    # the run that was undone is what it was: its outcomes are history, and there is nothing left to undo
+    undone = await world.store.runs.get(run.id)
+    assert (undone.states, undone.undo) == ({ItemState.CANCELLED: 24}, None)
     [noted] = await world.store.ledger.lines(LedgerQuery(run=run.id, event=Event.UNDO.value))
     assert noted.facts["plan"] == plan.id
     told = await world.store.ledger.lines(LedgerQuery(event="reinstated", limit=100))
@@ -75,18 +76,22 @@ async def test_what_cannot_be_undone_is_refused_with_why(world: World, tmp_path:
     assert undo.states == {ItemState.REINSTATED: 3}
     with pytest.raises(Conflict, match="is an undo itself"):
         await world.steering.undoable(undo.id, WHO)
+    with pytest.raises(Conflict, match="nothing that can be brought back"):
+        await world.steering.undoable(cases.id, WHO)
+    again = await world.worker().drive((await world.confirm(await world.plan(*everything("cases")), key="k4")).id)
     world.clock.forward(2 * 3600)
     with pytest.raises(Conflict, match="the last window"):
-        await world.steering.undoable(cases.id, WHO)
+        await world.steering.undoable(again.id, WHO)
 
 
-async def test_undone_twice_the_second_plan_finds_nothing_to_bring_back(world: World, tmp_path: Path) -> None:
+async def test_of_two_undos_at_once_the_later_one_finds_nothing_to_bring_back(world: World, tmp_path: Path) -> None:
     fill_all(tmp_path, 4, "cases")
     run = await cancelled(world, "cases")
-    await world.worker().drive((await world.confirm(await world.undo(run.id), key="k2")).id)
-    second = await world.undo(run.id)
-    assert second.totals["counts"] == {"items": 4, "cancellable": 0, "blocked": 4}
-    assert second.totals["blocked"] == {"NOT_CANCELLED": 4}
+    first, later = await world.undo(run.id), await world.undo(run.id)
+    await world.worker().drive((await world.confirm(first, key="k2")).id)
+    done = await world.worker().drive((await world.confirm(later, key="k3")).id)
+    assert done.states == {ItemState.SKIPPED: 4}
+    assert {one.outcome.answer.code for one in await world.items(done.id) if one.outcome} == {"DRIFTED"}
 
 
 async def test_a_run_that_has_cancelled_nothing_yet_is_left_alone(world: World, tmp_path: Path) -> None:

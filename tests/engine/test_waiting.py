@@ -292,6 +292,37 @@ async def test_a_part_of_a_chunk_that_is_held_back_is_planned_again_and_sent_alo
     assert max(at) - min(at) >= timedelta(seconds=30)
 
 
+async def test_what_was_accepted_is_asked_for_while_the_rest_of_its_chunk_is_held_back(
+    opened: Any, tmp_path: Path
+) -> None:
+    world = opened()
+    fill_all(tmp_path, 6, "cases")
+    run = await run_of(world, "cases")
+
+    class HalfLimited(Watched):
+        async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+            if self.sent:
+                return await super().execute(orders, errand)
+            done = await self.inner.execute(orders[:4], errand)
+            self.sent.append((self.world.clock.now(), orders, done))
+            return [*done, *[RateLimited("slowly", retry_after=30)] * 2]
+
+    half = HalfLimited(world.systems["cases"], world)
+    began, settled = world.clock.moment, []
+
+    async def look(seconds: float) -> None:
+        if (await world.store.runs.get(run.id)).states.get(ItemState.CANCELLED) == 4:
+            settled.append(world.clock.moment)
+
+    done = await drive(world, run, {"cases": half}, waiting=look)
+    assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 6})
+    assert settled[0] - began < timedelta(seconds=5)
+    # the closed system got nothing before its time: one sending of four, one of the two that were left
+    (first, _, _), (second, late, _) = half.sent
+    assert second - first >= timedelta(seconds=30)
+    assert len(late) == 2
+
+
 async def test_what_cannot_be_reached_is_tried_again_after_longer_and_longer_waits(
     opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

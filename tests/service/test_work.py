@@ -66,7 +66,7 @@ async def test_a_plan_says_what_would_happen(backend):
     assert [(line.code, line.count) for line in plan.blocked] == [("TERMINAL", 5), ("REPLY_QUEUE_MISSING", 2)]
     said = {line.code: (line.count, line.text, line.irreversible) for line in plan.impact}
     assert said["REPLY"] == (30, "30 replies to payments__replies", False)
-    assert said["NO_REPLY"] == (1, "nobody is told: its sender wanted no reply", False)
+    assert said["NO_REPLY"] == (1, "one of them: nobody is told: its sender wanted no reply", False)
     assert said["IRREVERSIBLE"][0::2] == (31, True)
     assert (plan.irreversible, plan.by_system, plan.reason) == (True, {"commands": 31}, REASON)
     assert (plan.operator, plan.host, plan.selection) == ("jane@example.com", "ops1", "commands: everything")

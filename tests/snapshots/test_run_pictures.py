@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from support.canned import HASH, Canned, blocked, item, plan, run
+from support.canned import COMMANDS, HASH, Canned, blocked, item, plan, run
 from support.console import Console, Operator, request
 from tui_app.contract.models import TrailModel
-from tui_app.contract.work import LedgerCheck, LedgerLine
+from tui_app.contract.work import LedgerCheck, LedgerLine, PlanItemModel, PlanItemsModel
 from tui_app.domain.errors import PlanExpired
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.ledger import LedgerScreen
@@ -18,6 +18,8 @@ from tui_app.tui.screens.run import RunScreen
 SMALL, LARGE = (80, 24), (120, 40)
 REASON = "Bad deploy of payments, ticket 4711"
 NOW = datetime(2026, 1, 2, 3, 4, 30, tzinfo=UTC)
+
+UNTIL = "2026-01-02T03:12:42.000000Z"
 
 Before = Callable[[Operator], Awaitable[None]]
 
@@ -117,6 +119,67 @@ def test_review_of_a_plan_in_the_making(pictured):
     assert pictured(canned, SMALL, making)
 
 
+def several() -> Canned:
+    """A plan over three systems, of which one has a deadline and another notifies people."""
+    systems = [
+        COMMANDS,
+        COMMANDS.model_copy(update={"system": "cases", "title": "Cases", "one": "case", "many": "cases"}),
+        COMMANDS.model_copy(
+            update={"system": "schedules", "title": "Schedules", "one": "schedule", "many": "schedules"}
+        ),
+    ]
+    canned = Canned(systems=systems)
+    effects = [
+        {"code": "S", "text": "2 posts do not go out on Example Inc.", "count": 2},
+        {"code": "N", "text": "3 notifications to the referrers", "count": 3, "notifies": True},
+        {"code": "W", "text": "1 is queued: the publisher may win", "warning": True},
+        {"code": "L", "text": "2 cancelled schedules cannot be brought back", "irreversible": True},
+    ]
+    canned.plan(
+        plan(
+            6,
+            by_system={"schedules": 2, "commands": 1, "cases": 3},
+            targets=dict.fromkeys(("schedules", "commands", "cases"), "sqlite:1"),
+            soonest="2026-01-02T03:12:42.000000Z",
+            notices={"cases": "A case that you follow was cancelled.\nReason: {reason}"},
+            impact=effects,
+        )
+    )
+    names = ["schedules"] * 2 + ["commands"] + ["cases"] * 3
+    dues = ["2026-01-02T03:12:42Z", "2026-01-02T05:00:00Z", *[None] * 4]
+    rows = [
+        PlanItemModel(position=at, system=name, id=f"{name[:2].upper()}-{at:04}", status="pending", cancellable=True,
+                      due=due)
+        for at, (name, due) in enumerate(zip(names, dues, strict=True))
+    ]  # fmt: skip
+    canned.answers["GET", "/v1/plans/p1/items"] = PlanItemsModel(items=rows)
+    return canned
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
+def test_review_over_several_systems(pictured, size):
+    async def nobody_notified(operator: Operator) -> None:
+        await review(operator)
+        if size == LARGE:
+            operator.app.screen.query_one("#review-notify").value = False
+            await operator.sees("nobody is notified")
+
+    assert pictured(several(), size, nobody_notified)
+
+
+def test_review_of_an_undo(pictured):
+    canned = Canned()
+    of = plan(2, verb="reinstate", soonest="2026-01-02T04:20:00Z", impact=[], irreversible=False)
+    canned.plan(of)
+
+    async def undoing(operator: Operator) -> None:
+        open_review(operator.app, of)
+        await operator.on(ReviewScreen)
+        await operator.sees("type yes to reinstate 2")
+
+    assert pictured(canned, SMALL, undoing)
+
+
 def watched(*items, **facts) -> tuple[Canned, Before]:
     canned = Canned()
     of = run(*items, reason=REASON, **facts)
@@ -155,6 +218,13 @@ def test_run_that_ended_with_something_unknown(pictured, size):
     assert pictured(*_at(watched(*ended()), size))
 
 
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
+def test_run_over_several_systems_that_can_be_undone(pictured, size):
+    cases = [item(number, system="cases", id=f"CASE-92{number:05}", undo_until=UNTIL) for number in range(3)]
+    undo = {"items": 3, "first_closes": UNTIL, "last_closes": UNTIL}
+    assert pictured(*_at(watched(*cases, item(3), item(4), undo=undo), size))
+
+
 def test_run_that_waits_for_the_gate(pictured):
     pause = {"cause": "gate", "message": "429 from the system", "until": "2026-01-02T03:05:17Z"}
     items = [item(0), *(item(number, "planned") for number in range(1, 9))]
@@ -173,10 +243,12 @@ def _at(pair: tuple[Canned, Before], size: tuple[int, int]) -> tuple[Canned, tup
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
 def test_runs(pictured, size):
     canned = Canned()
+    undo = {"items": 1, "first_closes": "2026-01-02T04:20:00Z", "last_closes": "2026-01-02T04:20:00Z"}
     runs = [
         run(*[item(n, "planned") for n in range(9)], item(9), id="r5", created_at="2026-01-02T05:00:00Z"),
         run(item(0, "planned"), id="r4", plan="p4", attended=False, created_at="2026-01-02T04:00:00Z"),
         run(*ended(), id="r3", plan="p3", reason=REASON),
+        run(item(0), id="r6", plan="p6", created_at="2026-01-01T10:00:00Z", undo=undo),
         run(item(0), item(1, "skipped"), id="r2", plan="p2", state="stopped", created_at="2026-01-01T09:00:00Z"),
     ]
     plans = [

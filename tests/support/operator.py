@@ -20,8 +20,15 @@ from textual.widgets import Input
 
 from support.backend import Service, Way, serving
 from support.console import Operator
+from support.world import MovableClock, make_world
 from tui_app.contract.work import RunModel
+from tui_app.domain.ports import System
+from tui_app.systems.cases import demo as cases
+from tui_app.systems.cases.embedded import EmbeddedCases
 from tui_app.systems.commands.demo import NEWEST, seed
+from tui_app.systems.commands.embedded import EmbeddedCommands
+from tui_app.systems.schedules import demo as schedules
+from tui_app.systems.schedules.embedded import EmbeddedSchedules
 from tui_app.tui.app import QuashApp
 from tui_app.tui.screens.items import ItemsScreen
 from tui_app.tui.screens.review import ReviewScreen
@@ -139,24 +146,45 @@ class Desk(Operator):
 
         return self._then(step)
 
-    def cancel(self, reason: str) -> Desk:
+    def mark_in(self, place: str, number: int) -> Desk:
+        """Go to a place and mark so many there, from the first row downwards."""
+        return self.on(place).does("first").mark(number)
+
+    def cancel(self, reason: str, action: str = "review") -> Desk:
         """Review what is marked, give the reason, type what is asked for; the runner then works it off."""
 
         async def step() -> None:
-            await self.press("x")
-            await self.until(lambda: isinstance(self.app.screen, ReviewScreen), "the review")
-            await self.settled_review()
-            await self.type(reason)
-            await self.press("enter")
-            plan = (await self.service.client.plans.list())[0]
-            assert plan.phrase is not None
-            self._expected = plan.counts.items
-            await self.type(plan.phrase)
-            await self.press("enter")
-            await self.until(lambda: isinstance(self.app.screen, RunScreen), "the run")
-            await self.meanwhile(self.service.work((await self.last_run()).id))
+            await self.press(self.app.keymap.keys(_action(action))[0])
+            await self._confirmed(reason, "cancelled")
 
         return self._then(step)
+
+    def cancel_all(self, reason: str) -> Desk:
+        """The same for what is marked in all places."""
+        return self.cancel(reason, "review_all")
+
+    def undo(self, reason: str) -> Desk:
+        """Bring back what the run on the screen cancelled, through a review of its own."""
+
+        async def step() -> None:
+            await self.until(lambda: "can be undone" in self.text, "what can be undone")
+            await self.press("u")
+            await self._confirmed(reason, "reinstated")
+
+        return self._then(step)
+
+    async def _confirmed(self, reason: str, done: str) -> None:
+        await self.until(lambda: isinstance(self.app.screen, ReviewScreen), "the review")
+        await self.settled_review(done)
+        await self.type(reason)
+        await self.press("enter")
+        plan = (await self.service.client.plans.list())[0]
+        assert plan.phrase is not None
+        self._expected = plan.counts.items
+        await self.type(plan.phrase)
+        await self.press("enter")
+        await self.until(lambda: isinstance(self.app.screen, RunScreen), "the run")
+        await self.meanwhile(self.service.work((await self.last_run()).id))
 
     def expects(self, **counts: int) -> Desk:
         """What became of the last run: these counts, zero for the others."""
@@ -172,11 +200,11 @@ class Desk(Operator):
     async def last_run(self) -> RunModel:
         return (await self.service.client.runs.list())[0]
 
-    async def settled_review(self) -> None:
+    async def settled_review(self, done: str = "cancelled") -> None:
         """The plan of the review is made."""
 
         def made() -> bool:
-            return isinstance(self.app.screen, ReviewScreen) and "will be cancelled" in self.text
+            return isinstance(self.app.screen, ReviewScreen) and f"will be {done}" in self.text
 
         await self.until(made, "the plan")
         await self.settled_keys()
@@ -221,4 +249,22 @@ async def demo_service(way: Way, folder: Path, rows: int = ROWS) -> AsyncIterato
         seed(folder / "commands.db", rows)
     async with serving(way, folder) as service:
         service.world.clock.moment = NEWEST + timedelta(hours=1)
+        yield service
+
+
+@asynccontextmanager
+async def whole_demo(way: Way, folder: Path, rows: int = 60) -> AsyncIterator[Service]:
+    """A service over demo items of all three systems, for which it is an hour after the newest of them."""
+    now = NEWEST + timedelta(hours=1)
+    seed(folder / "commands.db", rows)
+    cases.seed(folder / "cases.db", rows, now)
+    schedules.seed(folder / "schedules.db", rows, now)
+    clock = MovableClock()
+    systems: dict[str, System] = {
+        "commands": EmbeddedCommands(folder / "commands.db", clock),
+        "cases": EmbeddedCases(folder / "cases.db", clock),
+        "schedules": EmbeddedSchedules(folder / "schedules.db", clock),
+    }
+    async with serving(way, folder, world=make_world(folder, systems, clock)) as service:
+        clock.moment = now
         yield service

@@ -165,7 +165,10 @@ def commands(*ids: str) -> Selection:
 
 
 def make_world(folder: Path, systems: Mapping[str, System] | None = None, clock: MovableClock | None = None) -> World:
-    """A world in a folder; opened again on the same folder it goes on. Without systems: an embedded command bus."""
+    """A world in a folder; opened again on the same folder it goes on. Without systems: an embedded command bus.
+
+    Systems of one's own may share its clock.
+    """
     clock, launcher = clock or MovableClock(), NoLauncher()
     store = open_store(folder / "journal.db")
     systems = systems or {"commands": EmbeddedCommands(folder / "commands.db", clock)}

@@ -6,7 +6,7 @@ import pytest
 
 from tui_app.contract.work import OptionsModel, PauseModel, RunModel, VerifiedModel
 from tui_app.tui.glyphs import Glyphs
-from tui_app.tui.outcomes import AMBER, BAD, GOOD, ITEMS, counted, item_look, run_look, span, until
+from tui_app.tui.outcomes import AMBER, BAD, GOOD, ITEMS, counted, item_look, run_look, until
 from tui_app.tui.pace import Pace
 from tui_app.tui.widgets.progress import bar, standing
 
@@ -110,12 +110,5 @@ def test_the_end_says_how_the_verification_stands():
     assert told.endswith("verified: 6 yes, 1 contradicted, 1 not known, 1 to come")
 
 
-def test_lengths_of_time():
-    assert [span(s) for s in (0, 59.6, 61, 3600, 12_060)] == [
-        "0 s",
-        "1 min 00 s",
-        "1 min 01 s",
-        "1 h 00 min",
-        "3 h 21 min",
-    ]
+def test_a_moment_and_how_long_it_is_until_then():
     assert until("2024-05-06T14:01:00Z", NOW) == "14:01:00"

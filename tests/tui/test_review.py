@@ -1,6 +1,7 @@
 """The review over a real service: what it shows, what it refuses, and that enter twice is one run."""
 
 import asyncio
+import json
 
 import pytest
 from textual import events
@@ -96,19 +97,53 @@ async def test_keys_that_come_all_at_once_are_typed_where_they_were_meant(operat
     assert await runs(operator) == []
 
 
-async def test_the_options_are_reached_from_the_reason_backwards(operator):
-    screen = await reviewing(operator, *ids(2))
-    await operator.press("shift+tab", "space", "tab")
-    await operator.type(REASON)
-    await operator.sees("--no-notify", "[ ] notify stakeholders")
-    await operator.press("tab")
-    await operator.type("yes")
-    await operator.press("enter")
-    await operator.on(RunScreen)
-    [run] = await runs(operator)
-    assert run.options.notify_stakeholders is False
-    assert draft_of(operator.app).notify is False
-    assert not screen.is_attached
+async def test_the_options_are_reached_from_the_reason_backwards():
+    canned = Canned()
+    canned.plan(plan(2, notices={"commands": "It was cancelled.\nBecause: {reason}"}))
+    canned.run(run(item(0), item(1)), item(0), item(1))
+    canned.answers["POST", "/v1/plans/p1/runs"] = canned.answers["GET", "/v1/runs/r0123456789abcdef"]
+    async with open_canned(canned) as operator:
+        open_review(operator.app, request(ids(2)))
+        await operator.sees("they read: It was cancelled.", "Because: …", "[x] notify stakeholders")
+        await operator.press("shift+tab", "space", "tab")
+        await operator.type(REASON)
+        await operator.sees("--no-notify", "[ ] notify stakeholders", "nobody is notified")
+        await operator.press("tab")
+        await operator.type("yes")
+        await operator.press("enter")
+        await operator.on(RunScreen)
+        [confirmed] = [one for one in canned.asked if one.url.path == "/v1/plans/p1/runs"]
+        assert json.loads(confirmed.content)["options"]["notify_stakeholders"] is False
+        assert draft_of(operator.app).notify is False
+
+
+async def test_what_was_chosen_for_those_who_are_notified_says_nothing_where_nobody_is():
+    canned = Canned()
+    canned.plan(plan(2))
+    async with open_canned(canned) as operator:
+        draft_of(operator.app).notify = False
+        open_review(operator.app, request(ids(2)))
+        await operator.sees("type yes to cancel 2", "the same: quash cancel commands")
+        assert "--no-notify" not in operator.text
+        assert "notify stakeholders" not in operator.text
+
+
+async def test_a_plan_that_reinstates_says_so_everywhere():
+    canned = Canned()
+    facts = {"verb": "reinstate", "drift": {"state": "done", "read": 3, "changed": 1, "gone": 1}}
+    of = plan(2, blocked=[{"code": "WINDOW_CLOSED", "count": 1}], impact=[], irreversible=False, **facts)
+    canned.plan(of, blocked(2, "WINDOW_CLOSED", "its window closed"))
+    async with open_canned(canned) as operator:
+        open_review(operator.app, of)
+        await operator.sees(
+            "2 will be reinstated, 1 blocked",
+            "1 changed since seen, can still be reinstated",
+            "1 changed since seen, cannot be reinstated any more",
+            "1 blocked: WINDOW_CLOSED",
+            "type yes to reinstate 2",
+            "quash apply p1",
+        )
+        assert "cancel" not in operator.text
 
 
 @pytest.mark.parametrize("typed", ["y", "no", "YES", "2", ""])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from argparse import Namespace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from tui_app.cli.session import again
 from tui_app.cli.telling import done_word, plan_lines, urgent, withheld
 from tui_app.cli.terminal import ask, on_terminal
 from tui_app.contract.work import OptionsModel, PlanModel, RunModel, RunRequest
@@ -83,11 +85,23 @@ async def confirm(call: Call, client: BackendClient, plan: PlanModel, *, shown: 
     except OutcomeUnknown:
         # The same key confirms once, so that asking again is how to learn whether the answer was lost.
         run = await client.run(plan.id, request, key)
+    except asyncio.CancelledError:
+        await _tell_begun(call, client, plan)
+        raise
     call.talk.say(f"run {run.id} is confirmed: {plan.counts.cancellable:,} to be {done_word(plan.verb)}")
     if not told:
         for line in (*urgent(plan), *(() if asked.notify else withheld(plan))):
             call.talk.say(f"  {line}")
     return run
+
+
+async def _tell_begun(call: Call, client: BackendClient, plan: PlanModel) -> None:
+    """Say what became of a confirmation that was interrupted. It is looked for, not sent again: that could begin it."""
+    begun = [run.id for run in await client.runs.list() if run.plan == plan.id]
+    for run in begun:
+        call.talk.tell(f"run {run} goes on; watch it with: {again(call, 'runs', run)}")
+    if not begun:
+        call.talk.tell(f"interrupted while it was confirmed; see whether it was with: {again(call, 'runs')}")
 
 
 def _typed(plan: PlanModel) -> str:

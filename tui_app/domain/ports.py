@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import Unavailable
+from tui_app.domain.errors import NotSignedIn, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort
 from tui_app.domain.run import Answer, Errand, Order, Verification
@@ -53,11 +53,14 @@ class TrailEntry:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-Reply = Answer | Unavailable
+Held = Unavailable | NotSignedIn
+"""Why an order did not reach the system: not now, or not with this token."""
+
+Reply = Answer | Held
 """What comes back for one order: the system's answer, or why the order did not reach it.
 
-After ``execute`` an ``Unavailable`` says that nothing was sent for this order; after ``reconcile``, that it could not
-be looked at, and stays as it is.
+After ``execute`` a ``Held`` says that nothing was done for this order; after ``reconcile``, that it could not be looked
+at, and stays as it is.
 """
 
 

@@ -90,7 +90,7 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as it is kept, with its numbers. ``undo`` counts windows as they were given, closed by now or not."""
+    """A run as it is kept, with its numbers. ``undo`` counts the windows of what no later run undid, closed or not."""
 
     id: str
     plan: PlanHead

@@ -168,7 +168,7 @@ class WorkStore(Protocol):
         """The chunk is done."""
 
     async def release(self, claim: Claim) -> None:
-        """Give the chunk back, to be claimed again."""
+        """Give the chunk back, to be claimed again: at once, or when it is due if it was put aside."""
 
 
 class LedgerStore(Protocol):

@@ -16,7 +16,7 @@ from tui_app.domain.drift import DriftKind, drift
 from tui_app.domain.errors import OutcomeUnknown, Unavailable
 from tui_app.domain.items import Seen
 from tui_app.domain.moments import stamp
-from tui_app.domain.ports import Clock, Reply, System
+from tui_app.domain.ports import Clock, Held, Reply, System
 from tui_app.domain.records import Claim, RunItem, RunRecord
 from tui_app.domain.run import EFFECTIVE, Answer, Errand, ItemState, Order, Outcome, SkipCode, item_key
 from tui_app.domain.stores import WorkStore
@@ -40,8 +40,12 @@ class Bench:
         return stamp(self.clock.now())
 
 
-async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool = False) -> None:
+async def run_chunk(
+    bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool = False, closed: bool = False
+) -> None:
     """Bring a claimed chunk as far as it goes: to its end, or aside while the system works on it.
+
+    While its system is ``closed`` it is only asked what became of what it has accepted; what is planned stays so.
 
     Raises:
         Unavailable: the system cannot be reached; what was not sent is planned again, and the chunk can be released.
@@ -52,7 +56,7 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
     settled = await _settle(bench, run, claim, errand)
     sent = _Sorted()
     # Where the system could not be asked what became of the last ones, it gets no further ones.
-    if not settled.held:
+    if not settled.held and (stopping or not closed):
         decided, orders = await _decide(bench, run, claim, stopping=stopping)
         sent = await _send(bench, run, claim, errand, orders)
         sent.final[:0] = decided
@@ -64,8 +68,12 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
         await bench.work.accept(claim, waiting, stamp(bench.clock.now() + POLL))
     for reason in (*settled.held.values(), *sent.held.values()):
         raise reason
-    if not waiting:
-        await bench.work.complete(claim)
+    if waiting:
+        return
+    if closed and not stopping and any(one.state is ItemState.PLANNED for one in claim.items):
+        await bench.work.release(claim)
+        return
+    await bench.work.complete(claim)
 
 
 @dataclass(slots=True)
@@ -74,14 +82,14 @@ class _Sorted:
 
     final: list[Outcome] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
-    held: dict[int, Unavailable] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
 
     @classmethod
     def of(cls, items: Sequence[RunItem], orders: Sequence[Order], replies: Sequence[Reply]) -> _Sorted:
         made = cls()
         for one, order, reply in zip(items, orders, replies, strict=True):
             position = one.item.position
-            if isinstance(reply, Unavailable):
+            if isinstance(reply, Held):
                 made.held[position] = reply
             elif reply.state is ItemState.ACCEPTED:
                 made.waiting.append(position)

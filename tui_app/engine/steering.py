@@ -31,6 +31,8 @@ from tui_app.domain.stores import Launcher, Store
 
 PAGE = 500
 
+_NO_WINDOW = "Its systems have no undo, nothing was cancelled, or a later run has brought all of it back."
+
 
 class Steering:
     """The operator's hand on plans and runs. ``environment``, ``cap`` and ``read_only`` are those of the profile."""
@@ -174,7 +176,7 @@ class Steering:
         if run.plan.verb is not Verb.CANCEL:
             raise Conflict(f"run {run_id} is an undo itself", hint="Plan a new cancellation.")
         if run.undo is None:
-            raise Conflict(f"run {run_id} cancelled nothing that can be brought back", hint="See what the review said.")
+            raise Conflict(f"run {run_id} has nothing that can be brought back", hint=_NO_WINDOW)
         if run.undo.last_closes <= stamp(self._clock.now()):
             raise Conflict(f"the last window to undo run {run_id} closed at {run.undo.last_closes}", hint="")
         if run.state not in OVER and run.state is not RunState.PAUSED:

@@ -95,7 +95,7 @@ class Worker:
             if claim is None:
                 run = await self._end_or_wait(run, limits.opens(now))
                 continue
-            problem = await self._work_on(run, claim)
+            problem = await self._work_on(run, claim, closed=claim.system in limits.closed(now))
             if isinstance(problem, RateLimited):
                 limits.close(claim.system, self.clock.now(), problem.retry_after)
                 await self.store.work.release(claim)
@@ -124,10 +124,10 @@ class Worker:
             return await self.store.runs.move(run.id, RunState.RUNNING, Event.STARTED, self._facts(run))
         return run
 
-    async def _work_on(self, run: RunRecord, claim: Claim) -> QuashError | None:
+    async def _work_on(self, run: RunRecord, claim: Claim, *, closed: bool) -> QuashError | None:
         bench = Bench(self.store.work, self.systems[claim.system], self.clock, self._facts(run))
         try:
-            await run_chunk(bench, run, claim, stopping=run.wanted is RunState.STOPPED)
+            await run_chunk(bench, run, claim, stopping=run.wanted is RunState.STOPPED, closed=closed)
         except (StorageFull, Conflict):
             raise
         except (Unavailable, OutcomeUnknown, Refused) as problem:

@@ -105,10 +105,11 @@ def effect_line(effect: Effect, words: EffectWords | None) -> ImpactLine:
     return _line(effect, words, text, 1)
 
 
-def effects_line(effect: Effect, words: EffectWords | None, count: int) -> ImpactLine:
-    """One effect on many items."""
+def effects_line(effect: Effect, words: EffectWords | None, count: int, items: int) -> ImpactLine:
+    """One effect on some of the items of a plan."""
     if count == 1:
-        return effect_line(effect, words)
+        line = effect_line(effect, words)
+        return line if items == 1 else line.model_copy(update={"text": f"one of them: {line.text}"})
     text = f"{count:,} × {effect.code} {effect.target}".rstrip() if words is None else _said(words.many, effect, count)
     return _line(effect, words, text, count)
 
@@ -153,7 +154,8 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], environment: str, ar
     totals = plan.totals
     counts = totals.get("counts") or {"items": plan.read, "cancellable": 0, "blocked": plan.read}
     impact = [
-        effects_line(Effect(code, target), words.get(code), count) for code, target, count in totals.get("impact", ())
+        effects_line(Effect(code, target), words.get(code), count, counts["cancellable"])
+        for code, target, count in totals.get("impact", ())
     ]
     cancellable = counts["cancellable"] if plan.hash else 0
     return PlanModel(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tui_app.domain.errors import CannotConnect, Refused
+from tui_app.domain.errors import CannotConnect, QuashError, Refused
 from tui_app.tui.notices import Notice, told
 from tui_app.tui.text import counted, phrase
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
+    from tui_app.contract.models import CredentialModel
     from tui_app.contract.work import RunModel
     from tui_app.tui.app import QuashApp
 
@@ -55,6 +56,16 @@ class Connection:
         self._app.run_worker(
             Deferred(self._app.guarded(Deferred(self._look_behind()))), group="behind", exit_on_error=False
         )
+
+    async def credentials(self) -> list[CredentialModel]:
+        """When tokens end, read anew; empty where that cannot be read."""
+        if self._client is None:
+            return []
+        try:
+            return (await self._client.about()).credentials
+        except QuashError:
+            # Whoever reads items says so, with what to do about it.
+            return []
 
     async def close(self) -> None:
         """Let go of the backend."""

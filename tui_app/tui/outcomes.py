@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 from textual.content import Content
 
-from tui_app.domain.moments import read
+from tui_app.domain.moments import read, span
 from tui_app.tui.glyphs import Glyphs
 from tui_app.tui.text import phrase, safe
 
@@ -144,16 +144,6 @@ def _local(text: str, pattern: str) -> str:
         return read(text).astimezone().strftime(pattern)
     except ValueError:
         return text
-
-
-def span(seconds: float) -> str:
-    """A length of time as a person says it."""
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {left:02} s" if minutes else f"{left} s"
 
 
 def until(text: str, now: datetime) -> str:

@@ -129,7 +129,7 @@ class Groups:
         if self._due:
             time = left(row.due, self._clock())
             said = safe(time.words if time else "")
-            said = said.stylize(AMBER) if time and time.close else said
+            said = said.stylize(AMBER) if time and (time.close or time.past) else said
             parts.append(said.truncate(LEFT, pad=True))
         return phrase("  {} {}", phrase(" ").join(parts), safe(row.said, style=QUIET))
 

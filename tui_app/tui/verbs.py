@@ -9,16 +9,20 @@ from typing import LiteralString
 
 @dataclass(frozen=True, slots=True)
 class VerbWords:
-    """As in: 2 will be {done}, type yes to {do} 2; ``soonest`` stands before the time left until it is too late."""
+    """As in: 2 will be {done}, type yes to {do} 2; ``soonest`` stands before the time left until it is too late.
+
+    ``missed`` stands there once that moment has passed.
+    """
 
     do: LiteralString
     done: LiteralString
     soonest: LiteralString
+    missed: LiteralString
 
 
 VERBS: Mapping[str, VerbWords] = {
-    "cancel": VerbWords("cancel", "cancelled", "the first is due"),
-    "reinstate": VerbWords("reinstate", "reinstated", "the first window closes"),
+    "cancel": VerbWords("cancel", "cancelled", "the first is due", "the first was due"),
+    "reinstate": VerbWords("reinstate", "reinstated", "the first window closes", "the first window closed"),
 }
 
 

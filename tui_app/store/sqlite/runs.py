@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
+from tui_app.database.statements import load
 from tui_app.domain.errors import Conflict, NotFound
 from tui_app.domain.ledger import GLOBAL, Event
 from tui_app.domain.plan import Confirmed, Options, head_from
@@ -29,6 +30,7 @@ from tui_app.store.sqlite.confirming import store_run
 from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item
 from tui_app.store.sqlite.verifications import write_verifications
 
+_SQL = load("tui_app.store.sqlite", "runs.sql")
 _SELECT = "SELECT run.*, plan.head AS plan_head FROM run JOIN plan ON plan.number = run.plan"
 
 
@@ -68,10 +70,7 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
 
 
 def _undo(connection: sqlite3.Connection, run: int) -> Undo | None:
-    number, first, last = connection.execute(
-        "SELECT count(*), min(undo_until), max(undo_until) FROM run_item WHERE run = ? AND undo_until IS NOT NULL",
-        (run,),
-    ).fetchone()
+    number, first, last = connection.execute(_SQL["undo"], {"run": run}).fetchone()
     return Undo(number, first, last) if number else None
 
 

@@ -138,17 +138,17 @@ class SqliteWork:
         await self._file.write(work, durable=False)
 
     async def complete(self, claim: Claim) -> None:
-        await self._set(claim, "done")
+        await self._leave(claim, "'done'")
 
     async def release(self, claim: Claim) -> None:
-        await self._set(claim, "waiting")
+        await self._leave(claim, "CASE state WHEN 'aside' THEN state ELSE 'waiting' END")
 
-    async def _set(self, claim: Claim, state: str) -> None:
+    async def _leave(self, claim: Claim, state: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             _hold(connection, claim)
             connection.execute(
-                f"UPDATE chunk SET state = ?, worker = NULL WHERE {_CHUNK}",
-                (state, claim.run_id, claim.chunk, claim.generation),
+                f"UPDATE chunk SET state = {state}, worker = NULL WHERE {_CHUNK}",
+                (claim.run_id, claim.chunk, claim.generation),
             )
 
         await self._file.write(work, durable=False)

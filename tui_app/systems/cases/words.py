@@ -101,8 +101,8 @@ COLUMNS = (
     Column("id", "Id", Kind.ID, width=14, priority=1),
     # Free text of any length: ordering by it would read every row.
     Column("title", "Title", width=20, flexible=True, priority=3, sortable=False),
-    Column("type", "Type", width=14, priority=2, groupable=True),
-    Column("status", "Status", Kind.STATUS, width=12, priority=5, groupable=True),
+    Column("type", "Type", width=14, priority=5, groupable=True),
+    Column("status", "Status", Kind.STATUS, width=12, priority=2, groupable=True),
     Column("hold", "In the way", width=18, flexible=True, priority=4, groupable=True),
     Column("priority", "Priority", width=8, priority=8, groupable=True),
     Column("assigned_to", "Assigned to", width=18, priority=7, groupable=True),
@@ -166,6 +166,6 @@ DESCRIPTION = Description(
         "superseded by a later case",
         "caused by a faulty import",
     ),
-    reason_goes_to="the notes of the cancellation, the case's audit log, and the stakeholders who are notified",
+    reason_goes_to="the notes of the case's audit log",
     notice=NOTICE,
 )

@@ -14,7 +14,7 @@ from secrets import token_hex
 from uuid import uuid4
 
 from tui_app.domain.describe import Verb
-from tui_app.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown, Unavailable
+from tui_app.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown
 from tui_app.domain.plan import Options
 from tui_app.domain.ports import System
 from tui_app.domain.reasons import check_reason
@@ -70,7 +70,7 @@ class TroubleshootingQueue:
             [reply] = await self._store.execute(orders, errand)
         except OutcomeUnknown:
             [reply] = await self._store.reconcile(orders, errand)
-        if isinstance(reply, Unavailable):
+        if not isinstance(reply, Answer):
             raise reply
         return reply
 

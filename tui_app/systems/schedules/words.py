@@ -56,8 +56,8 @@ EFFECT_WORDS = {
 }
 
 COLUMNS = (
-    Column("id", "Id", Kind.ID, width=20, flexible=True, priority=4),
-    Column("run_at", "Goes out", Kind.DEADLINE, width=19, priority=1),
+    Column("id", "Id", Kind.ID, width=16, flexible=True, priority=4),
+    Column("run_at", "Goes out", Kind.DEADLINE, width=13, priority=1),
     Column("status", "Status", Kind.STATUS, width=11, priority=2, groupable=True),
     Column("channel", "Channel", width=16, priority=3, groupable=True),
     # Free text of any length: ordering by it would read every row, and tells nothing.

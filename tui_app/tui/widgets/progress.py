@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
-from tui_app.tui.outcomes import QUIET, counted, done, item_look, run_look, span, until
+from tui_app.domain.moments import span
+from tui_app.tui.outcomes import QUIET, counted, done, item_look, run_look, until
 from tui_app.tui.pace import Pace
 from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.undoing import sentence

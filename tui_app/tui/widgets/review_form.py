@@ -96,7 +96,9 @@ class ReviewForm(Vertical):
         plan = review.plan
         changed = plan is not None and plan.drift is not None and plan.drift.changed > 0
         self.query_one("#review-drift").display = changed
-        self.query_one("#review-notify").display = plan is not None and tells(plan)
+        told = plan is not None and tells(plan)
+        self.query_one("#review-notify").display = told
+        self.query_one("#review-options").display = changed or told
         line = review.command_line(self.reason.value, notify=self.notifies, accept_drift=self.accepts_drift)
         shown = phrase("the same: {}", safe(line, 1000)) if line else phrase("")
         self.query_one("#review-command", Static).update(shown)

@@ -77,5 +77,6 @@ class ReviewHead(Static):
         time = left(plan.soonest, self.app.clock())
         if time is None:
             return None
-        said = phrase("{} {} {}", self.app.glyphs["warning"], words(plan.verb).soonest, time.words)
-        return said.stylize(f"bold {AMBER}") if time.close else said
+        verb = words(plan.verb)
+        said = phrase("{} {} {}", self.app.glyphs["warning"], verb.missed if time.past else verb.soonest, time.words)
+        return said.stylize(f"bold {AMBER}") if time.close or time.past else said

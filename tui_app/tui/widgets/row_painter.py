@@ -87,7 +87,7 @@ class RowPainter:
         value = item.id if column.kind == "id" else item.fields.get(column.field)
         if column.kind == "deadline" and (time := left(value, self._clock())) is not None:
             # What cannot be acted on any more is in no hurry, however close.
-            hurried = time.close and item.verdict.cancellable
+            hurried = (time.close or time.past) and item.verdict.cancellable
             return fitted(time.words, width, self._glyphs), "close" if hurried else None
         text = shown(value, column.kind)
         return fitted(text, width, self._glyphs, right=column.kind == "number"), None

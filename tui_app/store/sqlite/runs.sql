@@ -1,0 +1,9 @@
+-- name: undo
+-- A window counts until a later run has brought its item back.
+SELECT count(*), min(c.undo_until), max(c.undo_until)
+FROM run_item AS c
+WHERE c.run = :run AND c.undo_until IS NOT NULL
+  AND NOT EXISTS (
+      SELECT 1 FROM run_item AS b
+      WHERE b.system = c.system AND b.item = c.item AND b.state = 'reinstated' AND b.run > c.run
+  );
