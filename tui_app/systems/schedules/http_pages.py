@@ -113,11 +113,12 @@ class _Walk:
             raise Unavailable("the service does not list schedules by the moment at which they go out", hint="")
         self.rows.update((row.id, row) for row in listed.rows)
         moved = bool(due) and self._beyond(due[-1])
-        if listed.more and not moved:
+        told = min(listed.total, self.ask.page * self.ask.limit)
+        if listed.more and not moved and told < listed.total:
             self.ask = replace(self.ask, page=self.ask.page + 1)
-        elif self.ask.page > 1 and self._met() < min(listed.total, self.ask.page * self.ask.limit):
+        elif self.ask.page > 1 and self._met() < told:
             self._again()
-        elif listed.more:
+        elif listed.more and moved:
             self._passes = 1
             if self.ask.descending:
                 self.ask = replace(self.ask, page=1, end=through(due[-1]))
