@@ -313,6 +313,21 @@ async def test_what_was_sent_before_a_crash_is_known_by_its_token(serve):
     assert [item for item, _ in posts.effects[effects:]] == [waiting]
 
 
+async def test_what_our_cancellation_was_undone_of_is_not_cancelled_again(serve):
+    """Somebody set it back by hand: its audit has our cancellation, and a second one would be one too many."""
+    service = await serve()
+    system = service.open()
+    item_id = service.posts.add()
+    chunk = await orders(system, [item_id])
+    await system.execute(chunk, errand())
+    service.posts.change(item_id, status="pending")
+    [answer] = await system.reconcile(chunk, errand())
+    assert (answer.state, answer.ours) == (ItemState.CANCELLED, True)
+    assert len(service.posts.effects) == 1
+    [found] = await system.verify(chunk, errand())
+    assert found.verified is Verified.CONTRADICTED
+
+
 async def test_a_token_proves_its_run_and_nothing_else():
     reason = signed(errand())
     assert reason.endswith(TOKEN)
@@ -443,6 +458,20 @@ async def test_a_list_in_another_order_is_not_walked(serve, monkeypatch):
     with pytest.raises(Unavailable) as refused:
         await service.open().page(PageQuery(WAITING, RUN_AT, 100))
     assert "by the moment" in refused.value.message
+
+
+async def test_what_came_into_the_queue_since_the_page_is_still_in_the_selection(either):
+    ids = fill(either.posts, 4)
+    system = either.open()
+    as_of = (await system.page(PageQuery(WAITING, RUN_AT))).as_of
+    either.posts.change(ids[0], status="queued")
+    either.posts.change(ids[2], run_at=told(either.posts.clock.moment + timedelta(days=1)))
+    new = either.posts.add(status="queued", created_at=told(either.posts.clock.now()))
+    either.posts.change(new)
+    for sort in (RUN_AT, Sort("id")):
+        page = await system.page(PageQuery(WAITING, sort, as_of=as_of))
+        assert {item.id for item in page.items} == {ids[0], ids[1], ids[3]}
+    assert (await system.count(WAITING, as_of=as_of)).value == 3
 
 
 async def test_a_place_whose_row_is_gone_still_has_two_sides(either):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -28,7 +27,7 @@ from tui_app.systems.schedules.http_rules import (
     seen_of,
     verified,
 )
-from tui_app.systems.schedules.http_wire import Denied, Wire
+from tui_app.systems.schedules.http_wire import Denied, Wire, each
 from tui_app.systems.schedules.http_write import Sender
 
 BULK_CHUNK = 100
@@ -112,7 +111,7 @@ class HttpSchedules:
         """
         _only_cancel(verb)
         once = list(dict.fromkeys(ids))
-        seen = dict(zip(once, await asyncio.gather(*(self._seen(item_id) for item_id in once)), strict=True))
+        seen = dict(zip(once, await each(once, self._seen), strict=True))
         return [seen[item_id] for item_id in ids]
 
     async def _seen(self, item_id: str) -> Seen:
@@ -162,7 +161,7 @@ class HttpSchedules:
             audit = None if row is None else await self._wire.audit(order.id)
             return verified(order, errand.run_id, row, audit, dialect)
 
-        return list(await asyncio.gather(*(one(order) for order in orders)))
+        return await each(orders, one)
 
     async def close(self) -> None:
         self._pages.forget()

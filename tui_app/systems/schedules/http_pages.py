@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tui_app.database.where import Clause, both
@@ -26,6 +26,7 @@ from tui_app.systems.schedules.bodies import Row
 from tui_app.systems.schedules.dialects import Ask, Dialect, through
 from tui_app.systems.schedules.http_rules import item_of
 from tui_app.systems.schedules.http_table import Table, beyond_place, matching
+from tui_app.systems.schedules.http_walk import Walk
 from tui_app.systems.schedules.http_wire import Wire
 from tui_app.systems.schedules.words import OPEN
 
@@ -34,9 +35,6 @@ MOST = 5_000
 
 KEPT = timedelta(seconds=5)
 """How long a window serves those who go on from a row of it; whoever begins anew gets a new one."""
-
-PASSES = 3
-"""How often schedules of one moment are read where the service gives them in another order each time."""
 
 RUN_AT = "run_at"
 
@@ -81,74 +79,6 @@ def _is_status(term: Term, dialect: Dialect) -> bool:
     )
 
 
-@dataclass
-class _Walk:
-    """One list, walked from its first moment to its last, or the other way; ``rows`` are those that were met."""
-
-    wire: Wire
-    ask: Ask
-    rows: dict[str, Row] = field(default_factory=dict)
-    done: bool = False
-    _passes: int = 1
-
-    @property
-    def frontier(self) -> str | None:
-        """How far it has come: of those at this moment, and beyond it, some may not have been met."""
-        return self.ask.end if self.ask.descending else self.ask.start
-
-    def met_all(self, row: Row) -> bool:
-        """Whether every schedule up to this one was met."""
-        at = self.frontier
-        return self.done or (at is not None and (through(row.run_at) > at if self.ask.descending else row.run_at < at))
-
-    async def step(self) -> None:
-        """Read on.
-
-        Raises:
-            Unavailable: nothing was learned, or it is no list that can be walked.
-        """
-        listed = await self.wire.listed(self.ask)
-        due = [row.run_at for row in listed.rows]
-        if due != sorted(due, reverse=self.ask.descending):
-            raise Unavailable("the service does not list schedules by the moment at which they go out", hint="")
-        self.rows.update((row.id, row) for row in listed.rows)
-        moved = bool(due) and self._beyond(due[-1])
-        told = min(listed.total, self.ask.page * self.ask.limit)
-        if listed.more and not moved and told < listed.total:
-            self.ask = replace(self.ask, page=self.ask.page + 1)
-        elif self.ask.page > 1 and self._met() < told:
-            self._again()
-        elif listed.more and moved:
-            self._passes = 1
-            if self.ask.descending:
-                self.ask = replace(self.ask, page=1, end=through(due[-1]))
-            else:
-                self.ask = replace(self.ask, page=1, start=due[-1])
-        else:
-            self.done = True
-
-    def _beyond(self, moment: str) -> bool:
-        at = self.frontier
-        return at is None or (through(moment) < at if self.ask.descending else moment > at)
-
-    def _met(self) -> int:
-        """How many were met from the frontier on."""
-        at = self.frontier
-        return sum(
-            at is None or (row.run_at <= at if self.ask.descending else row.run_at >= at) for row in self.rows.values()
-        )
-
-    def _again(self) -> None:
-        """Some of one moment were told twice, and so others not at all: they are in no order, and are read again."""
-        self._passes += 1
-        if self._passes > PASSES:
-            raise Unavailable(
-                "the service lists schedules of one moment in another order each time, and some may be missing",
-                hint="Narrow the list, or try again.",
-            )
-        self.ask = replace(self.ask, page=1)
-
-
 @dataclass(frozen=True, slots=True)
 class _Window:
     """All rows of some lists, as they were at a moment."""
@@ -184,7 +114,8 @@ class Pages:
         now = self._clock.now()
         items = tuple(item_of(row, now) for row in rows)
         before, after = (ahead, behind) if query.backward else (behind, ahead)
-        return Page(items, before, after, moments.stamp(self._wire.date or now))
+        # A service tells its time in whole seconds: what changed in this one was seen, or may as well have been.
+        return Page(items, before, after, through(moments.stamp(self._wire.date or now)))
 
     async def count(self, wanted: Filter, as_of: str | None, before: tuple[Sort, Cursor] | None) -> Count:
         """See the Protocol: exact where the service can count it, or the rows are few enough to be read."""
@@ -202,7 +133,7 @@ class Pages:
 
     async def soonest(self, ids: Sequence[str], most: int) -> list[Row]:
         """What waits, in the order in which it goes out: until these ids are met, by ``most`` requests a status."""
-        walks, wanted = [_Walk(self._wire, Ask(status)) for status in OPEN], set(ids)
+        walks, wanted = [Walk(self._wire, Ask(status)) for status in OPEN], set(ids)
         for _ in range(most):
             if all(walk.done for walk in walks) or not wanted.difference(*(walk.rows for walk in walks)):
                 break
@@ -229,7 +160,7 @@ class Pages:
                 f"the service has {total:,} schedules to look through, and over HTTP {MOST:,} are the most",
                 hint="Narrow by status and run_at, or keep to status and run_at alone in the order of run_at.",
             )
-        read_at, walks = self._clock.now(), [_Walk(self._wire, ask) for ask in asks]
+        read_at, walks = self._clock.now(), [Walk(self._wire, ask) for ask in asks]
         while waiting := [walk for walk in walks if not walk.done]:
             if sum(len(walk.rows) for walk in walks) > 2 * MOST:
                 raise Unavailable("the service's list grows faster than it can be read", hint="Narrow it.")
@@ -241,7 +172,7 @@ class Pages:
     async def _stream(
         self, query: PageQuery, clause: Clause, asks: Sequence[Ask], *, descending: bool
     ) -> tuple[list[Row], bool, bool]:
-        walks = [_Walk(self._wire, _from(ask, query.cursor, descending=descending)) for ask in asks]
+        walks = [Walk(self._wire, _from(ask, query.cursor, descending=descending)) for ask in asks]
         await asyncio.gather(*(walk.step() for walk in walks))
         while True:
             table = Table(row for row in _newest(walks) if all(walk.met_all(row) for walk in walks))
@@ -259,7 +190,7 @@ class Pages:
         return rows, ahead, behind
 
     async def _any_behind(
-        self, asks: Sequence[Ask], cursor: Cursor, walks: Sequence[_Walk], *, descending: bool
+        self, asks: Sequence[Ask], cursor: Cursor, walks: Sequence[Walk], *, descending: bool
     ) -> bool:
         """Whether schedules stand on the other side of a place that is no row any more."""
         at = str(cursor.value)
@@ -274,7 +205,7 @@ class Pages:
         return False
 
 
-def _newest(walks: Sequence[_Walk]) -> list[Row]:
+def _newest(walks: Sequence[Walk]) -> list[Row]:
     """Each row once: one that came from pending to queued while both were read was met in both."""
     rows: dict[str, Row] = {}
     for walk in walks:

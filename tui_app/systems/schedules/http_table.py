@@ -12,7 +12,7 @@ from tui_app.domain.filters import Filter
 from tui_app.domain.items import PAGE_LIMIT, Cursor, PageQuery, Sort
 from tui_app.systems.schedules.bodies import Row
 from tui_app.systems.schedules.http_rules import HTTP_DESCRIPTION
-from tui_app.systems.schedules.words import KINDS
+from tui_app.systems.schedules.words import KINDS, QUEUED
 
 FIELDS: Mapping[str, Field] = MappingProxyType(
     {name: Field(name, KINDS[name], nullable=name == "reason") for name in sorted(HTTP_DESCRIPTION.filterable)}
@@ -21,16 +21,21 @@ SEARCHED = ("id", "channel", "content")
 """The fields that free text looks into."""
 
 _COLUMNS = tuple(FIELDS)
+_UNCHANGED = "(updated IS NULL OR updated <= ? OR (status = ? AND created <= ?))"
 
 
 def matching(wanted: Filter, as_of: str | None) -> Clause:
     """The rows of a filter, without those that changed after ``as_of``.
 
+    What came into the queue since then is the most urgent of all, and is left out only where it is new.
+
     Raises:
         MalformedFilter: a field or a value that schedules cannot be filtered by.
     """
-    unchanged = Clause("") if as_of is None else Clause("(updated IS NULL OR updated <= ?)", (as_of,))
-    return both(where(wanted, FIELDS, SEARCHED, SQLITE), unchanged)
+    return both(
+        where(wanted, FIELDS, SEARCHED, SQLITE),
+        Clause("") if as_of is None else Clause(_UNCHANGED, (as_of, QUEUED, as_of)),
+    )
 
 
 def _order(sort: Sort) -> str:

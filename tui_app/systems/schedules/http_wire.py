@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -15,10 +15,19 @@ from tui_app.systems.schedules.bodies import Entry, Row, Told
 from tui_app.systems.schedules.dialects import Ask, Dialect, Listed
 from tui_app.systems.schedules.words import CANCELLED
 
+G = TypeVar("G")
 T = TypeVar("T")
 
 ALL = ("api", "v1", "schedules")
 GONE = (404, 405)
+
+
+async def each(given: Sequence[G], work: Callable[[G], Awaitable[T]]) -> list[T]:
+    """All at once, each to its end; then what went wrong first is raised."""
+    tasks = [asyncio.ensure_future(work(one)) for one in given]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    # What was returned may be an error as well: only a task knows which of them was raised.
+    return [task.result() for task in tasks]
 
 
 class Denied(Exception):
@@ -162,21 +171,19 @@ class Wire:
         try:
             return self._noted(await self._http.read(*parts, query=query))
         except Unavailable as error:
-            raise self._named(error) from error
+            error.hint = self._whom(error.hint)
+            raise
 
     async def _write(self, *parts: str, body: dict[str, Any]) -> Response:
         try:
             return self._noted(await self._http.write(*ALL, *parts, json=body))
         except Unavailable as error:
-            raise self._named(error) from error
+            error.hint = self._whom(error.hint)
+            raise
 
     def _noted(self, answer: Response) -> Response:
         self.date = answer.date
         return answer
-
-    def _named(self, error: Unavailable) -> Unavailable:
-        error.hint = self._whom(error.hint)
-        return error
 
     def _whom(self, hint: str) -> str:
         return hint if self.contact is None else f"{hint} Ask {self.contact}.".lstrip()

@@ -7,9 +7,8 @@ reasons. A write without an answer is read back; what is still to go out is sent
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from tui_app.domain.errors import NotSignedIn, OutcomeUnknown, Unavailable
 from tui_app.domain.ports import Clock, Reply
@@ -18,13 +17,11 @@ from tui_app.domain.run import Answer, Errand, ItemState, Order
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.http import CONCURRENCY
 from tui_app.systems.schedules import dialects
-from tui_app.systems.schedules.answers import Found, cancelled, passed_over
+from tui_app.systems.schedules.answers import Cancel, Found, cancelled, passed_over
 from tui_app.systems.schedules.bodies import Row, Told, signed
 from tui_app.systems.schedules.http_rules import FORBIDDEN, cancels_of, is_open, refused, stands, version
-from tui_app.systems.schedules.http_wire import Denied, Wire
+from tui_app.systems.schedules.http_wire import Denied, Wire, each
 from tui_app.systems.schedules.words import SUCCESS
-
-A = TypeVar("A")
 
 _LOOKED_AT = (dialects.ALREADY_CANCELLED, dialects.CANNOT)
 """Refusals behind which more than one thing may stand: the schedule is read to tell which."""
@@ -63,7 +60,8 @@ class Sender:
             )
             return [replace(long, before=order.seen.status) for order in orders]
         once = {order.id: order for order in sorted(orders, key=lambda order: order.seen.due or "~")}
-        self._answered.clear()
+        for order in orders:
+            self._answered.pop(order.key, None)
         replies = await self._send(list(once.values()), reason, errand)
         return [replies[order.id] for order in orders]
 
@@ -75,12 +73,12 @@ class Sender:
             sent = await self._one_by_one(orders, reason, errand)
         unknown = [order for order in orders if sent[order.id] is None]
         for order, settled in zip(
-            unknown, await _each(unknown, lambda order: self._settled(order, errand)), strict=True
+            unknown, await each(unknown, lambda order: self._settled(order, errand)), strict=True
         ):
             sent[order.id] = settled
         replies = {item_id: reply for item_id, reply in sent.items() if reply is not None}
         if len(replies) < len(sent):
-            self._answered = {order.key: one for order in orders if isinstance(one := sent[order.id], Answer)}
+            self._answered |= {order.key: one for order in orders if isinstance(one := sent[order.id], Answer)}
             raise OutcomeUnknown(f"{len(sent) - len(replies)} cancellations got no answer, and could not be looked at")
         return replies
 
@@ -105,7 +103,7 @@ class Sender:
             except OutcomeUnknown:
                 return None
 
-        answers = await _each(failed, why)
+        answers = await each(failed, why)
         return replies | dict(zip((order.id for order in failed), answers, strict=True))
 
     async def _one_by_one(self, orders: Sequence[Order], reason: str, errand: Errand) -> dict[str, Reply | None]:
@@ -123,7 +121,7 @@ class Sender:
                     gate.closed = error
                     return _unsent(error)
 
-        replies = await _each(orders, send)
+        replies = await each(orders, send)
         if isinstance(gate.closed, NotSignedIn) and all(isinstance(reply, Unavailable) for reply in replies):
             raise gate.closed
         return dict(zip((order.id for order in orders), replies, strict=True))
@@ -154,7 +152,7 @@ class Sender:
         try:
             row = await self._wire.row(order.id)
             if row is None or not is_open(row.status):
-                return await self._stands(order, row, errand)
+                return stands(order, row, await self._cancels(order, row, errand), self._clock.now())
         except Denied:
             if told.code == dialects.ALREADY_CANCELLED:
                 said = f"{told.sentence}; by whom is not for us to see"
@@ -170,18 +168,17 @@ class Sender:
         Raises:
             NotSignedIn: they cannot be read.
         """
-        kept, self._answered = self._answered, {}
         once = {order.id: order for order in sorted(orders, key=lambda order: order.seen.due or "~")}
 
         async def settle(order: Order) -> Reply:
-            if order.key in kept:
-                return kept[order.key]
+            if order.key in self._answered:
+                return self._answered.pop(order.key)
             try:
                 return await self._settle(order, errand)
             except Unavailable as error:
                 return error
 
-        replies = dict(zip(once, await _each(list(once.values()), settle), strict=True))
+        replies = dict(zip(once, await each(list(once.values()), settle), strict=True))
         return [replies[order.id] for order in orders]
 
     async def _settled(self, order: Order, errand: Errand) -> Answer | None:
@@ -204,8 +201,9 @@ class Sender:
                 return Answer(
                     ItemState.UNKNOWN, VerdictCode.FORBIDDEN.value, FORBIDDEN.reason, before=order.seen.status
                 )
-            if row is None or not is_open(row.status):
-                return await self._stands(order, row, errand)
+            cancels = await self._cancels(order, row, errand)
+            if row is None or not is_open(row.status) or any(one.key == order.key for one in cancels):
+                return stands(order, row, cancels, self._clock.now())
             if version(row) != order.seen.version:
                 said = (
                     f"it was sent without an answer, is {row.status} still, and has changed since: it is not sent again"
@@ -218,21 +216,13 @@ class Sender:
                     continue
         raise Unavailable("it was sent again without an answer, and is as it was", hint="")
 
-    async def _stands(self, order: Order, row: Row | None, errand: Errand) -> Answer:
-        dialect = await self._wire.dialect()
-        audit = None if row is None else await self._wire.audit(order.id)
-        cancels = [] if row is None else cancels_of(order, errand.run_id, row, audit, dialect)
-        return stands(order, row, cancels, self._clock.now())
+    async def _cancels(self, order: Order, row: Row | None, errand: Errand) -> list[Cancel]:
+        if row is None:
+            return []
+        audit = await self._wire.audit(order.id)
+        return cancels_of(order, errand.run_id, row, audit, await self._wire.dialect())
 
 
 def _unsent(error: Unavailable | NotSignedIn) -> Unavailable:
     """Why an order was not sent, in the place of its answer; what is behind it comes up again with the next read."""
     return error if isinstance(error, Unavailable) else Unavailable(error.message, hint=error.hint)
-
-
-async def _each(orders: Sequence[Order], work: Callable[[Order], Awaitable[A]]) -> list[A]:
-    """All at once, each to its end; then what went wrong first is raised."""
-    tasks = [asyncio.ensure_future(work(order)) for order in orders]
-    await asyncio.gather(*tasks, return_exceptions=True)
-    # What was returned may be an error as well: only a task knows which of them was raised.
-    return [task.result() for task in tasks]
