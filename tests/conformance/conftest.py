@@ -21,10 +21,21 @@ async def _postgres(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
             yield bench
 
 
+@asynccontextmanager
+async def _postgres_schedules(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    from support.postgres_schedules_bench import postgres_schedules_bench  # here, since it needs the driver
+    from support.schedule_service import schedule_database
+
+    with schedule_database(request.getfixturevalue("postgres_url"), durable=False) as url:
+        async with postgres_schedules_bench(url) as bench:
+            yield bench
+
+
 BENCHES: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Bench]]] = {
     "commands-embedded": lambda request: embedded_bench(request.getfixturevalue("tmp_path")),
     "commands-postgres": _postgres,
     "cases-embedded": lambda request: cases_bench(request.getfixturevalue("tmp_path")),
+    "schedules-postgres": _postgres_schedules,
     "schedules-embedded": lambda request: schedules_bench(request.getfixturevalue("tmp_path")),
 }
 

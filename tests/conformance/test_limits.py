@@ -12,7 +12,9 @@ from tui_app.domain.run import Answer, ItemState
 
 MINUTE = Rate(2, timedelta(minutes=1))
 
-pytestmark = pytest.mark.parametrize("bench", ["cases-embedded", "schedules-embedded"], indirect=True)
+pytestmark = pytest.mark.parametrize(
+    "bench", ["cases-embedded", "schedules-embedded", "schedules-postgres"], indirect=True
+)
 
 
 @pytest.fixture

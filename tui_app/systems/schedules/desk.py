@@ -15,7 +15,7 @@ from tui_app.domain import moments
 from tui_app.domain.ports import Clock
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.embedded_read import SQL, ascii_json
-from tui_app.systems.schedules.embedded_write import Behalf, Target, cancel_guarded, entry, whole
+from tui_app.systems.schedules.embedded_write import cancel_guarded, entry, whole
 from tui_app.systems.schedules.requests import (
     PAGE_LIMIT,
     Listing,
@@ -27,6 +27,7 @@ from tui_app.systems.schedules.requests import (
     uuid,
     uuids,
 )
+from tui_app.systems.schedules.targets import Behalf, Target
 from tui_app.systems.schedules.words import LONGEST_CONTENT
 
 
@@ -133,7 +134,7 @@ class Desk:
         if item_id not in rows:
             return rules.UNKNOWN_SCHEDULE
         now = moments.stamp(self._clock.now())
-        refusal = None if _allowed(actor, rows[item_id]) else rules.ACCESS_DENIED
+        refusal = None if may_cancel(actor, rows[item_id]) else rules.ACCESS_DENIED
         if refusal is None:
             target, behalf = Target(item_id), Behalf(actor.name, why)
             if cancel_guarded(connection, [target], rows, behalf, now):
@@ -146,7 +147,7 @@ class Desk:
         self, connection: sqlite3.Connection, actor: Actor, ids: Sequence[str], why: str | None
     ) -> dict[str, rules.Refusal]:
         rows, behalf, now = whole(connection, ids), Behalf(actor.name, why), moments.stamp(self._clock.now())
-        allowed = {item_id for item_id, row in rows.items() if _allowed(actor, row)}
+        allowed = {item_id for item_id, row in rows.items() if may_cancel(actor, row)}
         targets = [Target(item_id) for item_id in ids if item_id in allowed]
         changed = cancel_guarded(connection, targets, rows, behalf, now)
         refused = {
@@ -170,7 +171,7 @@ def _record_refused(
     )
 
 
-def _allowed(actor: Actor, row: shapes.Row) -> bool:
+def may_cancel(actor: Actor, row: shapes.Row) -> bool:
     """Whether this post is theirs, or they may cancel for it or for all."""
     every, one = rules.PERMISSION, f"{rules.PERMISSION}:{row['post_id']}"
     return row["owner_id"] == actor.name or actor.may(every) or actor.may(one)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,24 +15,7 @@ from tui_app.domain.run import Answer, Errand, Order
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.answers import cancelled, passed_over
 from tui_app.systems.schedules.embedded_read import SQL, ascii_json, found
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One schedule to cancel. Without a version its status alone is the guard; without a key it is not ours."""
-
-    id: str
-    version: int | None = None
-    key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Behalf:
-    """On whose behalf, and why; ``run_id`` is null where a native route was called."""
-
-    principal: str
-    reason: str | None
-    run_id: str | None = None
+from tui_app.systems.schedules.targets import Behalf, Target, revision
 
 
 def whole(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, sqlite3.Row]:
@@ -87,18 +69,13 @@ def entry(
     return {"id": item_id, "event": event, "at": at, "principal": principal, "details": json.dumps(details)}
 
 
-def _revision(version: str) -> int:
-    # A version of another system's making matches no row.
-    return int(version) if version.isascii() and version.isdecimal() and len(version) < 19 else -1
-
-
 def cancel(connection: sqlite3.Connection, orders: Sequence[Order], errand: Errand, now: datetime) -> list[Answer]:
     """Cancel a chunk inside the caller's transaction."""
     first: dict[str, Order] = {}
     for order in orders:
         first.setdefault(order.id, order)
     originals = whole(connection, first)
-    targets = [Target(order.id, _revision(order.seen.version), order.key) for order in first.values()]
+    targets = [Target(order.id, revision(order.seen.version), order.key) for order in first.values()]
     behalf = Behalf(errand.operator, errand.reason, errand.run_id)
     changed = cancel_guarded(connection, targets, originals, behalf, moments.stamp(now))
     # An id that is given twice has one effect; the second order finds what the first one did.

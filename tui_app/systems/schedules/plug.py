@@ -34,14 +34,22 @@ class SchedulesSettings:
         Address,
         Setting(
             values.address("sqlite", "postgresql", "https", "http"),
-            "`sqlite:` is embedded; else the URL of the API, or `postgresql://` with `amqp` to serve them",
+            "`sqlite:` is embedded, `postgresql://` the service's own database; else the URL of the API",
             '"https://posts.example.com"',
         ),
     ] = EMBEDDED
     amqp: Annotated[
         Address | None,
-        Setting(values.address("amqp", "amqps"), "the broker, with a `postgresql://` url", '"amqp://broker/"'),
+        Setting(
+            values.address("amqp", "amqps"),
+            "the broker of `quash scanner` and `quash publisher`, with a `postgresql://` url",
+            '"amqps://quash@mq.example.com/"',
+        ),
     ] = None
+    queue: Annotated[
+        str,
+        Setting(values.text, "the queue in that broker", '"post_publish"'),
+    ] = "post_publish"
     dialect: Annotated[
         str,
         Setting(values.one_of("auto", "seed", "luxaris"), "`seed` or `luxaris`; `auto` finds out", '"seed"'),
@@ -61,6 +69,12 @@ class SchedulesSettings:
 
 
 def _open(settings: SchedulesSettings, rooms: Rooms) -> System:
+    if settings.url.scheme == "postgresql":
+        try:
+            from tui_app.systems.schedules.postgres import PostgresSchedules
+        except ImportError as error:
+            raise _without("schedules in PostgreSQL", "postgres", error) from error
+        return PostgresSchedules(settings.url.reveal(), server_rate=settings.server_rate)
     if settings.url.scheme != "sqlite":
         raise UsageProblem(
             f"this version has nothing for schedules at {settings.url}", hint="Leave `url` out: they are embedded then."
@@ -70,6 +84,10 @@ def _open(settings: SchedulesSettings, rooms: Rooms) -> System:
     return EmbeddedSchedules(rooms.system("schedules"), server_rate=settings.server_rate)
 
 
+def _without(what: str, extra: str, error: ImportError) -> UsageProblem:
+    return UsageProblem(f"{what} need the package {error.name}", hint=f"Install quash with its extra: quash[{extra}].")
+
+
 def _seed(path: Path, rows: int) -> None:
     from tui_app.systems.schedules import demo
 
@@ -77,6 +95,8 @@ def _seed(path: Path, rows: int) -> None:
 
 
 def _hands(settings: SchedulesSettings, rooms: Rooms) -> Hands:
+    if settings.url.scheme == "postgresql":
+        return _hands_of_service(settings)
     if settings.url.scheme != "sqlite":
         raise UsageProblem(
             f"the schedules at {settings.url} are queued and published where they are",
@@ -85,6 +105,20 @@ def _hands(settings: SchedulesSettings, rooms: Rooms) -> Hands:
     from tui_app.systems.schedules.at_work import EmbeddedHands
 
     return EmbeddedHands(rooms.system("schedules"))
+
+
+def _hands_of_service(settings: SchedulesSettings) -> Hands:
+    if settings.amqp is None:
+        raise UsageProblem(
+            "the profile names no `amqp` for its schedules: without a broker nothing is queued and published",
+            hint='Add amqp = "amqp://…" beside their url; looking and cancelling need none.',
+        )
+    try:
+        from tui_app.systems.schedules.postgres_at_work import ServiceHands
+    except ImportError as error:
+        extra = "amqp" if error.name in ("aio_pika", "aiormq", "pamqp") else "postgres"
+        raise _without("a scanner and a publisher on a broker", extra, error) from error
+    return ServiceHands(settings.url.reveal(), settings.amqp, queue=settings.queue, ca_file=settings.ca_file)
 
 
 PLUG = Plug(SchedulesSettings, _open, _seed, _hands)

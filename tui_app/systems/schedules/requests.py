@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tui_app.database.where import Clause, both
+from tui_app.database.where import SQLITE, Clause, Dialect, both
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedId, Refused
 from tui_app.systems.schedules import rules
@@ -119,7 +119,7 @@ def _moment(name: str, value: str) -> str:
         raise InvalidRequest(f"{name} must be a date or time in ISO 8601") from error
 
 
-def conditions(asked: Listing) -> Clause:
+def conditions(asked: Listing, dialect: Dialect = SQLITE) -> Clause:
     """What a list is narrowed to.
 
     Raises:
@@ -129,14 +129,14 @@ def conditions(asked: Listing) -> Clause:
     if asked.status is not None:
         if asked.status not in STATUSES:
             raise InvalidRequest(f"status must be one of {', '.join(STATUSES)}")
-        found.append(Clause("s.status = ?", (asked.status,)))
+        found.append(Clause(f"s.status = {dialect.mark}", (asked.status,)))
     for name in ("post_id", "channel_connection_id"):
         value = getattr(asked, name)
         if value is not None:
-            found.append(Clause(f"s.{name} = ?", (uuid(name, value),)))
+            found.append(Clause(f"s.{name} = {dialect.mark}", (uuid(name, value),)))
     for name, value, sign in (("from_date", asked.from_date, ">="), ("to_date", asked.to_date, "<=")):
         if value is not None:
-            found.append(Clause(f"s.run_at {sign} ?", (_moment(name, value),)))
+            found.append(Clause(f"s.run_at {sign} {dialect.moment}", (_moment(name, value),)))
     return both(*found)
 
 

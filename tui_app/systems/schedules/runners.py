@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from tui_app.domain.errors import Unavailable
+from tui_app.domain.errors import OutcomeUnknown, Unavailable
 
 log = logging.getLogger("quash.runner")
 
@@ -147,7 +147,7 @@ class Publisher:
         """Deal with one message; none where there is nothing.
 
         Raises:
-            Unavailable: the store or the queue cannot be used; the message comes again.
+            Unavailable, OutcomeUnknown: the store or the queue cannot be used; the message comes again.
         """
         delivery = await self.queue.receive()
         if delivery is None:
@@ -188,7 +188,7 @@ async def scan(
     """Queue what is due until ``stop`` is set, or with ``once`` until nothing is due; how many were queued.
 
     Raises:
-        Unavailable: with ``once``; without, it is logged and tried again.
+        Unavailable, OutcomeUnknown: with ``once``; without, it is logged and tried again.
     """
     moved = 0
 
@@ -208,7 +208,7 @@ async def publish(
     """Publish what is queued until ``stop`` is set, or with ``once`` until the queue is empty; what became of it.
 
     Raises:
-        Unavailable: with ``once``; without, it is logged and tried again.
+        Unavailable, OutcomeUnknown: with ``once``; without, it is logged and tried again.
     """
     done = Published()
 
@@ -243,7 +243,7 @@ async def _work(step: Callable[[], Awaitable[bool]], *, stop: asyncio.Event, onc
     while not stop.is_set():
         try:
             more = await step()
-        except Unavailable as error:
+        except (Unavailable, OutcomeUnknown) as error:
             if once:
                 raise
             log.warning("%s; tried again in %g s", error, interval)

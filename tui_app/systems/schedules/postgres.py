@@ -1,0 +1,154 @@
+"""Schedules in a PostgreSQL database that is ours: the post scheduler for several hosts, with its queue in a broker.
+
+Cancelling needs the database alone. The guarded write decides, and a message of a cancelled schedule is passed over by
+the publisher that comes to it, so whoever only looks and cancels needs no access to the broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from tui_app.config.values import Rate
+from tui_app.database.postgres import PATIENCE, Patience, Postgres
+from tui_app.domain.describe import Description, Verb
+from tui_app.domain.errors import Conflict, NotAllowed
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
+from tui_app.domain.ports import Preview, Reply, TrailEntry
+from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification
+from tui_app.domain.verdict import VerdictCode
+from tui_app.systems.schedules import postgres_read as read
+from tui_app.systems.schedules import rules
+from tui_app.systems.schedules.answers import verification
+from tui_app.systems.schedules.postgres_desk import PostgresDesk
+from tui_app.systems.schedules.postgres_rows import Connection, ScheduleDatabase, matching
+from tui_app.systems.schedules.postgres_write import cancel, over_limit
+from tui_app.systems.schedules.words import DESCRIPTION
+
+CHUNK_SIZE = 500
+"""Some tens of milliseconds under lock, and large enough for one commit not to matter."""
+
+COUNT_SECONDS = 2.0
+"""How long rows are counted before the planner's estimate has to do."""
+
+MISSING = "What is called scheduler in this database is not what quash makes; check the profile's url."
+
+
+class PostgresSchedules:
+    """The schedules of one database, as a system. ``version`` and ``server_rate`` are as in the embedded one."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int = 4,
+        patience: Patience = PATIENCE,
+        count_seconds: float = COUNT_SECONDS,
+        server_rate: Rate | None = None,
+    ) -> None:
+        self.database = ScheduleDatabase(Postgres(url, missing=MISSING, size=size, patience=patience))
+        self._count_milliseconds = int(count_seconds * 1000)
+        self._server_rate = server_rate
+
+    @property
+    def description(self) -> Description:
+        return DESCRIPTION
+
+    @property
+    def chunk_size(self) -> int:
+        return CHUNK_SIZE
+
+    @cached_property
+    def desk(self) -> PostgresDesk:
+        """What the native routes call."""
+        return PostgresDesk(self.database)
+
+    def check_id(self, text: str) -> str:
+        return rules.check_schedule_id(text)
+
+    async def identity(self) -> str:
+        """The cluster's own number and the database's name: a restart or another address changes neither."""
+        return await self.database.read(read.identity)
+
+    async def page(self, query: PageQuery) -> Page:
+        check_sort(query.sort, self.description.sortable)
+        clause = matching(query.filter, query.as_of)
+        return await self.database.read(lambda connection: read.page(connection, query, clause))
+
+    async def count(
+        self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
+    ) -> Count:
+        if before is not None:
+            check_sort(before[0], self.description.sortable)
+        clause = matching(wanted, as_of, before)
+        return await self.database.read(lambda connection: read.count(connection, clause, self._count_milliseconds))
+
+    async def item(self, item_id: str) -> Item:
+        return await self.database.read(lambda connection: read.item(connection, item_id))
+
+    async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
+        """See the Protocol.
+
+        Raises:
+            Conflict: the verb is not to cancel.
+        """
+        _only_cancel(verb)
+        return await self.database.read(lambda connection: read.survey(connection, ids))
+
+    async def arrange(self, ids: Sequence[str]) -> list[str]:
+        """Soonest first: what goes out next is cancelled next."""
+        return await self.database.read(lambda connection: read.arrange(connection, ids))
+
+    async def preview(self, item_id: str) -> Preview:
+        return await self.database.read(lambda connection: read.preview(connection, item_id))
+
+    async def trail(self, item_id: str) -> list[TrailEntry]:
+        return await self.database.read(lambda connection: read.trail(connection, item_id))
+
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        """Cancel what is still as it was seen, in one transaction: there is no order among them to keep.
+
+        Raises:
+            Conflict: the errand is not a cancellation; a cancelled schedule cannot be brought back.
+            Unavailable: nothing was changed.
+            OutcomeUnknown: the connection was lost while the transaction was committing.
+        """
+        _only_cancel(errand.verb)
+
+        async def work(connection: Connection) -> Sequence[Reply]:
+            if self._server_rate is not None and orders:
+                limited = await over_limit(connection, errand.operator, self._server_rate)
+                if limited is not None:
+                    return [limited] * len(orders)
+            return await cancel(connection, orders, errand)
+
+        try:
+            return await self.database.write(work) if orders else []
+        except NotAllowed as error:
+            return [_forbidden(order, error) for order in orders]
+
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        """The same guarded write.
+
+        It waits for a lost transaction that is still committing, since that holds the rows; what it finds done under
+        our key was done by us.
+        """
+        return await self.execute(orders, errand)
+
+    async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
+        found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))
+        return [verification(order, found.get(order.id)) for order in orders]
+
+    async def close(self) -> None:
+        await self.database.close()
+
+
+def _forbidden(order: Order, error: NotAllowed) -> Answer:
+    status = order.seen.status
+    return Answer(ItemState.REFUSED, VerdictCode.FORBIDDEN.value, error.message, before=status, after=status)
+
+
+def _only_cancel(verb: Verb) -> None:
+    if verb is not Verb.CANCEL:
+        raise Conflict("a cancelled schedule cannot be brought back", hint="Schedule the post anew instead.")

@@ -1,0 +1,229 @@
+"""The queue of due posts in RabbitMQ: durable, with persistent messages, confirmed when sent, acknowledged when done.
+
+A connection is used until it fails, and then is made anew, in steps that grow while the broker stays away. What was
+delivered on the old one and not acknowledged comes again from the broker, so nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError
+from pamqp.common import FieldTable
+
+from tui_app.config.values import Address
+from tui_app.domain.errors import CannotConnect, MalformedId
+from tui_app.systems.schedules.rules import check_schedule_id
+from tui_app.systems.schedules.runners import Delivery
+
+log = logging.getLogger("quash.runner")
+# It tells of each lost connection with a traceback; with no handler installed that would land on the terminal.
+logging.getLogger("aiormq").addHandler(logging.NullHandler())
+logging.getLogger("aio_pika").addHandler(logging.NullHandler())
+
+QUEUE = "post_publish"
+LATER, REJECTED = ".later", ".rejected"
+"""What is put off waits in the one, and comes back to the queue; what is no message of ours is kept in the other."""
+
+PREFETCH = 16
+"""Messages that the broker hands to one consumer ahead: enough not to wait for it, few enough to share."""
+
+HEARTBEAT = 10
+"""Seconds between signs of life; a connection without any for about three of them is dead."""
+
+PATIENCE = 10.0
+"""Seconds for one exchange with the broker."""
+
+PUT_OFF = 30.0
+"""Seconds until a message comes again whose schedule is in somebody else's hands."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""Seconds between two attempts to connect, doubled from the one to the other."""
+
+
+class RabbitQueue:
+    """One queue of one broker, for one scanner or one publisher, which works on one message at a time."""
+
+    def __init__(
+        self,
+        url: Address,
+        *,
+        queue: str = QUEUE,
+        ca_file: str | None = None,
+        prefetch: int = PREFETCH,
+        patience: float = PATIENCE,
+        put_off: float = PUT_OFF,
+    ) -> None:
+        self._url, self._ca_file = url, ca_file
+        self._queue, self._prefetch = queue, prefetch
+        self._patience, self._put_off = patience, put_off
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._consuming = False
+        self._arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._held: dict[int, AbstractIncomingMessage] = {}
+        self._tokens = 0
+        self._not_before, self._pause = 0.0, 0.0
+
+    async def waiting(self) -> int:
+        """Messages that wait in the queue, and are in nobody's hands.
+
+        Raises:
+            CannotConnect: the broker is away.
+        """
+        async with self._speaking() as channel:
+            declared = await channel.declare_queue(self._queue, passive=True, timeout=self._patience)
+            return declared.declaration_result.message_count or 0
+
+    async def send(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Put messages into the queue; returns when the broker has confirmed that it keeps every one.
+
+        Raises:
+            CannotConnect: the broker is away; it may keep some of them.
+        """
+        async with self._speaking() as channel:
+            bodies = (json.dumps(message, separators=(",", ":")).encode() for message in messages)
+            await asyncio.gather(*(self._keep(channel, body, self._queue) for body in bodies))
+
+    async def receive(self) -> Delivery | None:
+        """The next message; none where nothing waits. One that was neither acknowledged nor put off is given again.
+
+        Raises:
+            CannotConnect: the broker is away.
+        """
+        while (message := await self._next()) is not None:
+            try:
+                schedule_id = _schedule_id(message.body)
+            except ValueError as error:
+                await self._set_aside(message, str(error))
+                continue
+            self._tokens += 1
+            self._held = {self._tokens: message}
+            return Delivery(schedule_id, self._tokens, 2 if message.redelivered else 1)
+        return None
+
+    async def acknowledge(self, delivery: Delivery) -> None:
+        """It is dealt with. Where the connection was lost meanwhile it comes again, and is passed over."""
+        message = self._held.pop(delivery.token, None)
+        if message is not None:
+            async with self._speaking():
+                await message.ack()
+
+    async def put_off(self, delivery: Delivery) -> None:
+        """Let it come again after a while; the broker waits, so that this consumer can go on with others."""
+        message = self._held.pop(delivery.token, None)
+        if message is not None:
+            async with self._speaking() as channel:
+                await self._keep(channel, message.body, self._queue + LATER, expiration=self._put_off)
+                await message.ack()
+
+    async def close(self) -> None:
+        """Give the connection back; what is not acknowledged comes again to whoever consumes."""
+        connection, self._connection, self._channel = self._connection, None, None
+        self._consuming, self._held, self._arrived = False, {}, asyncio.Queue()
+        if connection is not None:
+            # Whatever it says: a connection that cannot be closed is closed.
+            with suppress(AMQPError, OSError, TimeoutError, RuntimeError):
+                await asyncio.wait_for(connection.close(), self._patience)
+
+    async def _next(self) -> AbstractIncomingMessage | None:
+        async with self._speaking() as channel:
+            if self._held:
+                return self._held.popitem()[1]
+            await self._consume(channel)
+            with suppress(asyncio.QueueEmpty):
+                return self._arrived.get_nowait()
+            # Asking also tells whether the queue is there still: one that is deleted takes its consumers along.
+            declared = await channel.declare_queue(self._queue, passive=True, timeout=self._patience)
+            if not declared.declaration_result.message_count and self._arrived.empty():
+                return None
+            return await asyncio.wait_for(self._arrived.get(), self._patience)
+
+    async def _consume(self, channel: AbstractChannel) -> None:
+        if not self._consuming:
+            queue = await channel.get_queue(self._queue)
+            await queue.consume(self._arrived.put, timeout=self._patience)
+            self._consuming = True
+
+    async def _set_aside(self, message: AbstractIncomingMessage, why: str) -> None:
+        """What is no message of ours would come again for ever; it is kept for whoever wants to know who sent it."""
+        log.warning("a message in %s is set aside in %s: %s", self._queue, self._queue + REJECTED, why)
+        async with self._speaking() as channel:
+            await self._keep(channel, message.body, self._queue + REJECTED, headers={"x-quash-why": why})
+            await message.ack()
+
+    async def _keep(self, channel: AbstractChannel, body: bytes, queue: str, **more: Any) -> None:
+        persistent = aio_pika.DeliveryMode.PERSISTENT
+        message = aio_pika.Message(body, content_type="application/json", delivery_mode=persistent, **more)
+        await channel.default_exchange.publish(message, queue, mandatory=True, timeout=self._patience)
+
+    @asynccontextmanager
+    async def _speaking(self) -> AsyncIterator[AbstractChannel]:
+        """An open channel; whatever goes wrong on it ends the connection, and is said in our words."""
+        try:
+            yield await self._opened()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            await self.close()
+            if task is None or task.cancelling():
+                raise
+            # Whoever waits on a channel that is being closed is told so by a cancellation.
+            raise CannotConnect(f"the connection to {self._url} was closed") from None
+        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            await self.close()
+            raise CannotConnect(f"{self._url}: {str(error) or type(error).__name__}") from error
+
+    async def _opened(self) -> AbstractChannel:
+        connection, channel = self._connection, self._channel
+        if connection is not None and channel is not None and not connection.is_closed and not channel.is_closed:
+            return channel
+        await self.close()
+        now = asyncio.get_running_loop().time()
+        if now < self._not_before:
+            raise CannotConnect(f"{self._url} is away", hint=f"Tried again in {self._not_before - now:.0f} s.")
+        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
+        self._not_before = now + self._pause * random.uniform(0.5, 1)  # noqa: S311 - so that not all come at once
+        channel = await self._open()
+        self._not_before = self._pause = 0.0
+        return channel
+
+    async def _open(self) -> AbstractChannel:
+        tls = ssl.create_default_context(cafile=self._ca_file) if self._url.scheme == "amqps" else None
+        self._connection = await aio_pika.connect(
+            self._url.reveal(), timeout=self._patience, ssl_context=tls, heartbeat=HEARTBEAT
+        )
+        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        await channel.set_qos(prefetch_count=self._prefetch, timeout=self._patience)
+        back: FieldTable = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": self._queue}
+        for name, arguments in ((self._queue, None), (self._queue + REJECTED, None), (self._queue + LATER, back)):
+            await channel.declare_queue(name, durable=True, arguments=arguments, timeout=self._patience)
+        self._channel = channel
+        return channel
+
+
+def _schedule_id(body: bytes) -> str:
+    """Which schedule a message is about; the rest of it is read from the database, which is true.
+
+    Raises:
+        ValueError: it is no message of ours.
+    """
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("it is no JSON") from error
+    schedule_id = message.get("schedule_id") if isinstance(message, dict) else None
+    if not isinstance(schedule_id, str):
+        raise ValueError("it names no schedule")
+    try:
+        return check_schedule_id(schedule_id)
+    except MalformedId as error:
+        raise ValueError("its schedule_id is none") from error
