@@ -162,7 +162,7 @@ class CaseAuditLog(Native):
 
 
 class CaseCancellation(Native):
-    """A cancellation that was accepted; its times are estimates until it is complete."""
+    """A cancellation that was accepted; its times hold unless it is withdrawn."""
 
     case_id: str
     cancellation_id: str
