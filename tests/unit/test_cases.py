@@ -370,9 +370,7 @@ async def test_a_cancellation_takes_effect_when_it_is_due_whoever_looks_and_when
         assert back[case_id].code is (VerdictCode.WINDOW_CLOSED if late > 7_200 else None)
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"), [("hold", "active"), ("order", "in_progress"), ("alert", "open")]
-)
+@pytest.mark.parametrize(("kind", "status"), [("hold", "active"), ("order", "in_progress"), ("alert", "open")])
 async def test_what_comes_after_a_cancellation_was_due_is_too_late(bench, cases, kind, status):
     [case_id] = await bench.add([Given()])
     wanted = await orders(cases, [case_id])
