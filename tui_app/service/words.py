@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from tui_app.contract.ledger import LedgerLine
 from tui_app.contract.models import (
     ColumnModel,
     ImpactLine,
@@ -19,7 +20,6 @@ from tui_app.contract.models import (
 from tui_app.contract.work import (
     BlockedLine,
     DriftModel,
-    LedgerLine,
     OptionsModel,
     OutcomeLine,
     PauseModel,
@@ -176,6 +176,7 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], environment: str, ar
         phrase=expected_phrase(cancellable, environment) if cancellable else None,
         reason=plan.reason,
         selection=plan.head.selection,
+        undoes=plan.head.undoes,
         operator=plan.head.operator,
         host=plan.head.host,
         created_at=plan.head.created_at,
@@ -237,6 +238,7 @@ def run_model(run: RunRecord, *, at_work: bool) -> RunModel:
         attended=run.state in OVER or at_work,
         head=run.head,
         undo=None if run.undo is None else UndoModel(**asdict(run.undo)),
+        gates=dict(run.gates),
     )
 
 
