@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 LIMIT = 500
 """Characters of one text on a screen, unless a caller says otherwise."""
@@ -34,3 +36,10 @@ def visible(text: str, limit: int = LIMIT) -> str:
     """At most ``limit`` characters that a terminal only draws; what was cut off is marked with an ellipsis."""
     shown = _UNSAFE.sub(_escape, text[: limit + 1])
     return shown if len(shown) <= limit else shown[: max(limit - 1, 0)] + CUT
+
+
+def plain(value: Any) -> str:
+    """A value of somebody's JSON as it is written: a text without quotes, anything else as compact JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
