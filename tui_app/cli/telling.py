@@ -36,7 +36,7 @@ def plan_lines(plan: PlanModel, *, notify: bool = True, reason: str | None = Non
     for line in plan.blocked:
         yield f"  blocked: {line.count:,} {line.code}"
     yield from (f"  {line}" for line in urgent(plan))
-    for effect in plan.impact:
+    for effect in plan.summary or plan.impact:
         withheld = effect.notifies and not notify
         mark = "irreversible: " if effect.irreversible else "warning: " if effect.warning else ""
         yield f"  {'not done, with --no-notify: ' if withheld else mark}{effect.text}"
@@ -56,7 +56,7 @@ def urgent(plan: PlanModel) -> Iterator[str]:
 
 def withheld(plan: PlanModel) -> Iterator[str]:
     """What does not happen where nobody is to be told."""
-    for effect in plan.impact:
+    for effect in plan.summary or plan.impact:
         if effect.notifies:
             yield f"not done, with --no-notify: {effect.text}"
 
