@@ -68,7 +68,13 @@ def systems(setup: Setup) -> dict[str, System]:
         UsageProblem: the profile names what this version cannot do.
     """
     setup.profile.check_served()
-    return {name: plugs()[name].open(settings, setup.rooms) for name, settings in setup.profile.systems.items()}
+    from tui_app.domain.ports import NamesUser
+
+    made = {name: plugs()[name].open(settings, setup.rooms) for name, settings in setup.profile.systems.items()}
+    for one in made.values():
+        if isinstance(one, NamesUser):
+            one.act_for(setup.operator)
+    return made
 
 
 def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend:

@@ -187,11 +187,13 @@ def test_the_cap_of_a_profile_holds(quash, bus, config):
     assert (found.code, found.error["code"], bus.effects()) == (Exit.LIMIT, "ABOVE_CAP", before)
 
 
-def test_a_read_only_profile_cancels_nothing(quash, bus, config):
+def test_with_a_read_only_profile_nothing_is_planned_or_cancelled(quash, bus, config):
     config("[profiles.local]\nread_only = true\n[profiles.local.commands]\n")
     before = bus.effects()
-    found = quash("cancel", "commands", bus.in_status(TROUBLED)[0], *GIVEN, "--expect-count", 1)
-    assert (found.code, found.error["code"], bus.effects()) == (Exit.NO_ACCESS, "FORBIDDEN", before)
+    item = bus.in_status(TROUBLED)[0]
+    for words in (("cancel", "commands", item, *GIVEN, "--expect-count", 1), ("plan", "commands", item)):
+        found = quash(*words, "--output", "json")
+        assert (found.code, found.error["code"], bus.effects()) == (Exit.NO_ACCESS, "FORBIDDEN", before)
 
 
 def test_a_plan_of_another_system_is_not_applied_here(quash, bus):

@@ -29,7 +29,8 @@ async def test_a_chunk_is_cancelled_each_once(bench, system):
         [effect] = await bench.effects(item_id)
         assert effect["operator"] == "jane@example.com"
         assert effect["reason"] == REASON
-        assert (effect["run_id"], effect["idempotency_key"]) == ("run-1", key_of("run-1", item_id))
+        assert effect["idempotency_key"] == key_of("run-1", item_id)
+        assert effect["run_id"] == ("run-1" if getattr(bench, "names_run", True) else None)
         assert [bench.reasons(notice) for notice in await bench.notices(item_id)] == [{REASON}] * bench.notifies
     assert await system.execute([], errand()) == []
 
@@ -201,12 +202,14 @@ async def test_hostile_texts_come_back_as_they_are(bench, system: System, text):
     preview = await system.preview(item_id)
     shown = "\n".join(line for section in preview.sections for line in section.lines)
     assert all(line in shown for line in text.splitlines())
-    reason = text[:400]
+    # An API may refuse what quash itself lets nobody write, and takes the operator from the token.
+    reason = getattr(bench, "sayable", str)(text[:400])
+    who = getattr(bench, "operator", text[:200])
     chunk = await orders(system, [item_id])
-    [answer] = await carried_out(bench, system, chunk, errand(operator=text[:200], reason=reason))
+    [answer] = await carried_out(bench, system, chunk, errand(operator=who, reason=reason))
     assert answer.state is ItemState.CANCELLED
     [effect] = await bench.effects(item_id)
-    assert (effect["reason"], effect["operator"]) == (reason, text[:200])
+    assert (effect["reason"], effect["operator"]) == (reason, who)
     assert [bench.reasons(notice) for notice in await bench.notices(item_id)] == [{reason}] * bench.notifies
     assert (await system.trail(item_id))[-1].details[bench.reason_field] == reason
 

@@ -72,7 +72,8 @@ async def test_a_page_goes_on_from_any_row(scene, system, data, descending, back
     page = await system.page(query)
     assert [item.id for item in page.items] == (ordered[:place] if backward else ordered[place + 1 :])
     before = await system.count(EVERYTHING, before=(sort, Cursor(row.fields[sort.field], row.id)))
-    assert (before.value, before.exact) == (place, True)
+    # A system that cannot be asked says that it is a lower bound.
+    assert before.value == place if before.exact else before.value <= place
 
 
 _SIGNS = {Op.GE: compare.ge, Op.LE: compare.le, Op.GT: compare.gt, Op.LT: compare.lt}

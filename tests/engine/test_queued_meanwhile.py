@@ -32,3 +32,19 @@ def test_a_version_alone_says_whether_an_item_changed():
     assert drift(Seen("a", "pending", "7", YES), Seen("a", "queued", "7", YES)) is DriftKind.UNCHANGED
     assert drift(Seen("a", "pending", "7", YES), Seen("a", "pending", "8", YES)) is DriftKind.CHANGED
     assert drift(Seen("a", "pending", "", YES), Seen("a", "queued", "", YES)) is DriftKind.CHANGED
+
+
+async def test_what_went_out_meanwhile_is_a_lost_race_that_the_system_tells_of(tmp_path):
+    file, clock = ScheduleFile(tmp_path / "schedules.db"), MovableClock()
+    world = make_world(tmp_path, {"schedules": EmbeddedSchedules(file.path, clock)})
+    due = file.add(run_at="2026-01-02T03:05:00.000000Z")
+    plan = await world.plan(Selection("schedules", ids=(due["id"],)))
+    clock.forward(3600)
+    system = EmbeddedSchedules(file.path, clock)
+    await system.runners.scan(stop=asyncio.Event(), once=True)
+    assert (await system.runners.publish(stop=asyncio.Event(), once=True)).published == 1
+    run = await world.worker().drive((await world.confirm(plan)).id)
+    assert run.codes == {(ItemState.REFUSED, "PUBLISHED"): 1}
+    assert file.status(due["id"]) == "success"
+    await system.close()
+    await world.close()

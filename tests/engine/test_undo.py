@@ -15,7 +15,7 @@ from tui_app.config.values import Rate
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict
 from tui_app.domain.ledger import Event
-from tui_app.domain.records import LedgerQuery, RunRecord, Who
+from tui_app.domain.records import LedgerQuery, PlanRecord, RunRecord, Who
 from tui_app.domain.run import ItemState, RunState, Verified
 from tui_app.systems.cases.embedded import EmbeddedCases
 
@@ -70,18 +70,18 @@ async def test_what_cannot_be_undone_is_refused_with_why(world: World, tmp_path:
     fill_all(tmp_path, 3)
     final = await cancelled(world, "commands", "schedules")
     with pytest.raises(Conflict, match="nothing that can be brought back"):
-        await world.steering.undoable(final.id, WHO)
+        await world.steering.undoable(final.id)
     cases = await world.worker().drive((await world.confirm(await world.plan(*everything("cases")), key="k2")).id)
     undo = await world.worker().drive((await world.confirm(await world.undo(cases.id), key="k3")).id)
     assert undo.states == {ItemState.REINSTATED: 3}
     with pytest.raises(Conflict, match="is an undo itself"):
-        await world.steering.undoable(undo.id, WHO)
+        await world.steering.undoable(undo.id)
     with pytest.raises(Conflict, match="nothing that can be brought back"):
-        await world.steering.undoable(cases.id, WHO)
+        await world.steering.undoable(cases.id)
     again = await world.worker().drive((await world.confirm(await world.plan(*everything("cases")), key="k4")).id)
     world.clock.forward(2 * 3600)
     with pytest.raises(Conflict, match="the last window"):
-        await world.steering.undoable(again.id, WHO)
+        await world.steering.undoable(again.id)
 
 
 async def test_of_two_undos_at_once_the_later_one_finds_nothing_to_bring_back(world: World, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ async def test_a_run_that_has_cancelled_nothing_yet_is_left_alone(world: World, 
     fill_all(tmp_path, 5, "cases")
     run = await world.confirm(await world.plan(*everything("cases")))
     with pytest.raises(Conflict):
-        await world.steering.undoable(run.id, WHO)
+        await world.steering.undoable(run.id)
     assert (await world.store.runs.get(run.id)).state is RunState.QUEUED
 
 
@@ -118,7 +118,7 @@ async def test_under_a_limit_the_first_windows_close_before_the_run_ends(tmp_pat
     assert run.states == {ItemState.CANCELLED: 4}
     assert run.undo is not None
     assert run.undo.first_closes < run.undo.last_closes
-    [selection] = await world.steering.undoable(run.id, WHO)
+    [selection] = await world.steering.undoable(run.id)
     sent = {one.item.seen.id: one.sent_at for one in await world.items(run.id)}
     # the one whose window closes first comes first
     assert list(selection.ids or ()) == sorted(ids, key=lambda one: sent[one] or "")
@@ -164,11 +164,12 @@ async def test_a_limit_holds_for_an_undo_too_and_it_goes_on(tmp_path: Path) -> N
     await world.close()
 
 
-async def test_a_running_run_is_asked_to_pause_and_what_it_did_is_undone(tmp_path: Path) -> None:
+async def test_a_running_run_is_asked_to_pause_when_its_undo_is_confirmed(tmp_path: Path) -> None:
     world = mixed_world(tmp_path, rates={"cases": Rate(2, timedelta(minutes=1))})
     fill_all(tmp_path, 5, "cases")
     run = await world.confirm(await world.plan(*everything("cases")))
-    plans = []
+    plans: list[PlanRecord] = []
+    undoing: list[RunRecord] = []
 
     async def undo(seconds: float) -> None:
         world.clock.forward(seconds)
@@ -176,7 +177,11 @@ async def test_a_running_run_is_asked_to_pause_and_what_it_did_is_undone(tmp_pat
         if now.undo is not None and not plans:
             assert now.state is RunState.RUNNING
             world.launcher.working = True
-            plans.append(await world.undo(run.id))
+            plan = await world.undo(run.id)
+            # looking at what an undo would do leaves the run alone
+            assert (await world.store.runs.get(run.id)).wanted is None
+            plans.append(plan)
+            undoing.append(await world.confirm(plan, key="k2"))
 
     worker = world.worker()
     paused = await type(worker)("w1", world.store, world.systems, world.clock, WHO, undo).drive(run.id)
@@ -184,7 +189,7 @@ async def test_a_running_run_is_asked_to_pause_and_what_it_did_is_undone(tmp_pat
     [plan] = plans
     assert plan.totals["counts"]["cancellable"] == paused.states[ItemState.CANCELLED] == 2
     world.launcher.working = False
-    done = await world.worker().drive((await world.confirm(plan, key="k2")).id)
+    done = await world.worker().drive(undoing[0].id)
     assert done.states == {ItemState.REINSTATED: 2}
     # The run can still be resumed, and cancels what it had not come to; what was brought back stays so.
     await world.steering.resume(run.id, WHO)

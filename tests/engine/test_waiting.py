@@ -358,3 +358,27 @@ async def test_what_stays_away_pauses_the_run_by_itself_with_nothing_sent(opened
     assert records(tmp_path)["cases"].taken().total() == 0
     await world.steering.resume(run.id, WHO)
     assert (await drive(world, run)).states == {ItemState.CANCELLED: 3}
+
+
+async def test_a_gate_holds_for_every_run_and_outlives_whoever_closed_it(opened: Any, tmp_path: Path) -> None:
+    world = opened(rates={"cases": Rate(2, MINUTE)})
+    ids = fill_all(tmp_path, 6, "cases")["cases"]
+    first = await world.confirm(await world.plan(Selection("cases", ids=tuple(ids[:3]))))
+    second = await world.confirm(await world.plan(Selection("cases", ids=tuple(ids[3:]))), key="k2")
+
+    class Killed(Exception):
+        """The runner dies while it waits."""
+
+    async def die(seconds: float) -> None:
+        if (await world.store.runs.get(first.id)).gates and seconds >= LOOK:
+            raise Killed
+
+    with pytest.raises(Killed):
+        await drive(world, first, waiting=die)
+    until = read((await world.store.runs.get(second.id)).gates["cases"])
+    systems = watching(world)
+    done = [await drive(world, one, systems) for one in (second, first)]
+    assert [one.states for one in done] == [{ItemState.CANCELLED: 3}] * 2
+    # neither the other run nor the runner that came after asked before its time
+    assert systems["cases"].sent[0][0] >= until
+    assert [one.gates for one in done] == [{}, {}]

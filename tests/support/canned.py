@@ -9,12 +9,10 @@ from typing import Any
 import httpx
 
 from tui_app.client.backend import BackendClient
+from tui_app.contract.ledger import LedgerCheck, LedgerLine, LedgerPage
 from tui_app.contract.models import About, SystemModel, TrailModel, Wire
 from tui_app.contract.problems import MEDIA_TYPE, to_problem
 from tui_app.contract.work import (
-    LedgerCheck,
-    LedgerLine,
-    LedgerPage,
     OptionsModel,
     OutcomeLine,
     PlanItemModel,

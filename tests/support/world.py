@@ -116,10 +116,9 @@ class World:
         return await self.made(plan.id)
 
     async def undo(self, run_id: str, who: Who = WHO) -> PlanRecord:
-        """A plan that takes back what a run cancelled, made and noted as the service does it."""
-        selections = await self.steering.undoable(run_id, who)
-        plan = await self.planner.start(selections, Verb.REINSTATE, None, None, who)
-        await self.steering.note_undo(run_id, plan.id, who)
+        """A plan that takes back what a run cancelled, made as the service does it."""
+        selections = await self.steering.undoable(run_id)
+        plan = await self.planner.start(selections, Verb.REINSTATE, None, None, who, undoes=run_id)
         return await self.made(plan.id)
 
     async def made(self, plan_id: str) -> PlanRecord:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from tui_app.cli.dispatch import Call
-    from tui_app.contract.work import LedgerCheck
+    from tui_app.contract.ledger import LedgerCheck
 
 COLUMNS = [
     Column("seq", "Seq"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.client.channel import LONG_PATIENCE, Channel
 from tui_app.contract import paths
+from tui_app.contract.ledger import LedgerCheck, LedgerPage
 from tui_app.contract.models import (
     SERVICE,
     About,
@@ -23,8 +24,6 @@ from tui_app.contract.models import (
     TrailsModel,
 )
 from tui_app.contract.work import (
-    LedgerCheck,
-    LedgerPage,
     PlanItemsModel,
     PlanModel,
     PlanRequest,

@@ -1,8 +1,8 @@
-"""What crosses the wire about plans, runs and the ledger."""
+"""What crosses the wire about plans and runs."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -71,6 +71,7 @@ class PlanModel(Wire):
 
     ``expected`` is how many there will be, where that is known. ``phrase`` is what has to be typed to confirm; null
     where nothing can be cancelled. ``soonest`` is the first moment at which it is too late for one of its items.
+    ``undoes`` names the run that it brings back.
     ``notices`` holds for each system that notifies people the text that they read, with ``{reason}`` in it.
     ``impact`` names each effect on each target; ``summary`` tells the same in few lines, what matters first.
     ``arrived`` counts what matches the selection and came later, where it was asked.
@@ -91,6 +92,7 @@ class PlanModel(Wire):
     phrase: str | None = None
     reason: str | None = None
     selection: str
+    undoes: str | None = None
     operator: str
     host: str
     created_at: str
@@ -184,8 +186,10 @@ class UndoModel(Wire):
 
 
 class RunModel(Wire):
-    """A run. ``undo`` is null where nothing that it cancelled can be brought back.
+    """A run.
 
+    ``undo`` is null where nothing that it cancelled can be brought back. ``gates`` names systems that take nothing from
+    us until the moment given, which may have passed.
     ``counts`` has exactly six numbers, which sum to the plan. ``attended`` is false where nobody works on a run that
     is not over. ``wanted`` is a pause or stop that has been asked for and has not happened yet. ``head`` is the
     ledger's head at the end, as ``SEQ:HASH``.
@@ -211,6 +215,7 @@ class RunModel(Wire):
     attended: bool
     head: str | None = None
     undo: UndoModel | None = None
+    gates: dict[str, str] = Field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -263,38 +268,3 @@ class ResumeRequest(Asked):
 
     take_over: bool = False
     accept_target: bool = False
-
-
-class LedgerLine(Wire):
-    """One line of the ledger: an entry, or the outcome of one item with the ``seq`` of its chunk's entry."""
-
-    seq: int
-    hash: str
-    at: str
-    event: str
-    operator: str | None = None
-    run: str | None = None
-    plan: str | None = None
-    system: str | None = None
-    item: str | None = None
-    code: str | None = None
-    reason: str | None = None
-    details: dict[str, Any] = Field(default_factory=dict)
-
-
-class LedgerPage(Wire):
-    """Lines in order; ``next`` is a cursor, null at the end."""
-
-    lines: list[LedgerLine]
-    next: str | None = None
-
-
-class LedgerCheck(Wire):
-    """The whole ledger recomputed: whether it holds, its head as ``SEQ:HASH``, and the first thing that does not."""
-
-    holds: bool
-    entries: int
-    items: int
-    head: str | None = None
-    seq: int | None = None
-    problem: str | None = None

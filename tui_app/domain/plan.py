@@ -34,7 +34,7 @@ class PlanHead:
     """What is known of a plan before its items: who, when, against what, until when.
 
     ``targets`` holds the identity of each system (origin or database identity, never a profile's name).
-    Moments are ISO 8601 in UTC.
+    ``undoes`` names the run whose cancellations it brings back. Moments are ISO 8601 in UTC.
     """
 
     id: str
@@ -45,6 +45,7 @@ class PlanHead:
     host: str
     selection: str
     targets: Mapping[str, str]
+    undoes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,3 +154,11 @@ class SignedIn(Protocol):
     @property
     def credentials_expire(self) -> datetime | None:
         """When the token at hand ends; none where it does not say, or none was needed yet."""
+
+
+@runtime_checkable
+class NamesUser(Protocol):
+    """A system to which every request names its user, beside the token."""
+
+    def act_for(self, operator: str) -> None:
+        """Name this operator where the token does not say whose it is."""

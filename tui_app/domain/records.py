@@ -90,7 +90,10 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as it is kept, with its numbers. ``undo`` counts the windows of what no later run undid, closed or not."""
+    """A run as it is kept, with its numbers. ``undo`` counts the windows of what no later run undid, closed or not.
+
+    ``gates`` names the systems of a run that is not over which take nothing from us until the moment given.
+    """
 
     id: str
     plan: PlanHead
@@ -110,6 +113,7 @@ class RunRecord:
     verified: Mapping[Verified, int]
     head: str | None
     undo: Undo | None = None
+    gates: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +131,17 @@ class RunItem:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to work on one chunk. Every later write carries the generation, so that a late worker is refused."""
+    """The right to work on one chunk. Every later write carries the generation, so that a late worker is refused.
+
+    ``closed``: the system takes nothing at present, and is only to be asked what became of what it has accepted.
+    """
 
     run_id: str
     chunk: int
     generation: int
     system: str
     items: tuple[RunItem, ...]
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

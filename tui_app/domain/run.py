@@ -159,11 +159,15 @@ def item_key(secret: bytes, run_id: str, system: str, item_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One intention on one item, as it is handed to a system: the key, and what was seen, for the guard."""
+    """One intention on one item, as it is handed to a system: the key, and what was seen, for the guard.
+
+    ``sent_at`` is when it was about to be sent before, where it may have been: a key lives from then on.
+    """
 
     id: str
     key: str
     seen: Seen
+    sent_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

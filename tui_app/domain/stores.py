@@ -5,7 +5,7 @@ Each method is one durable transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -139,11 +139,18 @@ class WorkStore(Protocol):
     async def unfinished(self) -> list[str]:
         """Runs that are queued or running, oldest first."""
 
-    async def claim(self, run_id: str, worker: str, now: datetime, *, without: Collection[str] = ()) -> Claim | None:
-        """The next chunk that is due; of systems in ``without`` only what they have accepted, which is asked for."""
+    async def claim(self, run_id: str, worker: str, now: datetime) -> Claim | None:
+        """The next chunk that is due; none where nothing is.
 
-    async def next_due(self, run_id: str) -> str | None:
-        """When the earliest chunk that was put aside is due; none where none was."""
+        A system whose gate is closed gets nothing: of its chunks only those are given that were put aside, to be asked
+        for, and their claim says so.
+        """
+
+    async def next_due(self, run_id: str, now: datetime) -> str | None:
+        """When the earliest chunk is due that was put aside, or that waits for a gate; none where none does."""
+
+    async def close_gate(self, system: str, until: datetime) -> None:
+        """Let a system have nothing until then, from any run of this journal; a later moment stands."""
 
     async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> set[int]:
         """Write the intents of these positions, on disk when this returns.

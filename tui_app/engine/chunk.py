@@ -22,6 +22,10 @@ from tui_app.domain.run import EFFECTIVE, Answer, Errand, ItemState, Order, Outc
 from tui_app.domain.stores import WorkStore
 from tui_app.domain.verdict import VerdictCode
 
+_SENT_ANYHOW = frozenset({VerdictCode.ALREADY_CANCELLED, VerdictCode.PUBLISHING, VerdictCode.PUBLISHED})
+"""What the system did while we were on our way: the guarded write has no effect, and its answer says what became of it,
+whose cancellation it was, or that the race is lost."""
+
 POLL = timedelta(seconds=1)
 """How long a chunk is put aside while the system works on what it has accepted."""
 
@@ -40,12 +44,10 @@ class Bench:
         return stamp(self.clock.now())
 
 
-async def run_chunk(
-    bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool = False, closed: bool = False
-) -> None:
+async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool = False) -> None:
     """Bring a claimed chunk as far as it goes: to its end, or aside while the system works on it.
 
-    While its system is ``closed`` it is only asked what became of what it has accepted; what is planned stays so.
+    While its system is closed it is only asked what became of what it has accepted; what is planned stays so.
 
     Raises:
         Unavailable: the system cannot be reached; what was not sent is planned again, and the chunk can be released.
@@ -56,7 +58,7 @@ async def run_chunk(
     settled = await _settle(bench, run, claim, errand)
     sent = _Sorted()
     # Where the system could not be asked what became of the last ones, it gets no further ones.
-    if not settled.held and (stopping or not closed):
+    if not settled.held and (stopping or not claim.closed):
         decided, orders = await _decide(bench, run, claim, stopping=stopping)
         sent = await _send(bench, run, claim, errand, orders)
         sent.final[:0] = decided
@@ -70,7 +72,7 @@ async def run_chunk(
         raise reason
     if waiting:
         return
-    if closed and not stopping and any(one.state is ItemState.PLANNED for one in claim.items):
+    if claim.closed and not stopping and any(one.state is ItemState.PLANNED for one in claim.items):
         await bench.work.release(claim)
         return
     await bench.work.complete(claim)
@@ -111,7 +113,7 @@ def _errand(run: RunRecord, claim: Claim) -> Errand:
 
 def _order(run: RunRecord, item: RunItem, seen: Seen | None = None) -> Order:
     key = item.key or item_key(run.secret, run.id, item.item.system, item.item.seen.id)
-    return Order(item.item.seen.id, key, seen or item.item.seen)
+    return Order(item.item.seen.id, key, seen or item.item.seen, item.sent_at)
 
 
 async def _settle(bench: Bench, run: RunRecord, claim: Claim, errand: Errand) -> _Sorted:
@@ -154,11 +156,8 @@ async def _decide(
 
 def _still_meant(frozen: Seen, now: Seen, *, accept_drift: bool) -> bool:
     kind = drift(frozen, now)
-    # What is cancelled already is sent all the same: the guarded write has no effect, and its answer says whose it was.
     return (
-        kind is DriftKind.UNCHANGED
-        or (kind is DriftKind.CHANGED and accept_drift)
-        or now.verdict.code is VerdictCode.ALREADY_CANCELLED
+        kind is DriftKind.UNCHANGED or (kind is DriftKind.CHANGED and accept_drift) or now.verdict.code in _SENT_ANYHOW
     )
 
 
@@ -216,7 +215,8 @@ async def _verify(bench: Bench, claim: Claim, errand: Errand, recorded: Iterable
     if not wanted:
         return
     seen = {one.item.position: one.item.seen for one in claim.items}
-    orders = [Order(one.id, one.key or "", seen[one.position]) for one in wanted]
+    sent = {one.item.position: one.sent_at for one in claim.items}
+    orders = [Order(one.id, one.key or "", seen[one.position], sent.get(one.position)) for one in wanted]
     found = await bench.system.verify(orders, errand)
     positions = (one.position for one in wanted)
     await bench.work.verify(claim, dict(zip(positions, found, strict=True)), bench.facts, bench.now())

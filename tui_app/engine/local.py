@@ -21,10 +21,13 @@ from pathlib import Path
 from tui_app.domain.errors import Conflict, QuashError
 from tui_app.domain.records import RunRecord
 from tui_app.domain.stores import Store
-from tui_app.engine.worker import Worker
+from tui_app.engine.worker import LOOK, Worker
 
 LOCK = "runner.lock"
 LOG = "runner.log"
+TOGETHER = 8
+"""Runs that one runner drives at a time."""
+
 TRIES, PAUSE = 20, 0.05
 """A probe holds the lock for an instant: a runner tries this often, this many seconds apart."""
 
@@ -123,28 +126,38 @@ async def work(state: Path, store: Store, worker: Callable[[], Awaitable[Worker]
 
 
 async def _drain(store: Store, worker: Callable[[], Awaitable[Worker]], stopping: asyncio.Event) -> int:
+    """Drive what there is, several runs at a time: one that waits for its system must not hold up another."""
     driven = 0
     at_hand: Worker | None = None
-    while not stopping.is_set() and (runs := await store.work.unfinished()):
-        at_hand = at_hand or await worker()
-        await _drive(at_hand, runs[0], stopping)
-        driven += 1
+    driving: dict[str, asyncio.Task[RunRecord]] = {}
+    leaving = asyncio.create_task(stopping.wait())
+    try:
+        while not stopping.is_set():
+            for run_id in await store.work.unfinished():
+                if run_id not in driving and len(driving) < TOGETHER:
+                    at_hand = at_hand or await worker()
+                    driving[run_id] = asyncio.create_task(_drive(at_hand, run_id))
+            if not driving:
+                break
+            await asyncio.wait({*driving.values(), leaving}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
+            for run_id in [name for name, task in driving.items() if task.done()]:
+                await driving.pop(run_id)
+                driven += 1
+    finally:
+        leaving.cancel()
+        for task in driving.values():
+            task.cancel()
+        await asyncio.gather(*driving.values(), return_exceptions=True)
     return driven
 
 
-async def _drive(worker: Worker, run_id: str, stopping: asyncio.Event) -> RunRecord | None:
+async def _drive(worker: Worker, run_id: str) -> RunRecord:
     """Drive one run. A fault of ours is logged and ends the runner: the run stays, and is found by the next start."""
-    driving = asyncio.ensure_future(worker.drive(run_id))
-    leaving = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait({driving, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    leaving.cancel()
-    if not driving.done():
-        driving.cancel()
     try:
-        return await driving
+        return await worker.drive(run_id)
     except asyncio.CancelledError:
-        _log.info("run %s was interrupted by a signal; it can be resumed", run_id)
-        return None
+        _log.info("run %s was interrupted; it can be resumed", run_id)
+        raise
     except Conflict as problem:
         _log.warning("run %s: %s", run_id, problem.message)
         raise

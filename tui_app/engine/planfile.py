@@ -141,7 +141,7 @@ def _head(read: Any) -> PlanHead:
     head = head_from(read if isinstance(read, dict) else {})
     for name in ("id", "created_at", "expires_at", "operator", "host", "selection"):
         _text(getattr(head, name))
-    for part in (*head.targets, *head.targets.values()):
+    for part in (*head.targets, *head.targets.values(), head.undoes or ""):
         _text(part)
     if datetime.fromisoformat(head.expires_at).tzinfo is None:
         raise PlanChanged("the plan file does not say in which time zone it expires")

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.drift import DriftReport
 from tui_app.domain.errors import Conflict, MalformedId, QuashError, UsageProblem
-from tui_app.domain.filters import Filter, check_fields
-from tui_app.domain.items import Cursor, PageQuery, Seen, Selection
+from tui_app.domain.filters import check_fields
+from tui_app.domain.items import Seen, Selection
 from tui_app.domain.moments import stamp
 from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, totals_from
 from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Progress, Who
 from tui_app.domain.stores import Store
+from tui_app.engine.walk import PAGE, Place, overlaps, unmet, walk
 
-PAGE = 500
 LEASE = timedelta(seconds=15)
 
 
@@ -40,9 +39,16 @@ class Planner:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(
-        self, selections: Sequence[Selection], verb: Verb, reason: str | None, ttl: timedelta | None, who: Who
+        self,
+        selections: Sequence[Selection],
+        verb: Verb,
+        reason: str | None,
+        ttl: timedelta | None,
+        who: Who,
+        *,
+        undoes: str | None = None,
     ) -> PlanRecord:
-        """Note a plan, and begin to make it.
+        """Note a plan, and begin to make it; ``undoes`` is the run that it brings back.
 
         Raises:
             MalformedId: an id cannot be one; nothing is planned.
@@ -62,6 +68,7 @@ class Planner:
             host=who.host,
             selection="; ".join(str(selection) for selection in checked),
             targets={one.system: await self._systems[one.system].identity() for one in checked},
+            undoes=undoes,
         )
         plan = await self._store.plans.create(head, checked, proposed)
         self._begin(f"make {plan.id}", self._make(plan.id, who))
@@ -90,7 +97,7 @@ class Planner:
 
     async def arrived(self, plan: PlanRecord) -> int | None:
         """How many items match now beyond those frozen; none where ids are named or selections may overlap."""
-        if _overlaps(plan.selections):
+        if overlaps(plan.selections):
             return None
         more = 0
         for selection in plan.selections:
@@ -161,17 +168,17 @@ class Planner:
     async def _freeze(self, plan_id: str, who: Who) -> None:
         plan = await self._store.plans.get(plan_id)
         hasher, totals = PlanHasher(plan.head), totals_from(plan.totals)
-        met = _overlaps(plan.selections)
+        met = overlaps(plan.selections)
         async for item in frozen(self._store, plan_id):
             hasher.add(item)
-            _unmet([item.seen], met.get(item.system))
+            unmet([item.seen], met.get(item.system))
         expected = await self._expected(plan)
         async for system, page, place in self._pages(plan):
             if not await self._lease(plan_id):
                 return
             items = [
                 PlanItem(totals.items + offset, system, seen)
-                for offset, seen in enumerate(_unmet(page, met.get(system)))
+                for offset, seen in enumerate(unmet(page, met.get(system)))
             ]
             for item in items:
                 totals.add(system, item.seen)
@@ -191,16 +198,16 @@ class Planner:
                 number += count.value - len(selection.excluded)
         return number
 
-    async def _pages(self, plan: PlanRecord) -> AsyncIterator[tuple[str, list[Seen], _Place]]:
+    async def _pages(self, plan: PlanRecord) -> AsyncIterator[tuple[str, list[Seen], Place]]:
         """What is seen of the selected items, a page at a time, from where the making stands."""
-        place = _Place(**plan.place) if plan.place else _Place()
+        place = Place(**plan.place) if plan.place else Place()
         for number, selection in enumerate(plan.selections):
             if number < place.selection:
                 continue
             if number > place.selection:
-                place = _Place(number)
+                place = Place(number)
             system = self._systems[selection.system]
-            async for ids, place in _walk(selection, system, place):  # noqa: B020
+            async for ids, place in walk(selection, system, place):  # noqa: B020
                 yield selection.system, await system.survey(ids, plan.head.verb), place
 
     async def _compare(self, plan_id: str) -> None:
@@ -229,57 +236,12 @@ class Planner:
         return len(batch)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """How far the making of a plan has come: the selection, and in it an offset into its ids, or a cursor."""
-
-    selection: int = 0
-    offset: int = 0
-    cursor: str | None = None
-    as_of: str | None = None
-    done: bool = False
-
-
-async def _walk(selection: Selection, system: System, place: _Place) -> AsyncIterator[tuple[list[str], _Place]]:
-    """The ids of a selection from a place on, a page at a time, each with the place behind it."""
-    if selection.ids is not None:
-        for start in range(place.offset, len(selection.ids), PAGE):
-            yield list(selection.ids[start : start + PAGE]), replace(place, offset=start + PAGE)
-        return
-    sort, as_of = system.description.default_sort, place.as_of or selection.as_of
-    cursor, done = None if place.cursor is None else Cursor.decode(place.cursor), place.done
-    while not done:
-        page = await system.page(PageQuery(selection.filter or Filter(), sort, PAGE, cursor, as_of=as_of))
-        as_of, done = as_of or page.as_of, not page.more_after
-        if page.items:
-            cursor = Cursor(page.items[-1].fields[sort.field], page.items[-1].id)
-        ids = [item.id for item in page.items if item.id not in selection.excluded]
-        if ids:
-            text = None if cursor is None else cursor.encode()
-            yield ids, replace(place, cursor=text, as_of=as_of, done=done)
-
-
 def _id(system: System, text: str) -> str:
     """An id in its one spelling; an error names it, so that it is found again where it came from."""
     try:
         return system.check_id(text)
     except MalformedId as error:
         raise MalformedId(error.message, hint=error.hint, system=system.description.system, id=text) from error
-
-
-def _overlaps(selections: Sequence[Selection]) -> dict[str, set[str]]:
-    """A place to remember ids for each system that is selected more than once: what overlaps stands in a plan once."""
-    chosen = Counter(selection.system for selection in selections)
-    return {system: set() for system, number in chosen.items() if number > 1}
-
-
-def _unmet(page: list[Seen], met: set[str] | None) -> list[Seen]:
-    """Those that were not met before, which they are from now on."""
-    if met is None:
-        return page
-    fresh = [seen for seen in page if seen.id not in met]
-    met.update(seen.id for seen in fresh)
-    return fresh
 
 
 def _drift_record(state: str, read: int, report: DriftReport) -> dict[str, object]:

@@ -15,6 +15,7 @@ from tui_app.domain.errors import (
     Conflict,
     NeedsTakeover,
     NotAllowed,
+    NotFound,
     PhraseDiffers,
     PlanChanged,
     TargetChanged,
@@ -76,7 +77,7 @@ class Steering:
             PlanChanged, PlanExpired, AboveCap, CountDiffers, PhraseDiffers, InvalidReason: as they say.
             TargetChanged: a system is not the one that was planned against.
         """
-        self._check_writable()
+        self.check_writable()
         plan = await self._store.plans.get(plan_id)
         if plan.state is not PlanState.READY or plan.hash is None:
             raise Conflict(f"plan {plan_id} is {plan.state}", hint="Wait until it is made.")
@@ -96,14 +97,25 @@ class Steering:
         if await self._store.runs.known(key) is None:
             check_expiry(plan.head, self._clock.now())
             await self._check_targets(plan.head.targets)
+            await self._pause_undone(plan.head.undoes, who)
         sizes = {name: system.chunk_size for name, system in self._systems.items()}
         run = await self._store.runs.confirm(new, sizes, who)
         self._launcher.start()
         return run
 
+    async def _pause_undone(self, run_id: str | None, who: Who) -> None:
+        """Pause the run that is about to be undone, if it is still going on: it would cancel what is brought back."""
+        try:
+            run = None if run_id is None else await self._store.runs.get(run_id)
+        except NotFound:
+            # The plan came as a file from another journal, and that run with it.
+            return
+        if run is not None and run.state not in (*OVER, RunState.PAUSED):
+            await self.pause(run.id, who)
+
     async def pause(self, run_id: str, who: Who) -> RunRecord:
         """Ask a run to pause after the chunk it is at; one that nobody works on is paused at once."""
-        self._check_writable()
+        self.check_writable()
         run = await self._store.runs.ask(run_id, RunState.PAUSED)
         if run.state is RunState.PAUSED or self._launcher.at_work():
             return run
@@ -117,7 +129,7 @@ class Steering:
         Raises:
             NeedsTakeover: it belongs to another principal, and settling may have to send in its name.
         """
-        self._check_writable()
+        self.check_writable()
         self._check_hands(await self._store.runs.get(run_id), who)
         run = await self._store.runs.ask(run_id, RunState.STOPPED)
         if run.state is RunState.PAUSED:
@@ -132,7 +144,7 @@ class Steering:
             NeedsTakeover: it belongs to another principal, and ``take_over`` was not said.
             TargetChanged: a system is another one, and ``accept_target`` was not said.
         """
-        self._check_writable()
+        self.check_writable()
         run = await self._store.runs.get(run_id)
         if run.state in OVER:
             return run
@@ -163,15 +175,13 @@ class Steering:
             raise Conflict(f"run {run_id} has nothing that was refused", hint="There is nothing to retry.")
         return [Selection(system, ids=tuple(found)) for system, found in ids.items()]
 
-    async def undoable(self, run_id: str, who: Who) -> list[Selection]:
+    async def undoable(self, run_id: str) -> list[Selection]:
         """What a run cancelled and can still be brought back, as selections, the window that closes first in front.
-
-        A run that is still going on is asked to pause first: it would go on cancelling while its plan is undone.
 
         Raises:
             Conflict: the run is an undo itself, it cancelled nothing that can be undone, or every window has closed.
         """
-        self._check_writable()
+        self.check_writable()
         run = await self._store.runs.get(run_id)
         if run.plan.verb is not Verb.CANCEL:
             raise Conflict(f"run {run_id} is an undo itself", hint="Plan a new cancellation.")
@@ -179,8 +189,6 @@ class Steering:
             raise Conflict(f"run {run_id} has nothing that can be brought back", hint=_NO_WINDOW)
         if run.undo.last_closes <= stamp(self._clock.now()):
             raise Conflict(f"the last window to undo run {run_id} closed at {run.undo.last_closes}", hint="")
-        if run.state not in OVER and run.state is not RunState.PAUSED:
-            await self.pause(run_id, who)
         found: dict[str, list[tuple[str, str]]] = {}
         after = -1
         while page := await self._store.runs.items(run_id, after=after, limit=PAGE, state=ItemState.CANCELLED):
@@ -190,10 +198,6 @@ class Steering:
                     found.setdefault(one.item.system, []).append((until, one.item.seen.id))
             after = page[-1].item.position
         return [Selection(system, ids=tuple(id for _, id in sorted(windows))) for system, windows in found.items()]
-
-    async def note_undo(self, run_id: str, plan_id: str, who: Who) -> None:
-        """Record in the chain of a run that a plan to undo it is being made."""
-        await self._store.ledger.append(Event.UNDO, self._facts(who, plan=plan_id), run_id=run_id)
 
     async def verify(self, run_id: str, who: Who) -> RunRecord:
         """Hold everything that was cancelled against the systems once more; reads only."""
@@ -210,7 +214,7 @@ class Steering:
         return await self._store.runs.get(run_id)
 
     async def _verify_page(self, run: RunRecord, system: str, items: list[RunItem], who: Who) -> None:
-        orders = [Order(one.item.seen.id, one.key or "", one.item.seen) for one in items]
+        orders = [Order(one.item.seen.id, one.key or "", one.item.seen, one.sent_at) for one in items]
         errand = Errand(run.id, -1, run.plan.verb, run.principal, run.confirmed.reason, run.confirmed.options)
         found = await self._systems[system].verify(orders, errand)
         facts = self._facts(who, system=system, requested=True)
@@ -219,7 +223,12 @@ class Steering:
             run.id, dict(zip(positions, found, strict=True)), facts, stamp(self._clock.now())
         )
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Refuse where nothing may be cancelled, and so nothing planned for it.
+
+        Raises:
+            NotAllowed: the profile is read-only.
+        """
         if self._read_only:
             raise NotAllowed("this profile is read-only", hint="Use a profile without read_only = true.")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from tui_app.domain.errors import (
@@ -46,23 +46,6 @@ SHORTEST, LONGEST = timedelta(seconds=1), timedelta(minutes=15)
 Wait = Callable[[float], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class _Limits:
-    """Until when each system that limits us gets nothing; the others go on."""
-
-    until: dict[str, datetime] = field(default_factory=dict)
-
-    def close(self, system: str, now: datetime, retry_after: float | None) -> None:
-        asked = LIMITED if retry_after is None else min(max(timedelta(seconds=retry_after), SHORTEST), LONGEST)
-        self.until[system] = now + asked
-
-    def closed(self, now: datetime) -> set[str]:
-        return {system for system, until in self.until.items() if until > now}
-
-    def opens(self, now: datetime) -> datetime | None:
-        return min((until for until in self.until.values() if until > now), default=None)
-
-
 @dataclass(frozen=True, slots=True)
 class Worker:
     """One worker: its name, what it may use, and on whose behalf it acts.
@@ -86,18 +69,17 @@ class Worker:
             Conflict: another worker has it.
         """
         run = await self._start(await self.store.runs.get(run_id))
-        failures, limits = 0, _Limits()
+        failures = 0
         while run.state is RunState.RUNNING:
             if run.wanted is RunState.PAUSED:
                 return await self._pause(run, PauseCause.OPERATOR, None)
-            now = self.clock.now()
-            claim = await self.store.work.claim(run_id, self.name, now, without=limits.closed(now))
+            claim = await self.store.work.claim(run_id, self.name, self.clock.now())
             if claim is None:
-                run = await self._end_or_wait(run, limits.opens(now))
+                run = await self._end_or_wait(run)
                 continue
-            problem = await self._work_on(run, claim, closed=claim.system in limits.closed(now))
+            problem = await self._work_on(run, claim)
             if isinstance(problem, RateLimited):
-                limits.close(claim.system, self.clock.now(), problem.retry_after)
+                await self.store.work.close_gate(claim.system, self.clock.now() + _asked(problem))
                 await self.store.work.release(claim)
             elif problem is not None:
                 failures += 1
@@ -124,10 +106,10 @@ class Worker:
             return await self.store.runs.move(run.id, RunState.RUNNING, Event.STARTED, self._facts(run))
         return run
 
-    async def _work_on(self, run: RunRecord, claim: Claim, *, closed: bool) -> QuashError | None:
+    async def _work_on(self, run: RunRecord, claim: Claim) -> QuashError | None:
         bench = Bench(self.store.work, self.systems[claim.system], self.clock, self._facts(run))
         try:
-            await run_chunk(bench, run, claim, stopping=run.wanted is RunState.STOPPED, closed=closed)
+            await run_chunk(bench, run, claim, stopping=run.wanted is RunState.STOPPED)
         except (StorageFull, Conflict):
             raise
         except (Unavailable, OutcomeUnknown, Refused) as problem:
@@ -146,11 +128,10 @@ class Worker:
         await self.wait(asked if asked is not None else random.uniform(0, longest))  # noqa: S311
         return None
 
-    async def _end_or_wait(self, run: RunRecord, opens: datetime | None) -> RunRecord:
-        due = await self.store.work.next_due(run.id)
-        moments = [moment for moment in (None if due is None else read(due), opens) if moment is not None]
-        if moments:
-            left = (min(moments) - self.clock.now()).total_seconds()
+    async def _end_or_wait(self, run: RunRecord) -> RunRecord:
+        due = await self.store.work.next_due(run.id, self.clock.now())
+        if due is not None:
+            left = (read(due) - self.clock.now()).total_seconds()
             # In short steps: an operator who asks for a pause is not to wait for a limit.
             await self.wait(min(max(0.0, left), LOOK))
             return await self.store.runs.get(run.id)
@@ -174,3 +155,10 @@ class Worker:
             "plan_hash": run.confirmed.plan_hash,
             "worker": self.name,
         }
+
+
+def _asked(limited: RateLimited) -> timedelta:
+    """For how long a system wants to be left alone, within reason."""
+    if limited.retry_after is None:
+        return LIMITED
+    return timedelta(seconds=min(max(limited.retry_after, SHORTEST.total_seconds()), LONGEST.total_seconds()))

@@ -7,7 +7,7 @@ import re
 from pydantic import Field
 
 from tui_app.contract import paths
-from tui_app.contract.work import LedgerCheck, LedgerPage
+from tui_app.contract.ledger import LedgerCheck, LedgerPage
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.items import PAGE_LIMIT
 from tui_app.domain.records import LedgerQuery

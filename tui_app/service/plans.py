@@ -74,6 +74,7 @@ def _selection(given: SelectionModel) -> Selection:
 
 async def start(call: Call[NoQuery, PlanRequest]) -> PlanModel:
     """Begin to make a plan."""
+    call.backend.steering.check_writable()
     wanted = call.body
     ttl = None if wanted.ttl is None else timedelta(seconds=wanted.ttl)
     selections = [_selection(one) for one in wanted.selections]
@@ -117,6 +118,7 @@ async def check(call: Call[NoQuery, None]) -> PlanModel:
 async def load(call: Call[ImportQuery, bytes]) -> PlanModel:
     """Bring a plan file."""
     backend = call.backend
+    backend.steering.check_writable()
     plan = await planfile.load(backend.store, call.body, call.query.hash, call.who, backend.systems)
     return told(backend, plan)
 
@@ -142,11 +144,11 @@ ONE_PLAN = ("NOT_FOUND", *JOURNAL)
 
 ROUTES = (
     Route("POST", paths.PLANS, "plan", "Begin to make a plan", start, PlanModel, 202, body=PlanRequest, largest=IDS,
-          errors=("MALFORMED_ID", "MALFORMED_FILTER", "INVALID_REASON", *UNREACHABLE)),
+          errors=("FORBIDDEN", "MALFORMED_ID", "MALFORMED_FILTER", "INVALID_REASON", *UNREACHABLE)),
     Route("GET", paths.PLANS, "plans", "Plans, newest first", newest, PlansModel, errors=JOURNAL),
     Route("POST", paths.PLAN_IMPORT, "plan_import", "Bring a plan file", load, PlanModel, 201, query=ImportQuery,
           body=bytes, media=JSON_LINES, largest=FILE,
-          errors=("PLAN_CHANGED", "MALFORMED_ID", "CONFLICT", *JOURNAL)),
+          errors=("FORBIDDEN", "PLAN_CHANGED", "MALFORMED_ID", "CONFLICT", *JOURNAL)),
     Route("GET", paths.PLAN, "plan_state", "A plan as it stands", get, PlanModel, query=PlanQuery,
           errors=("NOT_FOUND", *UNREACHABLE)),
     Route("GET", paths.PLAN_ITEMS, "plan_items", "Frozen items in order", items, PlanItemsModel,

@@ -74,6 +74,7 @@ async def stop(call: Call[NoQuery, None]) -> RunModel:
 async def retry(call: Call[NoQuery, None]) -> PlanModel:
     """Begin a new plan over what a run could not cancel."""
     backend = call.backend
+    backend.steering.check_writable()
     run = await backend.store.runs.get(call.parts["run"])
     selections = await backend.steering.refused(run.id)
     plan = await backend.planner.start(selections, run.plan.verb, run.confirmed.reason, None, call.who)
@@ -83,9 +84,8 @@ async def retry(call: Call[NoQuery, None]) -> PlanModel:
 async def undo(call: Call[NoQuery, None]) -> PlanModel:
     """Begin a plan that brings back what a run cancelled."""
     backend, run_id = call.backend, call.parts["run"]
-    selections = await backend.steering.undoable(run_id, call.who)
-    plan = await backend.planner.start(selections, Verb.REINSTATE, None, None, call.who)
-    await backend.steering.note_undo(run_id, plan.id, call.who)
+    selections = await backend.steering.undoable(run_id)
+    plan = await backend.planner.start(selections, Verb.REINSTATE, None, None, call.who, undoes=run_id)
     return told(backend, plan)
 
 
@@ -113,7 +113,7 @@ ROUTES = (
           errors=("CONFLICT", "NOT_FOUND", "NEEDS_TAKEOVER", "TARGET_CHANGED", *UNREACHABLE)),
     _steer(paths.RUN_STOP, "stop", "Stop a run for good", stop),
     Route("POST", paths.RUN_RETRY, "retry", "A new plan over what a run could not cancel", retry, PlanModel, 202,
-          errors=("CONFLICT", "NOT_FOUND", *UNREACHABLE)),
+          errors=("FORBIDDEN", "CONFLICT", "NOT_FOUND", *UNREACHABLE)),
     Route("POST", paths.RUN_UNDO, "undo", "A plan that brings back what a run cancelled", undo, PlanModel, 202,
           needs=OPERATE, errors=("CONFLICT", "NOT_FOUND", *UNREACHABLE)),
     _steer(paths.RUN_VERIFY, "verify", "Verify the cancelled items of a run once more", verify),

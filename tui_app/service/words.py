@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from tui_app.contract.ledger import LedgerLine
 from tui_app.contract.models import (
     ColumnModel,
     ItemModel,
@@ -18,7 +19,6 @@ from tui_app.contract.models import (
 from tui_app.contract.work import (
     BlockedLine,
     DriftModel,
-    LedgerLine,
     OptionsModel,
     OutcomeLine,
     PauseModel,
@@ -144,6 +144,7 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], environment: str, ar
         phrase=expected_phrase(cancellable, environment) if cancellable else None,
         reason=plan.reason,
         selection=plan.head.selection,
+        undoes=plan.head.undoes,
         operator=plan.head.operator,
         host=plan.head.host,
         created_at=plan.head.created_at,
@@ -205,6 +206,7 @@ def run_model(run: RunRecord, *, at_work: bool) -> RunModel:
         attended=run.state in OVER or at_work,
         head=run.head,
         undo=None if run.undo is None else UndoModel(**asdict(run.undo)),
+        gates=dict(run.gates),
     )
 
 

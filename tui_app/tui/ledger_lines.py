@@ -13,7 +13,7 @@ from tui_app.tui.outcomes import QUIET, day_and_time
 from tui_app.tui.text import phrase, safe
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import LedgerLine
+    from tui_app.contract.ledger import LedgerLine
 
 WIDE = 100
 

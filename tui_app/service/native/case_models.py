@@ -18,7 +18,10 @@ _CODE = r"^[a-z][a-z0-9_]{0,63}$"
 
 
 class ListQuery(Native):
-    """Which cases. ``status`` may be several, with commas; ``sort`` is a field, with a minus for descending."""
+    """Which cases. ``status`` may be several, with commas; ``sort`` is a field, with a minus for descending.
+
+    ``filter`` is one of quash's own; the answer says which one was used. ``as_of`` leaves out what changed later.
+    """
 
     status: str | None = None
     type: str | None = None
@@ -26,6 +29,8 @@ class ListQuery(Native):
     sort: str = str(DESCRIPTION.default_sort)
     limit: int = Field(default=50, ge=1, le=MOST)
     cursor: str | None = None
+    filter: str | None = None
+    as_of: str | None = None
 
 
 class CancelBody(Native):
@@ -71,15 +76,18 @@ class Case(Native):
     critical_alerts: int
     hold: str
     rollback_deadline: str | None
+    reinstated: int
 
 
 class CasePagination(Native):
-    """Where a list goes on; the total is a lower bound where it is not exact."""
+    """Where a list goes on; the total is a lower bound where it is not exact. ``as_of`` is when it was read."""
 
     limit: int
     next_cursor: str | None
     total: int
     total_exact: bool
+    filter: str
+    as_of: str
 
 
 class Cases(Native):

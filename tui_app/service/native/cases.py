@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tui_app.domain.errors import Conflict
-from tui_app.domain.filters import Filter, Op, Term
+from tui_app.domain.filters import Filter, Op, Term, parse
 from tui_app.domain.items import Cursor, PageQuery, Sort
 from tui_app.domain.verdict import VerdictCode
 from tui_app.service.native.case_models import (
@@ -111,7 +111,10 @@ class CaseRoutes:
         given = {"status": query.status, "type": query.type, "assigned_to": query.assigned_to}
         terms = [Term(name, Op.ANY, tuple(text.split(","))) for name, text in given.items() if text is not None]
         cursor = None if query.cursor is None else Cursor.decode(query.cursor)
-        wanted = PageQuery(Filter(tuple(terms)), Sort.parse(query.sort), limit=query.limit, cursor=cursor)
+        asked = parse(query.filter or "")
+        wanted = PageQuery(
+            Filter((*terms, *asked.terms)), Sort.parse(query.sort), query.limit, cursor, as_of=query.as_of
+        )
         return await self._desk.list(wanted)
 
     async def case(self, call: NativeCall[Any, None]) -> dict[str, Any]:

@@ -69,6 +69,9 @@ def store_run(connection: sqlite3.Connection, run: NewRun, chunk_sizes: Mapping[
         "targets": dict(head.targets),
     }
     entries.append(connection, Event.CONFIRMED, facts, chain=run.id)
+    if head.undoes is not None and connection.execute("SELECT 1 FROM run WHERE id = ?", (head.undoes,)).fetchone():
+        undone = {**asdict(who), "at": run.created_at, "plan": run.confirmed.plan_id, "undone_by": run.id}
+        entries.append(connection, Event.UNDO, {**undone, "reason": run.confirmed.reason}, chain=head.undoes)
 
 
 def _chunks(connection: sqlite3.Connection, plan: int, sizes: Mapping[str, int]) -> Iterator[tuple[int, str, int, int]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,11 +42,11 @@ class SqliteWork:
         rows = await self._file.read(lambda connection: connection.execute(query).fetchall())
         return [row["id"] for row in rows]
 
-    async def claim(self, run_id: str, worker: str, now: datetime, *, without: Collection[str] = ()) -> Claim | None:
+    async def claim(self, run_id: str, worker: str, now: datetime) -> Claim | None:
         def work(connection: sqlite3.Connection) -> Claim | None:
             chunk = connection.execute(
                 _SQL["next_chunk"],
-                {"run": run_id, "now": stamp(now), "worker": worker, "without": json.dumps(sorted(without))},
+                {"run": run_id, "now": stamp(now), "worker": worker},
             ).fetchone()
             if chunk is None:
                 return None
@@ -58,13 +57,18 @@ class SqliteWork:
             )
             first, last = chunk["first_position"], chunk["last_position"]
             items = run_items(connection, run_id, after=first - 1, until=last, limit=last - first + 1)
-            return Claim(run_id, chunk["number"], chunk["generation"] + 1, chunk["system"], tuple(items))
+            generation, closed = chunk["generation"] + 1, bool(chunk["closed"])
+            return Claim(run_id, chunk["number"], generation, chunk["system"], tuple(items), closed)
 
         # A claim that a power cut undoes has written no intent, and is made again.
         return await self._file.write(work, durable=False)
 
-    async def next_due(self, run_id: str) -> str | None:
-        return await self._file.read(lambda connection: connection.execute(_SQL["next_due"], (run_id,)).fetchone()[0])
+    async def next_due(self, run_id: str, now: datetime) -> str | None:
+        values = {"run": run_id, "now": stamp(now)}
+        return await self._file.read(lambda connection: connection.execute(_SQL["next_due"], values).fetchone()[0])
+
+    async def close_gate(self, system: str, until: datetime) -> None:
+        await self._file.write(lambda connection: connection.execute(_SQL["close_gate"], (system, stamp(until))))
 
     async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> set[int]:
         items = {one.item.position: one.item for one in claim.items}

@@ -1,17 +1,22 @@
 -- name: next_chunk
 -- What was put aside is only asked for, whatever its system limits: left alone it would be due and never taken.
-SELECT run, number, system, first_position, last_position, generation
-FROM chunk
-WHERE run = (SELECT number FROM run WHERE id = :run)
-  AND state <> 'done'
-  AND (state = 'aside' OR system NOT IN (SELECT value FROM json_each(:without)))
-  AND (state = 'waiting' OR state = 'aside' AND due_at <= :now OR state = 'claimed' AND worker <> :worker)
-ORDER BY number
+SELECT c.run, c.number, c.system, c.first_position, c.last_position, c.generation, g.system IS NOT NULL AS closed
+FROM chunk AS c LEFT JOIN gate AS g ON g.system = c.system AND g.not_before > :now
+WHERE c.run = (SELECT number FROM run WHERE id = :run)
+  AND c.state <> 'done'
+  AND (c.state = 'aside' AND c.due_at <= :now
+       OR g.system IS NULL AND (c.state = 'waiting' OR c.state = 'claimed' AND c.worker <> :worker))
+ORDER BY c.number
 LIMIT 1;
 
 -- name: next_due
-SELECT min(due_at) FROM chunk
-WHERE run = (SELECT number FROM run WHERE id = ?) AND state <> 'done' AND state = 'aside';
+SELECT min(CASE c.state WHEN 'aside' THEN c.due_at ELSE g.not_before END)
+FROM chunk AS c LEFT JOIN gate AS g ON g.system = c.system AND g.not_before > :now
+WHERE c.run = (SELECT number FROM run WHERE id = :run) AND c.state <> 'done';
+
+-- name: close_gate
+INSERT INTO gate (system, not_before) VALUES (?, ?)
+ON CONFLICT (system) DO UPDATE SET not_before = max(not_before, excluded.not_before);
 
 -- name: intend
 INSERT OR IGNORE INTO run_item (run, position, chunk, system, item, state, key, sent_at)

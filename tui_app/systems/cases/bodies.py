@@ -43,6 +43,7 @@ def case(item: Item) -> Body:
         "critical_alerts": fields["critical_alerts"],
         "hold": fields["hold"],
         "rollback_deadline": fields["rollback_deadline"],
+        "reinstated": fields["reinstated"],
     }
 
 
@@ -57,6 +58,8 @@ def page(found: Page, query: PageQuery, count: Count) -> Body:
             "next_cursor": following,
             "total": count.value,
             "total_exact": count.exact,
+            "filter": str(query.filter),
+            "as_of": found.as_of,
         },
     }
 

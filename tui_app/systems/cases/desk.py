@@ -104,7 +104,7 @@ class CasesDesk:
             MalformedFilter: a field or a value that cases cannot be filtered or sorted by.
         """
         page = await self._cases.page(query)
-        return bodies.page(page, query, await self._cases.count(query.filter))
+        return bodies.page(page, query, await self._cases.count(query.filter, as_of=query.as_of))
 
     async def case(self, case_id: str) -> dict[str, Any]:
         """One case.

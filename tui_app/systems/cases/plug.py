@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,11 +23,11 @@ from tui_app.config.profiles import (
     Setting,
 )
 from tui_app.config.values import Address, Rate
-from tui_app.domain.errors import UsageProblem
 from tui_app.domain.ports import System
 from tui_app.systems.plug import Plug
 
 CANCELS = Rate(5, timedelta(minutes=1))
+TOKEN_VARIABLE = "QUASH_CASES_TOKEN"  # noqa: S105 - the name of the variable, not what it holds
 READS = Rate(100, timedelta(minutes=1))
 """What the case API allows each of its users."""
 
@@ -58,7 +59,17 @@ def _open(settings: CasesSettings, rooms: Rooms) -> System:
         from tui_app.systems.cases.embedded import EmbeddedCases
 
         return EmbeddedCases(rooms.system("cases"), server_rate=settings.server_rate)
-    raise UsageProblem(f"this version has nothing for cases at {settings.url}", hint="See docs/settings.md.")
+    from tui_app.clock import SystemClock
+    from tui_app.config.setup import login
+    from tui_app.outbound.http import HttpService
+    from tui_app.outbound.tokens import TokenSource
+    from tui_app.systems.cases.http import HttpCases
+    from tui_app.systems.cases.line import CaseLine
+
+    tokens = TokenSource(settings.token_command, settings.token_file, TOKEN_VARIABLE, os.environ)
+    service = HttpService(settings.url.reveal(), tokens=tokens, ca_file=settings.ca_file)
+    line = CaseLine(service, tokens, login(), clock=SystemClock(), contact=settings.contact)
+    return HttpCases(line, str(settings.url), limited=settings.rate is not None)
 
 
 def _seed(path: Path, rows: int) -> None:

@@ -224,7 +224,7 @@ def deadline(now: str, completion: timedelta, window: timedelta) -> str:
 def preview(case: Case, now: str, completion: timedelta, window: timedelta) -> Preview:
     """The verdict and impact of cancelling one case; what cannot be cancelled has no impact."""
     judged = verdict(case.standing)
-    sections = [_title(case.title), _dependencies(case)]
+    sections = [title(case.title), _dependencies(case)]
     if not judged.cancellable:
         return Preview(judged, sections=tuple(sections))
     around = case.around
@@ -258,9 +258,10 @@ def warnings(around: Around) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _title(title: str) -> Section:
-    lines = [*title.splitlines()] or ["no title"]
-    if len(title) >= LONGEST_TITLE:
+def title(text: str) -> Section:
+    """The title of a case, as previews show it."""
+    lines = [*text.splitlines()] or ["no title"]
+    if len(text) >= LONGEST_TITLE:
         lines.append(f"(cut after {LONGEST_TITLE:,} characters)")
     return Section("Title", tuple(lines))
 

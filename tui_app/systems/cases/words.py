@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from tui_app.domain.describe import Column, Description, Kind, Verb
@@ -46,6 +47,9 @@ BACK = "CASE_BACK"
 RESTARTED = "CASE_WORKFLOW_RESTARTED"
 RESTORED = "CASE_RECORD_RESTORED"
 TOLD = "CASE_TOLD"
+NOTIFIED_UNNAMED = "CASE_NOTIFIED_UNNAMED"
+FINAL = "CASE_FINAL"
+NOT_READ = "CASE_IMPACT_NOT_READ"
 
 EFFECT_WORDS = {
     NOTIFIED: EffectWords(
@@ -169,3 +173,29 @@ DESCRIPTION = Description(
     reason_goes_to="the notes of the case's audit log",
     notice=NOTICE,
 )
+
+EFFECTS_SUMMED = {
+    NOTIFIED_UNNAMED: EffectWords(
+        one="{target} will be told of it; the server does not name them",
+        many="{count} cases: {target} will be told of each; the server does not name them",
+        notifies=True,
+    ),
+    FINAL: EffectWords(
+        one="it cannot be reinstated afterwards",
+        many="{count} cases cannot be reinstated afterwards",
+        irreversible=True,
+    ),
+    NOT_READ: EffectWords(
+        one="what it touches is not known: {target}",
+        many="{count} cases: what they touch is not known: {target}",
+        warning=True,
+    ),
+}
+"""What a server that only sums up its impact adds."""
+
+SUMMED = replace(
+    DESCRIPTION,
+    effects=MappingProxyType(EFFECT_WORDS | EFFECTS_SUMMED),
+    notice="The case management writes this text itself. It has your words as its notes:\n{reason}",
+)
+"""How cases describe themselves that are reached over HTTP."""

@@ -15,7 +15,7 @@ from tui_app.tui.screens.base import Dialog
 from tui_app.tui.text import lines, phrase, safe
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import LedgerLine
+    from tui_app.contract.ledger import LedgerLine
 
 LONGEST = 4000
 """Characters of one value at most."""

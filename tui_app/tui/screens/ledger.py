@@ -23,7 +23,7 @@ from tui_app.tui.widgets.line_filter import LineFilter
 from tui_app.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import LedgerCheck, LedgerLine
+    from tui_app.contract.ledger import LedgerCheck, LedgerLine
 
 PAGE = 200
 

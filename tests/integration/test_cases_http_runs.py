@@ -1,0 +1,117 @@
+"""Whole runs against a case API that is not ours: planned, confirmed, paced, paused, taken up elsewhere, undone."""
+
+from datetime import timedelta
+
+from support.case_server import Quirks, case_server
+from support.world import WHO, make_world
+from tui_app.config.values import Rate
+from tui_app.domain import moments
+from tui_app.domain.items import Selection
+from tui_app.domain.run import ItemState, PauseCause, RunState, Verified
+from tui_app.domain.verdict import VerdictCode
+
+MINUTE = timedelta(minutes=1)
+NAMES = tuple(f"CASE-{n}" for n in range(1, 13))
+
+
+async def planned(world, *names):
+    return await world.confirm(await world.plan(Selection("cases", ids=names)))
+
+
+async def test_a_run_over_the_limit_ends_with_each_case_cancelled_once_and_undone(tmp_path):
+    quirks = Quirks(limit=Rate(5, MINUTE), reads=Rate(100, MINUTE), polls=2)
+    async with case_server(*NAMES, quirks=quirks) as way:
+        way.server.cases[NAMES[3]].hold = True
+        world = make_world(tmp_path, {"cases": way.open(limited=True)}, way.server.clock)
+        began = way.server.clock.now()
+        run = await planned(world, *NAMES)
+        done = await world.worker().drive(run.id)
+        assert done.state is RunState.FINISHED
+        items = await world.items(run.id)
+        states = {one.item.seen.id: one.state for one in items}
+        assert states.pop(NAMES[3]) is ItemState.SKIPPED
+        assert set(states.values()) == {ItemState.CANCELLED}
+        assert sorted(one for one, _ in way.server.effects) == sorted(states)
+        for one in items:
+            if one.state is ItemState.CANCELLED:
+                assert one.verification is not None
+                assert one.verification.verified is Verified.YES
+                assert one.outcome.answer.undo_until == way.server.cases[one.item.seen.id].deadline
+                assert (one.item.seen.id, one.key) in way.server.effects
+            else:
+                assert one.outcome.answer.code == VerdictCode.ACTIVE_HOLD
+        # Eleven at five a minute take two minutes and more.
+        assert way.server.clock.now() - began > 2 * MINUTE
+
+        undo = await world.confirm(await world.undo(run.id), key="k2")
+        back = await world.worker().drive(undo.id)
+        assert back.state is RunState.FINISHED
+        assert sorted(one for one, _ in way.server.returned) == sorted(states)
+        assert {one.state for one in await world.items(undo.id)} == {ItemState.REINSTATED}
+        assert (await world.store.ledger.check()).problem is None
+        await world.close()
+
+
+async def test_a_permission_that_is_lost_pauses_the_run_and_nothing_is_lost(tmp_path):
+    async with case_server(*NAMES[:4]) as way:
+        system = way.open(limited=True)
+        world = make_world(tmp_path, {"cases": system}, way.server.clock)
+        run = await planned(world, *NAMES[:4])
+        cancel = way.server._cancel
+
+        def then_lost(*given):
+            way.server.permitted = len(way.server.effects) < 1
+            return cancel(*given)
+
+        way.server._cancel = then_lost
+        paused = await world.worker().drive(run.id)
+        assert paused.state is RunState.PAUSED
+        assert paused.pause.cause is PauseCause.CREDENTIALS
+        assert "cancel_case" in paused.pause.message
+        way.server.permitted, way.server._cancel = True, cancel
+        way.server.clock.forward(61)
+        await world.steering.resume(run.id, WHO)
+        done = await world.worker().drive(run.id)
+        assert done.state is RunState.FINISHED
+        cancelled = [one.item.seen.id for one in await world.items(run.id) if one.state is ItemState.CANCELLED]
+        assert cancelled == [one for one, _ in way.server.effects]
+        assert len(cancelled) >= 3
+        await world.close()
+
+
+async def test_a_server_that_goes_away_in_the_middle_pauses_the_run_and_another_runner_ends_it(tmp_path):
+    """It goes with the first cancellation, after its effect and before its answer, and comes back later."""
+    async with case_server(*NAMES[:3], patience=0.2) as way:
+        world = make_world(tmp_path, {"cases": way.open(limited=True)}, way.server.clock)
+        run = await planned(world, *NAMES[:3])
+        begun = []
+
+        def from_then_on(asked):
+            begun.extend([asked] if asked.method == "POST" else [])
+            return bool(begun)
+
+        await way.raw.arm("reset after the effect", from_then_on)
+        stopped = await world.worker().drive(run.id)
+        assert stopped.state is RunState.PAUSED
+        assert stopped.pause.cause is PauseCause.BREAKER
+        await way.raw.mend()
+        await world.steering.resume(run.id, WHO)
+        done = await world.worker("w2", systems={"cases": way.open(limited=True)}).drive(run.id)
+        assert done.state is RunState.FINISHED
+        states = {one.item.seen.id: one.state for one in await world.items(run.id)}
+        # What was told to be not known stays so; its case was cancelled, and not once more.
+        assert set(states.values()) <= {ItemState.CANCELLED, ItemState.UNKNOWN}
+        assert list(states.values()).count(ItemState.UNKNOWN) <= 1
+        assert sorted(one for one, _ in way.server.effects) == sorted(states)
+        await world.close()
+
+
+async def test_a_deadline_is_the_servers(tmp_path):
+    async with case_server(NAMES[0]) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, NAMES[0])
+        await world.worker().drive(run.id)
+        [one] = await world.items(run.id)
+        until = moments.read(one.outcome.answer.undo_until)
+        assert until - way.server.clock.now() <= timedelta(hours=2)
+        await world.close()

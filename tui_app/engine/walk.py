@@ -1,0 +1,59 @@
+"""Walking through what was selected: ids or a filter, a page at a time, each with the place to go on from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Cursor, PageQuery, Seen, Selection
+from tui_app.domain.ports import System
+
+PAGE = 500
+"""Items that are read and frozen together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far the making of a plan has come: the selection, and in it an offset into its ids, or a cursor."""
+
+    selection: int = 0
+    offset: int = 0
+    cursor: str | None = None
+    as_of: str | None = None
+    done: bool = False
+
+
+async def walk(selection: Selection, system: System, place: Place) -> AsyncIterator[tuple[list[str], Place]]:
+    """The ids of a selection from a place on, a page at a time, each with the place behind it."""
+    if selection.ids is not None:
+        for start in range(place.offset, len(selection.ids), PAGE):
+            yield list(selection.ids[start : start + PAGE]), replace(place, offset=start + PAGE)
+        return
+    sort, as_of = system.description.default_sort, place.as_of or selection.as_of
+    cursor, done = None if place.cursor is None else Cursor.decode(place.cursor), place.done
+    while not done:
+        page = await system.page(PageQuery(selection.filter or Filter(), sort, PAGE, cursor, as_of=as_of))
+        as_of, done = as_of or page.as_of, not page.more_after
+        if page.items:
+            cursor = Cursor(page.items[-1].fields[sort.field], page.items[-1].id)
+        ids = [item.id for item in page.items if item.id not in selection.excluded]
+        if ids:
+            text = None if cursor is None else cursor.encode()
+            yield ids, replace(place, cursor=text, as_of=as_of, done=done)
+
+
+def overlaps(selections: Sequence[Selection]) -> dict[str, set[str]]:
+    """A place to remember ids for each system that is selected more than once: what overlaps stands in a plan once."""
+    chosen = Counter(selection.system for selection in selections)
+    return {system: set() for system, number in chosen.items() if number > 1}
+
+
+def unmet(page: list[Seen], met: set[str] | None) -> list[Seen]:
+    """Those that were not met before, which they are from now on."""
+    if met is None:
+        return page
+    fresh = [seen for seen in page if seen.id not in met]
+    met.update(seen.id for seen in fresh)
+    return fresh

@@ -1,0 +1,259 @@
+"""The runbook as our own conduct at a case API: check, send under a key, read before believing, never send too late.
+
+What became of an order is judged by what is read of its case, with the same words as for the embedded cases.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tui_app.domain import moments
+from tui_app.domain.describe import Verb
+from tui_app.domain.errors import NotAllowed, OutcomeUnknown, RateLimited, Unavailable
+from tui_app.domain.ports import Reply
+from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, Verified
+from tui_app.domain.verdict import VerdictCode
+from tui_app.outbound.answers import retry_after
+from tui_app.systems.cases import rules, shapes
+from tui_app.systems.cases.answers import Found, accepted, not_reinstated
+from tui_app.systems.cases.inquiry import PERMISSION, Inquiry
+from tui_app.systems.cases.line import CASES, TRIES, CaseLine
+from tui_app.systems.cases.replies import (
+    cancelled,
+    deadline_of,
+    free,
+    judged,
+    late,
+    refused,
+    undoable,
+    unknown,
+    verified,
+)
+from tui_app.systems.cases.words import CANCELLED, CANCELLING
+
+if TYPE_CHECKING:
+    from tui_app.outbound.answers import Response
+
+KEY_LIVES = timedelta(hours=24)
+"""How long a server knows a key: later the same request would be another one."""
+
+PROCESSING = timedelta(minutes=15)
+"""How long a cancellation may take to become complete before nobody waits for it any more."""
+
+FIRST_POLL, LONGEST_POLL = timedelta(seconds=0.5), timedelta(seconds=30)
+"""When an accepted cancellation is asked for again; the time between doubles, since reads are limited too."""
+
+KEY_BUSY = 2.0
+"""Seconds to wait where a key is still being processed, and the server does not say for how long."""
+
+_KEY_WORDS = ("KEY", "IDEMPOTEN", "REQUEST_IN_PROGRESS")
+
+
+@dataclass(slots=True)
+class _Taken:
+    """An order that the server took on: since when, until when it can be undone, and when to ask again."""
+
+    since: datetime
+    undo_until: str | None
+    due: datetime
+    apart: timedelta = FIRST_POLL
+
+
+@dataclass(slots=True)
+class Conduct:
+    """Sends and settles orders, one at a time each."""
+
+    line: CaseLine
+    inquiry: Inquiry
+    _taken: dict[str, _Taken] = field(default_factory=dict)
+    _later: dict[str, datetime] = field(default_factory=dict)
+
+    async def send(self, order: Order, errand: Errand) -> Reply:
+        """Send an order that is still as it was seen; a reply that is no answer says that it did not reach the server.
+
+        Raises:
+            NotSignedIn: nothing was sent.
+        """
+        try:
+            held_back = await self._held_back(order, errand)
+            if held_back is not None:
+                return held_back
+            response = await self._post(order, errand)
+        except OutcomeUnknown as error:
+            return await self._after_silence(order, errand, error)
+        except Unavailable as reason:
+            return reason
+        except NotAllowed as error:
+            return refused(order, VerdictCode.FORBIDDEN.value, error.message)
+        return await self._judged(order, errand, response)
+
+    async def _held_back(self, order: Order, errand: Errand) -> Answer | None:
+        """The answer for what cannot be sent as it was meant; none where nothing is in the way."""
+        standing = await self.inquiry.standing(order.id)
+        if standing is None:
+            return judged(order, None, errand, settling=False)
+        if standing.version == order.seen.version and free(standing, errand.verb):
+            return None
+        found, _ = await self.inquiry.found(order, errand, standing)
+        return judged(order, found, errand, settling=False)
+
+    async def _post(self, order: Order, errand: Errand) -> Response:
+        if errand.verb is Verb.REINSTATE:
+            body = {"reason": rules.ROLLBACK_CODE, "restore_previous_state": True, "notes": errand.reason}
+            return await self.line.post(*CASES, order.id, "reinstate", key=order.key, json=body)
+        told = errand.options.notify_stakeholders
+        wish = {"reason": rules.REASON_CODE, "notes": errand.reason, "notify_stakeholders": told}
+        return await self.line.post(*CASES, order.id, "cancel", key=order.key, json=wish)
+
+    async def _judged(self, order: Order, errand: Errand, response: Response) -> Answer:
+        """What the server's answer means; a refusal is read up on before it is reported."""
+        if response.ok:
+            return self._taken_on(order, errand, shapes.receipt(response.json))
+        said = shapes.problem(response.json, response.text)
+        code = said.code or f"HTTP_{response.status}"
+        message = said.message or f"the server answered {response.status}"
+        try:
+            if response.status == 404:
+                return judged(order, None, errand, settling=True)
+            if response.status == 403:
+                return refused(order, VerdictCode.FORBIDDEN.value, await self._forbidden(order, message))
+            found, _ = await self.inquiry.found(order, errand)
+        except (Unavailable, NotAllowed) as error:
+            # The refusal is certain; only what lies behind it could not be read.
+            return refused(order, code, f"{message} (what is in the way could not be read: {error.message})")
+        return self._explained(order, errand, found, said, response)
+
+    def _explained(
+        self, order: Order, errand: Errand, found: Found | None, said: shapes.Problem, response: Response
+    ) -> Answer:
+        code, message = said.code or f"HTTP_{response.status}", said.message or f"the server answered {response.status}"
+        busy = any(word in said.code.upper() for word in _KEY_WORDS) or "still being processed" in message.lower()
+        if response.status == 409 and busy and (found is None or found.status != CANCELLED):
+            # The same request under the same key is on its way: it is asked for again, under that key.
+            now = self.line.clock.now()
+            self._later[order.key] = now + timedelta(seconds=retry_after(response.headers, now) or KEY_BUSY)
+            return accepted(order)
+        if found is None:
+            return judged(order, None, errand, settling=True)
+        verdict = found.back if errand.verb is Verb.REINSTATE else found.cancel
+        if verdict.cancellable and not any(one.key == order.key for one in found.requests):
+            return refused(order, code, message, found.status)
+        return judged(order, found, errand, settling=True)
+
+    async def _forbidden(self, order: Order, message: str) -> str:
+        held = await self.inquiry.permitted(anew=True)
+        standing = await self.inquiry.standing(order.id)
+        owner = None if standing is None else standing.told.assigned_to
+        permission = {True: "is held", False: "is missing", None: "is not known"}[held]
+        if owner is None:
+            ownership = "who owns the case is not known"
+        else:
+            ownership = "the case is this user's" if owner == await self.line.user() else f"the case is {owner}'s"
+        return f"{message} (the permission {PERMISSION} {permission}; {ownership})"
+
+    def _taken_on(self, order: Order, errand: Errand, told: shapes.Receipt) -> Answer:
+        if errand.verb is Verb.REINSTATE:
+            return Answer(ItemState.REINSTATED, before=order.seen.status, after=told.status)
+        if told.status == CANCELLED:
+            return cancelled(order, told.deadline)
+        now = self.line.clock.now()
+        self._taken.setdefault(order.key, _Taken(now, told.deadline, now + FIRST_POLL))
+        return accepted(order)
+
+    async def _after_silence(self, order: Order, errand: Errand, error: OutcomeUnknown) -> Answer:
+        """Sent, and no answer: read, and send again under the same key, until it is known or nothing helps."""
+        for failures in range(1, TRIES + 1):
+            await self.line.pause(failures)
+            reply = await self.settle(order, errand)
+            if isinstance(reply, Answer):
+                return reply
+            if isinstance(reply, RateLimited):
+                # The server is there again: what became of it is asked for when it may be.
+                return accepted(order)
+        return unknown(order, f"{error.message}. {self.line.escalation(TRIES)}")
+
+    async def settle(self, order: Order, errand: Errand) -> Reply:
+        """What became of an order that may have been sent: read first; sent again only while its key lives.
+
+        Where that gets no answer either, it stays as it is, and is looked at again later.
+
+        Raises:
+            NotSignedIn, NotAllowed: nothing could be read.
+        """
+        taken, now = self._taken.get(order.key), self.line.clock.now()
+        if now < max(self._later.get(order.key, now), now if taken is None else taken.due):
+            return accepted(order)
+        try:
+            standing = await self.inquiry.standing(order.id)
+            if standing is not None and standing.status == CANCELLING and taken is not None:
+                return self._waited_for(order, taken, now)
+            found, unread = await self.inquiry.found(order, errand, standing)
+            answer = self._settled(order, errand, found, unread)
+            if answer is not None:
+                # What the case says now is later knowledge than what the cancellation was answered with.
+                told = standing is not None and standing.told.deadline is not None
+                return undoable(answer, None if taken is None or told else taken.undo_until)
+            response = await self._post(order, errand)
+        except OutcomeUnknown as error:
+            return Unavailable(error.message, hint=self.line.escalation(1))
+        except Unavailable as reason:
+            return reason
+        return await self._judged(order, errand, response)
+
+    def _settled(self, order: Order, errand: Errand, found: Found | None, unread: str) -> Answer | None:
+        """The answer, as far as reading tells; none where the order has to be sent again."""
+        if found is None:
+            return judged(order, None, errand, settling=True)
+        taken, now = self._taken.get(order.key), self.line.clock.now()
+        if errand.verb is Verb.REINSTATE:
+            return self._back_or_not(order, errand, found, unread)
+        told = next((one for one in found.requests if one.key == order.key), None)
+        if found.status == CANCELLED and taken is not None and (told is None or unread):
+            return cancelled(order, taken.undo_until or deadline_of(found))
+        if told is not None or found.status == CANCELLED:
+            answer = judged(order, found, errand, settling=True)
+            if answer.state is ItemState.ACCEPTED:
+                return self._waited_for(order, taken or self._first_seen(order, now), now)
+            return answer
+        if found.status == CANCELLING or taken is not None:
+            return self._waited_for(order, taken or self._first_seen(order, now), now)
+        if not found.cancel.cancellable:
+            return judged(order, found, errand, settling=True)
+        return None if self._alive(order) else unknown(order, late(found))
+
+    def _back_or_not(self, order: Order, errand: Errand, found: Found, unread: str) -> Answer | None:
+        if any(one.event == rules.REINSTATE_EVENT and one.key == order.key for one in found.events):
+            return not_reinstated(order, found)
+        if found.status != CANCELLED and unread:
+            return unknown(order, f"the case is {found.status}, and whose doing that is cannot be read: {unread}")
+        if not found.back.cancellable:
+            return judged(order, found, errand, settling=True)
+        return None if self._alive(order) else unknown(order, late(found))
+
+    def _first_seen(self, order: Order, now: datetime) -> _Taken:
+        since = now if order.sent_at is None else moments.read(order.sent_at)
+        return self._taken.setdefault(order.key, _Taken(since, None, now))
+
+    def _waited_for(self, order: Order, taken: _Taken, now: datetime) -> Answer:
+        if now - taken.since > PROCESSING:
+            minutes = round(PROCESSING.total_seconds() / 60)
+            told = f"the server took it on, and it is not complete after {minutes} minutes"
+            return unknown(order, f"{told}. {self.line.escalation(TRIES)}")
+        taken.apart = min(taken.apart * 2, LONGEST_POLL)
+        taken.due = now + taken.apart - FIRST_POLL
+        return accepted(order)
+
+    def _alive(self, order: Order) -> bool:
+        return order.sent_at is None or self.line.clock.now() - moments.read(order.sent_at) < KEY_LIVES
+
+    async def verify(self, order: Order, errand: Errand) -> Verification:
+        """The checks afterwards: the status of the case, and the entry of its audit."""
+        found, unread = await self.inquiry.found(order, errand)
+        if found is None or not unread:
+            return verified(order, found, errand)
+        right = (found.status == CANCELLED) is (errand.verb is Verb.CANCEL)
+        if not right:
+            return Verification(Verified.CONTRADICTED, f"its status is {found.status}")
+        return Verification(Verified.NOT_KNOWN, f"its status is {found.status}; its audit could not be read: {unread}")

@@ -1,0 +1,87 @@
+"""What the audit of a case proves of an order: whether it is ours, what became of it, and how long it can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from tui_app.domain import moments
+from tui_app.domain.ports import TrailEntry
+from tui_app.domain.run import Errand, Order
+from tui_app.systems.cases import rules, shapes
+from tui_app.systems.cases.answers import COMPLETED, PROCESSING, WITHDRAWN, Event, Request
+from tui_app.systems.cases.words import CANCELLED, CANCELLING
+
+WINDOW = timedelta(hours=2)
+"""How long a cancellation can be undone where a server only tells when it was made: the runbook's window."""
+
+SOON = timedelta(seconds=60)
+"""How long a cancellation of somebody else is waited for; one that takes longer is an answer."""
+
+SKEW = timedelta(minutes=2)
+"""How far the server's clock may be behind ours when an entry of its audit is taken for ours by its words."""
+
+
+def cancels(trail: Sequence[TrailEntry]) -> list[TrailEntry]:
+    """The entries of cancellations that were made."""
+    return [one for one in trail if one.event == rules.CANCEL_EVENT]
+
+
+def deadline_in(trail: Sequence[TrailEntry]) -> str | None:
+    """Until when the last cancellation can be undone: as its entry says, else the runbook's window from its time on."""
+    made = cancels(trail)
+    if not made:
+        return None
+    told = shapes.moment_of(made[-1].details.get("rollback_deadline"))
+    at = shapes.moment_of(made[-1].at)
+    return told or (None if at is None else moments.stamp(moments.read(at) + WINDOW))
+
+
+def is_ours(entry: TrailEntry, order: Order, errand: Errand, users: set[str]) -> bool:
+    """Whether an entry of the audit is about this order: by its key, else by our words, our name and its time."""
+    key = shapes.key_in(entry.details)
+    if key is not None:
+        return key == order.key
+    if entry.details.get("notes") != errand.reason or entry.actor not in users:
+        return False
+    if order.sent_at is None:
+        return True
+    at = shapes.moment_of(entry.at)
+    return at is not None and moments.read(at) >= moments.read(order.sent_at) - SKEW
+
+
+def requests_of(
+    order: Order, trail: Sequence[TrailEntry], events: Sequence[Event], status: str, now: str, due: str | None
+) -> tuple[Request, ...]:
+    """The cancellations that the audit tells of: that under our key, and one of somebody else that is decided soon."""
+    ours = _of_our_key(order, trail, events, status, due)
+    if ours is not None:
+        return (ours,)
+    # The audit is read after the status: it may tell of the end already.
+    if status != CANCELLING or not events or events[-1].event not in (rules.REQUESTED_EVENT, rules.CANCEL_EVENT):
+        return ()
+    at = shapes.moment_of(trail[-1].at)
+    soon = at is not None and moments.read(now) - moments.read(at) < SOON
+    return (Request(events[-1].key, events[-1].operator or "", PROCESSING, soon),)
+
+
+def _of_our_key(
+    order: Order, trail: Sequence[TrailEntry], events: Sequence[Event], status: str, due: str | None
+) -> Request | None:
+    """What became of the cancellation under our key. An entry alone does not say that it is complete: the status does.
+
+    Where the case was brought back since, the entry is all there is.
+    """
+    places = {one.event: place for place, one in enumerate(events) if one.key == order.key}
+    user = next((one.operator or "" for one in events if one.key == order.key), "")
+    if rules.CANCEL_EVENT in places:
+        since = events[places[rules.CANCEL_EVENT] :]
+        if status != CANCELLED and not any(one.event == rules.REINSTATE_EVENT for one in since):
+            return Request(order.key, user, PROCESSING)
+        return Request(order.key, user, COMPLETED, undo_until=due)
+    if rules.WITHDRAWN_EVENT in places:
+        details = trail[places[rules.WITHDRAWN_EVENT]].details
+        code = shapes.text_of(details.get("code")) or "WITHDRAWN"
+        said = shapes.text_of(details.get("message")) or "the server took the cancellation back"
+        return Request(order.key, user, WITHDRAWN, code=code, message=said)
+    return Request(order.key, user, PROCESSING) if rules.REQUESTED_EVENT in places else None

@@ -1,0 +1,194 @@
+"""Cases at an HTTP API of somebody else, as its runbook has them cancelled: check, preview, cancel, verify."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from tui_app.domain.describe import Description, Verb
+from tui_app.domain.errors import NotFound, QuashError, RateLimited, Unavailable
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
+from tui_app.domain.ports import Preview, Reply, TrailEntry
+from tui_app.domain.run import Errand, Order, Verification
+from tui_app.domain.verdict import Verdict, VerdictCode
+from tui_app.systems.cases import rules
+from tui_app.systems.cases.conduct import Conduct
+from tui_app.systems.cases.impact import preview
+from tui_app.systems.cases.inquiry import Inquiry, Standing
+from tui_app.systems.cases.line import CaseLine
+from tui_app.systems.cases.lists import Lists, item_of
+from tui_app.systems.cases.shapes import Impact
+from tui_app.systems.cases.words import SUMMED
+
+T = TypeVar("T")
+
+TOGETHER = 16
+"""Cases of one chunk where the server has no limit that we know."""
+
+
+class HttpCases:
+    """The cases of an HTTP API, as a system. ``version`` is the server's own, else what was read of the case.
+
+    ``limited``: the profile says that cancellations are limited, so that each is a chunk of its own.
+    """
+
+    def __init__(self, line: CaseLine, base: str, *, limited: bool = False) -> None:
+        self._line = line
+        self._base = base
+        self._limited = limited
+        self._inquiry = Inquiry(line)
+        self._conduct = Conduct(line, self._inquiry)
+        self._lists = Lists(self._inquiry)
+
+    @property
+    def description(self) -> Description:
+        return SUMMED if self._lists.there is not False else replace(SUMMED, lists=False)
+
+    def act_for(self, operator: str) -> None:
+        self._line.operator = operator
+
+    @property
+    def credentials_expire(self) -> datetime | None:
+        """When the token at hand ends; none where it does not say, or none was needed yet."""
+        return None if self._line.tokens is None else self._line.tokens.expires_at
+
+    @property
+    def chunk_size(self) -> int:
+        return 1 if self._limited else TOGETHER
+
+    def check_id(self, text: str) -> str:
+        return rules.check_id(text)
+
+    async def identity(self) -> str:
+        """The origin and base path: another address is another system, as far as anyone can tell from here."""
+        return self._base
+
+    async def page(self, query: PageQuery) -> Page:
+        return await self._lists.page(query)
+
+    async def count(
+        self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
+    ) -> Count:
+        if before is not None:
+            # The API cannot be asked how many stand before a row.
+            check_sort(before[0], SUMMED.sortable)
+            return Count(0, exact=False)
+        return await self._lists.count(wanted, as_of)
+
+    async def item(self, item_id: str) -> Item:
+        return item_of(await self._standing(item_id))
+
+    async def _standing(self, case_id: str) -> Standing:
+        found = await self._inquiry.standing(case_id)
+        if found is None:
+            raise NotFound(f"there is no case {case_id!r}", hint="Copy the id again.")
+        return found
+
+    async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
+        """Each case by itself, at the pace that the server allows.
+
+        One that cannot be read is not known, and blocks itself; where none can be, the server is unavailable.
+        """
+        found = await _all(self._seen(one, verb) for one in ids)
+        troubles = [one for one in found if isinstance(one, Unavailable)]
+        if troubles and len(troubles) == len(found):
+            raise troubles[0]
+        return [_unread(one, told) for one, told in zip(ids, found, strict=True)]
+
+    async def _seen(self, case_id: str, verb: Verb) -> Seen | Unavailable:
+        try:
+            return await self._inquiry.seen(case_id, verb)
+        except Unavailable as trouble:
+            return trouble
+
+    async def arrange(self, ids: Sequence[str]) -> list[str]:
+        return list(ids)
+
+    async def preview(self, item_id: str) -> Preview:
+        found = await self._standing(item_id)
+        verdict, impact, missing = found.verdict(), Impact(), ""
+        if verdict.cancellable:
+            impact, missing = await self._inquiry.impact(item_id)
+        title = found.told.fields.get("title")
+        shown = None if title is None else str(title)
+        return preview(verdict, found.holds, found.unread, impact, missing, found.now, shown)
+
+    async def trail(self, item_id: str) -> list[TrailEntry]:
+        trail, unread = await self._inquiry.audit(item_id)
+        if unread and await self._inquiry.standing(item_id) is not None:
+            raise NotFound(f"the audit of case {item_id} cannot be read: {unread}", hint="Ask whoever runs the API.")
+        return trail
+
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        """Send the orders, each under its key. The first goes alone: what it meets, the others need not."""
+        await self._inquiry.check_permission(errand.run_id)
+        replies: dict[int, Reply] = {}
+        held: RateLimited | None = None
+        alone = [(0, order) for order in orders[:1]]
+        for together in (alone, *_groups(orders, 1)):
+            if held is not None:
+                replies.update(dict.fromkeys((place for place, _ in together), held))
+                continue
+            told = await _all(self._conduct.send(order, errand) for _, order in together)
+            replies.update(zip((place for place, _ in together), told, strict=True))
+            held = next((one for one in told if isinstance(one, RateLimited)), None)
+        return [replies[place] for place in range(len(orders))]
+
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        """Read what became of each; what is as it was is sent again under the same key, while that lives."""
+        replies: dict[int, Reply] = {}
+        for together in _groups(orders):
+            told = await _all(self._conduct.settle(order, errand) for _, order in together)
+            replies.update(zip((place for place, _ in together), told, strict=True))
+        return [replies[place] for place in range(len(orders))]
+
+    async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
+        return await _all(self._conduct.verify(order, errand) for order in orders)
+
+    async def close(self) -> None:
+        await self._line.service.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    error: QuashError
+
+
+async def _all(asked: Iterable[Awaitable[T]]) -> list[T]:
+    """What all of them return, once all have; what one of them raises is raised after that, and ends no other."""
+
+    async def kept(one: Awaitable[T]) -> T | _Raised:
+        try:
+            return await one
+        except QuashError as error:
+            return _Raised(error)
+
+    told = await asyncio.gather(*(kept(one) for one in asked))
+    for one in told:
+        if isinstance(one, _Raised):
+            raise one.error
+    return [one for one in told if not isinstance(one, _Raised)]
+
+
+def _unread(case_id: str, found: Seen | Unavailable) -> Seen:
+    if isinstance(found, Seen):
+        return found
+    return Seen(case_id, "", "", Verdict.no(VerdictCode.NOT_KNOWN, f"it could not be read: {found}"))
+
+
+def _groups(orders: Sequence[Order], start: int = 0) -> list[list[tuple[int, Order]]]:
+    """The orders from a place on with their places, in groups; none holds a case twice."""
+    groups: list[list[tuple[int, Order]]] = []
+    met: Counter[str] = Counter(order.id for order in orders[:start])
+    for place, order in enumerate(orders[start:], start):
+        number = met[order.id]
+        met[order.id] += 1
+        while len(groups) <= number:
+            groups.append([])
+        groups[number].append((place, order))
+    return groups

@@ -1,0 +1,198 @@
+"""Pages of cases at a server: of its list, where it is of our own kind; else of the ids that the operator names.
+
+Our own service lists with every fact of a case, and says which filter it has used. A server that does not is not
+believed to have used it: a filter that was ignored would show, and cancel, everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tui_app.domain import moments
+from tui_app.domain.errors import MalformedFilter, NotAllowed, Unavailable, UsageProblem
+from tui_app.domain.filters import Filter, Op, Term
+from tui_app.domain.items import PAGE_LIMIT, Count, Item, Page, PageQuery, Scalar, check_sort
+from tui_app.domain.verdict import Verdict, VerdictCode
+from tui_app.systems.cases import rules, shapes
+from tui_app.systems.cases.inquiry import Inquiry, Standing
+from tui_app.systems.cases.line import CASES
+from tui_app.systems.cases.words import DESCRIPTION, KINDS
+
+if TYPE_CHECKING:
+    from tui_app.outbound.answers import Response
+
+NO_LIST = "this case management has no list of cases: name those that you want"
+HINT = "Filter by id:ID,ID to see them, or give ids to `quash plan cases`: ID ID, or --ids FILE (- is stdin)."
+
+MOST = 100
+"""Rows that a server is asked for at once at most."""
+
+
+@dataclass(slots=True)
+class Lists:
+    """Pages, by whichever way the server has. ``there`` is none until it was asked."""
+
+    inquiry: Inquiry
+    there: bool | None = None
+
+    async def page(self, query: PageQuery) -> Page:
+        """Rows of the server's list, or of the ids that the filter names.
+
+        Raises:
+            MalformedFilter: there is no list, and the filter names no ids; or they cannot be filtered by what it names.
+        """
+        check_sort(query.sort, DESCRIPTION.sortable)
+        if self.there is not False:
+            response = await self._ask(query)
+            if response is not None:
+                return _listed(query, response)
+        return await self._brought(query)
+
+    async def count(self, wanted: Filter, as_of: str | None) -> Count:
+        """How many cases match, as the server says, or ids are named."""
+        if self.there is not False:
+            response = await self._ask(PageQuery(wanted, DESCRIPTION.default_sort, limit=1, as_of=as_of))
+            if response is not None:
+                told = response.json["pagination"]
+                return Count(int(told.get("total") or 0), exact=told.get("total_exact") is True)
+        ids, others = named_ids(wanted)
+        return Count(len(ids), exact=not others)
+
+    async def _ask(self, query: PageQuery) -> Response | None:
+        """The server's answer for a page; none where it has no list, or none of our kind."""
+        sort = query.sort.reversed if query.backward else query.sort
+        asked = {
+            "filter": str(query.filter),
+            "sort": str(sort),
+            "limit": min(query.limit, MOST),
+            "cursor": None if query.cursor is None else query.cursor.encode(),
+            "as_of": query.as_of,
+        }
+        try:
+            response = await self.inquiry.line.get(*CASES, query=asked)
+        except UsageProblem as error:
+            raise MalformedFilter(error.message) from error
+        if response.status in (400, 422) and self.there:
+            raise MalformedFilter(shapes.problem(response.json, response.text).message)
+        body = response.json if response.ok and isinstance(response.json, dict) else {}
+        told = body.get("pagination")
+        ours = (
+            isinstance(body.get("cases"), list) and isinstance(told, dict) and told.get("filter") == str(query.filter)
+        )
+        if response.status == 403:
+            raise NotAllowed("cases may not be listed", hint="Verify the roles of this user.")
+        if not ours and response.status in (400, 422):
+            raise MalformedFilter(shapes.problem(response.json, response.text).message)
+        self.there = ours
+        return response if ours else None
+
+    async def _brought(self, query: PageQuery) -> Page:
+        ids, others = named_ids(query.filter)
+        if not ids:
+            raise MalformedFilter(NO_LIST, hint=HINT)
+        if query.sort.field == "id":
+            chosen, before, after = _slice(sorted(ids, reverse=query.sort.descending), query)
+            rows = await self._rows(chosen)
+            kept = [row for row in rows if _matches(row, others)]
+            return Page(tuple(kept), before, after, self._now())
+        rows = [row for row in await self._rows(ids) if _matches(row, others)]
+        rows.sort(key=lambda row: (_key(row.fields[query.sort.field]), row.id), reverse=query.sort.descending)
+        by_id = {row.id: row for row in rows}
+        chosen, before, after = _slice([row.id for row in rows], query)
+        return Page(tuple(by_id[one] for one in chosen), before, after, self._now())
+
+    async def _rows(self, ids: Sequence[str]) -> list[Item]:
+        return list(await asyncio.gather(*(self._row(one) for one in ids)))
+
+    async def _row(self, case_id: str) -> Item:
+        try:
+            found = await self.inquiry.standing(case_id)
+        except (Unavailable, NotAllowed) as error:
+            return _blank(case_id, Verdict.no(VerdictCode.NOT_KNOWN, f"it could not be read: {error.message}"))
+        return _blank(case_id, rules.NOT_FOUND) if found is None else item_of(found)
+
+    def _now(self) -> str:
+        return moments.stamp(self.inquiry.line.clock.now())
+
+
+def named_ids(wanted: Filter) -> tuple[list[str], list[Term]]:
+    """The ids that a filter names, each once, and its other terms.
+
+    Raises:
+        MalformedFilter: an id that is none, or a term that cannot be looked at here.
+    """
+    ids: list[str] = []
+    others = []
+    for term in wanted.terms:
+        plain = term.op is Op.ANY and not term.negated
+        if term.field == "id" and plain:
+            ids += [rules.check_id(str(value)) for value in term.values]
+        elif term.field == "status" and plain:
+            others.append(term)
+        else:
+            raise MalformedFilter(f"{NO_LIST}; beside ids, only a status can be filtered by", hint=HINT)
+    return list(dict.fromkeys(ids)), others
+
+
+def item_of(found: Standing) -> Item:
+    """A case as a row shows it; what the server leaves out stays empty."""
+    told, held = found.told, found.holds
+    fields: dict[str, Scalar] = dict.fromkeys(KINDS, "")
+    fields |= {name: value for name, value in told.fields.items() if value is not None}
+    fields |= {
+        "id": found.id,
+        "status": found.status,
+        "assigned_to": told.assigned_to or "",
+        "updated": told.updated or "",
+        "rollback_deadline": told.deadline,
+        "reinstated": told.fields.get("reinstated") or 0,
+        "critical_alerts": None if held is None else held.critical_alerts,
+    }
+    if held is not None:
+        hold = {"active_hold": "yes" if held.active_hold else "no", "hold": held.named}
+        fields |= hold | {"related_orders_status": held.related_orders_status}
+    return Item(DESCRIPTION.system, found.id, found.status, found.version, found.verdict(), fields)
+
+
+def _blank(case_id: str, verdict: Verdict) -> Item:
+    return Item(DESCRIPTION.system, case_id, "", "", verdict, {**dict.fromkeys(KINDS, ""), "id": case_id})
+
+
+def _matches(row: Item, terms: Sequence[Term]) -> bool:
+    # What could not be read, or is not there, is shown whatever is asked for: the operator named it.
+    return not row.status or all(row.status in term.values for term in terms)
+
+
+def _key(value: Scalar) -> tuple[bool, float, str]:
+    number = isinstance(value, int | float)
+    return not number, float(value) if isinstance(value, int | float) else 0.0, "" if value is None else str(value)
+
+
+def _slice(ids: Sequence[str], query: PageQuery) -> tuple[list[str], bool, bool]:
+    """A page of ids that are in order, and whether there are more on either side of it."""
+    limit = min(query.limit, PAGE_LIMIT)
+    at = len(ids) if query.backward else 0
+    if query.cursor is not None:
+        place = query.cursor.id
+        known = ids.index(place) if place in ids else None
+        at = at if known is None else known + (0 if query.backward else 1)
+    start, end = (max(0, at - limit), at) if query.backward else (at, min(len(ids), at + limit))
+    return list(ids[start:end]), start > 0, end < len(ids)
+
+
+def _listed(query: PageQuery, response: Response) -> Page:
+    body: Mapping[str, Any] = response.json
+    as_of = moments.stamp(response.date) if response.date is not None else query.as_of or ""
+    rows = [_row_of(one, as_of) for one in body["cases"] if isinstance(one, dict) and one.get("case_id")]
+    more, behind = body["pagination"].get("next_cursor") is not None, query.cursor is not None
+    as_of = shapes.moment_of(body["pagination"].get("as_of")) or as_of
+    if query.backward:
+        return Page(tuple(reversed(rows)), more, behind, as_of)
+    return Page(tuple(rows), behind, more, as_of)
+
+
+def _row_of(one: Mapping[str, Any], now: str) -> Item:
+    return item_of(Standing(str(one["case_id"]), shapes.told(one), shapes.holds(one), "the list has none", now))

@@ -1,0 +1,75 @@
+"""The answers to orders at a case API, from what was read of their cases; in the words of the embedded ones. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tui_app.domain.describe import Verb
+from tui_app.domain.errors import OutcomeUnknown
+from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, Verified
+from tui_app.systems.cases import rules
+from tui_app.systems.cases.answers import Found, not_reinstated, passed_over, verification
+from tui_app.systems.cases.inquiry import Standing
+from tui_app.systems.cases.words import CANCELLED
+
+
+def verified(order: Order, found: Found | None, errand: Errand) -> Verification:
+    """Our entry in the audit and the status, as for embedded cases; an audit without keys and words tells nothing."""
+    judged = verification(order, found, errand.verb)
+    if found is None or judged.verified is Verified.YES:
+        return judged
+    event = rules.REINSTATE_EVENT if errand.verb is Verb.REINSTATE else rules.CANCEL_EVENT
+    made = [one for one in found.events if one.event == event]
+    right = (found.status == CANCELLED) is (errand.verb is Verb.CANCEL)
+    if right and made and all(one.key is None for one in made):
+        return Verification(Verified.NOT_KNOWN, f"its status is {found.status}; its audit names neither key nor words")
+    return judged
+
+
+def free(standing: Standing, verb: Verb) -> bool:
+    """Whether a case may be sent as it was read."""
+    if verb is Verb.REINSTATE:
+        return standing.status == CANCELLED
+    return standing.verdict().cancellable
+
+
+def judged(order: Order, found: Found | None, errand: Errand, *, settling: bool) -> Answer:
+    """The answer for a case that was left alone, or that was read after it was sent."""
+    if errand.verb is Verb.REINSTATE:
+        return not_reinstated(order, found)
+    return passed_over(order, found, settling=settling)
+
+
+def cancelled(order: Order, undo_until: str | None) -> Answer:
+    """The answer for a case that we have cancelled."""
+    return Answer(ItemState.CANCELLED, ours=True, before=order.seen.status, after=CANCELLED, undo_until=undo_until)
+
+
+def undoable(answer: Answer, until: str | None) -> Answer:
+    """The answer with the deadline that the server gave when it took the order on, where there was one."""
+    if answer.state is not ItemState.CANCELLED or until is None:
+        return answer
+    return replace(answer, undo_until=until)
+
+
+def refused(order: Order, code: str, message: str, after: str | None = None) -> Answer:
+    """The answer for what the server refused, in its words."""
+    return Answer(ItemState.REFUSED, code, message, before=order.seen.status, after=after)
+
+
+def unknown(order: Order, message: str) -> Answer:
+    """The answer for what cannot be known."""
+    return Answer(ItemState.UNKNOWN, OutcomeUnknown.code, message, before=order.seen.status)
+
+
+def late(found: Found) -> str:
+    """Why a case that may have been sent long ago is not sent again."""
+    return (
+        f"it was sent more than 24 hours ago, and the case is {found.status}: its key "
+        "has expired, and it is not sent again. Read the case, and make a new plan if it is still meant."
+    )
+
+
+def deadline_of(found: Found) -> str | None:
+    """Until when the cancellation can be undone that a case has now, as its requests say."""
+    return next((one.undo_until for one in found.requests if one.undo_until), None)

@@ -1,0 +1,278 @@
+"""What servers of the case API say, in every shape that occurs: a case, its holds, impact, audit, errors. Pure.
+
+Nothing here raises: what cannot be read is none, and whoever asks says that it is not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tui_app.domain import moments
+from tui_app.domain.items import Scalar
+from tui_app.domain.ports import TrailEntry
+from tui_app.systems.cases.rules import CANCEL_EVENT, REINSTATE_EVENT, REQUESTED_EVENT, WITHDRAWN_EVENT, Standing
+from tui_app.systems.cases.words import CANCELLED, CANCELLING, LONGEST_TITLE, NO_ORDER, ORDER_IN_PROGRESS
+
+LONGEST = 500
+"""Characters of a server's own words that are kept."""
+
+_CANCELLING = frozenset({CANCELLING, "canceling", "processing", "cancellation_pending", "cancellation_in_progress"})
+_WRAPPERS = ("data", "case", "result")
+_IN_THE_WAY = (("hold", "active"), ("order", ORDER_IN_PROGRESS), ("alert", "open"))
+_KEYS = ("idempotency_key", "idempotencyKey", "x_idempotency_key")
+_FLAGS = ("allowed", "permitted", "granted", "has_permission")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an answer says of a case; what it leaves out is none."""
+
+    status: str | None = None
+    version: str | None = None
+    updated: str | None = None
+    assigned_to: str | None = None
+    deadline: str | None = None
+    fields: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """The three facts that hold a case, by what name, and every dependency as a sentence."""
+
+    active_hold: bool
+    related_orders_status: str
+    critical_alerts: int
+    named: str = ""
+    listed: tuple[str, ...] = ()
+
+    def standing(self, status: str) -> Standing:
+        """With a status, what a verdict is about."""
+        return Standing(status, self.active_hold, self.related_orders_status, self.critical_alerts, self.named)
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What cancelling would do, as far as the server says so."""
+
+    billing: bool | None = None
+    notifications: int | None = None
+    downstream: tuple[str, ...] | None = None
+    duration: str | None = None
+    rollback: bool | None = None
+    deadline: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the server said of a change that it took on."""
+
+    status: str | None
+    deadline: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error in the server's words; the code is empty where it gave none."""
+
+    code: str
+    message: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def text_of(value: Any, longest: int = LONGEST) -> str | None:
+    """A text of the server, held to a length; numbers are texts as well."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value)[:longest]
+
+
+def moment_of(value: Any) -> str | None:
+    """A moment in our form; one without a zone is taken to be in UTC."""
+    try:
+        found = datetime.fromisoformat(value)
+        return moments.stamp(found if found.tzinfo else found.replace(tzinfo=UTC))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def unwrapped(value: Any) -> Mapping[str, Any]:
+    """The object that an answer is about, out of the envelope that some servers put around it."""
+    if not isinstance(value, dict):
+        return {}
+    inner = [value[name] for name in _WRAPPERS if isinstance(value.get(name), dict)]
+    return inner[0] if len(inner) == 1 and "status" not in value else value
+
+
+def status_word(value: Any) -> str | None:
+    """A status in our spelling, from a text or from an object that holds one."""
+    if isinstance(value, dict):
+        value = next((value[name] for name in ("status", "code", "name", "value") if name in value), None)
+        return status_word(value)
+    if not isinstance(value, str) or not value.strip():
+        return None
+    word = re.sub(r"[^a-z0-9]+", "_", value.strip().lower()).strip("_")
+    if word == "canceled":
+        return CANCELLED
+    return CANCELLING if word in _CANCELLING else word[:LONGEST]
+
+
+def told(value: Any, text: str = "") -> Told:
+    """What the answer to a case or to its status says; it may be an object, a JSON text or plain text."""
+    if not isinstance(value, dict):
+        plain = value if isinstance(value, str) else text
+        return Told(status=status_word(plain) if len(plain) <= LONGEST else None)
+    case = unwrapped(value)
+    metadata = case.get("metadata")
+    more = metadata if isinstance(metadata, dict) else {}
+    shown = {**more, **case}
+    fields = {name: text_of(shown.get(name), LONGEST_TITLE) for name in ("type", "title", "priority", "environment")}
+    reinstated = case.get("reinstated")
+    return Told(
+        status=status_word(case.get("status")),
+        version=text_of(case.get("version")),
+        updated=moment_of(case.get("updated_at")) or text_of(case.get("updated_at")),
+        assigned_to=text_of(case.get("assigned_to")),
+        deadline=moment_of(case.get("rollback_deadline")),
+        fields=fields
+        | {
+            "created": moment_of(case.get("created_at")),
+            "reinstated": reinstated if isinstance(reinstated, int) else None,
+        },
+    )
+
+
+def holds(value: Any) -> Holds | None:
+    """What holds a case; none where the answer has none of the three facts."""
+    body = unwrapped(value)
+    if not any(name in body for name in ("active_hold", "related_orders_status", "critical_alerts")):
+        return None
+    given = body.get("dependencies")
+    listed = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+    return Holds(
+        active_hold=_flag(body.get("active_hold")),
+        related_orders_status=status_word(body.get("related_orders_status")) or NO_ORDER,
+        critical_alerts=_number(body.get("critical_alerts")),
+        named=text_of(body.get("hold")) or ", ".join(_name(one) for one in listed if _in_the_way(one)),
+        listed=tuple(_sentence(one) for one in listed),
+    )
+
+
+def _in_the_way(one: Mapping[str, Any]) -> bool:
+    kind, status = str(one.get("type", "")).lower(), status_word(one.get("status"))
+    return any(word in kind and status == state for word, state in _IN_THE_WAY)
+
+
+def _name(one: Mapping[str, Any]) -> str:
+    return f"{text_of(one.get('type')) or 'dependency'} {text_of(one.get('id')) or 'without a name'}"
+
+
+def _sentence(one: Mapping[str, Any]) -> str:
+    required = ", required" if one.get("required") is True else ""
+    return f"{_name(one)}: {text_of(one.get('status')) or 'status not known'}{required}"
+
+
+def _flag(value: Any) -> bool:
+    """Whether something holds. Objects and names of holds mean that there is one."""
+    if isinstance(value, str):
+        return value.strip().lower() not in ("", "no", "none", "false", "0")
+    return bool(value)
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, list):
+        return len(value)
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def impact(value: Any) -> Impact:
+    """What an answer says that cancelling would do."""
+    body = unwrapped(value)
+    inner = body.get("impact_assessment")
+    found = inner if isinstance(inner, dict) else {}
+    count, downstream, given = found.get("notifications_count"), found.get("downstream_systems"), body.get("warnings")
+    billing, rollback = found.get("billing_affected"), found.get("rollback_available")
+    return Impact(
+        billing=billing if isinstance(billing, bool) else None,
+        notifications=count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None,
+        downstream=tuple(str(one)[:LONGEST] for one in downstream) if isinstance(downstream, list) else None,
+        duration=text_of(found.get("estimated_duration")),
+        rollback=rollback if isinstance(rollback, bool) else None,
+        deadline=moment_of(found.get("rollback_deadline")),
+        warnings=tuple(str(one)[:LONGEST] for one in given) if isinstance(given, list) else (),
+    )
+
+
+def receipt(value: Any) -> Receipt:
+    """What an answer of success says of the change."""
+    body = unwrapped(value)
+    return Receipt(
+        status_word(body.get("restored_status", body.get("status"))), moment_of(body.get("rollback_deadline"))
+    )
+
+
+def event_word(value: Any) -> str:
+    """An event of the audit by our name where it is one that we know."""
+    name = re.sub(r"[^A-Z0-9]+", "_", str(value)[:LONGEST].upper()).strip("_").replace("CANCELED", "CANCELLED")
+    if name in (CANCEL_EVENT, "CANCELLED", "CANCEL", "CASE_CANCEL", "CASE_CANCELLATION_COMPLETED"):
+        return CANCEL_EVENT
+    if name in (REINSTATE_EVENT, "REINSTATED", "REINSTATE", "CASE_REINSTATE", "CANCELLATION_ROLLED_BACK"):
+        return REINSTATE_EVENT
+    known = {"CANCELLATION_REQUESTED": REQUESTED_EVENT, "CANCELLATION_WITHDRAWN": WITHDRAWN_EVENT}
+    return known.get(name, name)
+
+
+def entries(value: Any) -> list[TrailEntry]:
+    """The entries of an audit log, as they come; those that are none are left out."""
+    given = value
+    if isinstance(value, dict):
+        body = unwrapped(value)
+        given = next((body[name] for name in ("audit_entries", "entries", "events") if name in body), value.get("data"))
+    found = []
+    for one in given if isinstance(given, list) else []:
+        if isinstance(one, dict):
+            details = one.get("details")
+            at = moment_of(one.get("timestamp")) or text_of(one.get("timestamp")) or ""
+            known = details if isinstance(details, dict) else {}
+            found.append(TrailEntry(at, event_word(one.get("event", "")), text_of(one.get("user_id")), known))
+    return sorted(found, key=lambda entry: entry.at)
+
+
+def key_in(details: Mapping[str, Any]) -> str | None:
+    """The idempotency key that an entry was made under, where it tells."""
+    return next((text_of(details[name]) for name in _KEYS if details.get(name)), None)
+
+
+def allowed(status: int, value: Any) -> bool | None:
+    """What the answer about a permission means; none where it answers something else."""
+    if status == 403:
+        return False
+    if not 200 <= status < 300:
+        return None
+    if isinstance(value, dict):
+        body = unwrapped(value)
+        flags = [body[name] for name in _FLAGS if name in body]
+        return _flag(flags[0]) if flags else True
+    return value if isinstance(value, bool) else True
+
+
+def problem(value: Any, text: str) -> Problem:
+    """An error out of its envelope: ``error``, ``errors``, a problem of RFC 9457, or plain text."""
+    body = value if isinstance(value, dict) else {}
+    inner: Any = body.get("error", body)
+    if isinstance(body.get("errors"), list) and body["errors"]:
+        inner = body["errors"][0]
+    if not isinstance(inner, dict):
+        return Problem("", (text_of(inner) or text_of(value) or text.strip())[:LONGEST])
+    words = next((inner[name] for name in ("message", "detail", "title") if inner.get(name)), None)
+    code = next((inner[name] for name in ("code", "error_code", "reason") if inner.get(name)), None)
+    details = inner.get("details")
+    message = text_of(words) or ("" if body else text.strip()[:LONGEST])
+    return Problem(text_of(code) or "", message, details if isinstance(details, dict) else {})
