@@ -36,9 +36,9 @@ def test_what_is_shown(text, shown):
 
 
 def test_ascii_alone_spells_out_what_is_foreign_and_cuts_with_a_tilde():
-    assert visible("plain ü日🙂\x1b", ascii=True) == "plain \\xfc\\u65e5\\U0001f642\\x1b"
-    assert visible("x" * 30, 10, ascii=True) == "x" * 9 + "~"
-    assert visible("日" * 30, 10, ascii=True) == "\\u65e5\\u6~"
+    assert visible("plain ü日🙂\x1b", plain=True) == "plain \\xfc\\u65e5\\U0001f642\\x1b"
+    assert visible("x" * 30, 10, plain=True) == "x" * 9 + "~"
+    assert visible("日" * 30, 10, plain=True) == "\\u65e5\\u6~"
 
 
 @given(st.text(max_size=400), st.integers(min_value=1, max_value=80))

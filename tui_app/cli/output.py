@@ -47,7 +47,7 @@ def _cell(value: Any, limit: int) -> str:
         return plainly("–", sys.stdout)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return visible(f"{value:,}" if isinstance(value, int) else str(value), limit, ascii=wants_ascii(sys.stdout))
+    return visible(f"{value:,}" if isinstance(value, int) else str(value), limit, plain=wants_ascii(sys.stdout))
 
 
 class Output:

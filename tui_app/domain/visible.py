@@ -32,12 +32,12 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
-def visible(text: str, limit: int = LIMIT, *, ascii: bool = False) -> str:
+def visible(text: str, limit: int = LIMIT, *, plain: bool = False) -> str:
     """At most ``limit`` characters that a terminal only draws; what was cut off is marked with an ellipsis.
 
-    With ``ascii`` whatever is not ASCII is an escape, too, and the ellipsis is a tilde.
+    With ``plain`` whatever is not ASCII is an escape, too, and the ellipsis is a tilde.
     """
     shown = _UNSAFE.sub(_escape, text[: limit + 1])
-    if ascii and not shown.isascii():
+    if plain and not shown.isascii():
         shown = _FOREIGN.sub(_escape, shown)
-    return shown if len(shown) <= limit else shown[: max(limit - 1, 0)] + (PLAIN_CUT if ascii else CUT)
+    return shown if len(shown) <= limit else shown[: max(limit - 1, 0)] + (PLAIN_CUT if plain else CUT)

@@ -35,7 +35,7 @@ def tells(plan: PlanModel) -> bool:
 
 
 def impact(plan: PlanModel, notify: bool, glyphs: Glyphs) -> Content:
-    """The aggregated impact, what matters most first. What notifies people is said not to happen where that was chosen."""
+    """The aggregated impact, what matters most first. What was chosen not to happen is said not to."""
     told = plan.summary or plan.impact
     lasting = [line for line in told if line.irreversible]
     warnings = [line for line in told if line.warning and not line.irreversible]

@@ -27,7 +27,7 @@ def speak(*, utf8: bool) -> None:
 
 def safe(text: object, limit: int = LIMIT, style: LiteralString = "") -> Content:
     """What anybody wrote, as literal text of at most ``limit`` characters, in one style."""
-    shown = visible(str(text), limit, ascii=_Terminal.ascii)
+    shown = visible(str(text), limit, plain=_Terminal.ascii)
     return Content.styled(shown, style) if style else Content(shown)
 
 
