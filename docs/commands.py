@@ -81,6 +81,7 @@ VARIABLES = {
     "QUASH_OPERATOR": "who acts, in the ledger and in every trail (`--operator`)",
     "QUASH_SERVICE_TOKEN": "the token of a profile with a `service`, without `token_command` and `token_file`",
     "QUASH_CASES_TOKEN": "that of cases over HTTP, where neither `token_command` nor `token_file` is set",
+    "QUASH_SCHEDULES_TOKEN": "that of schedules over HTTP, likewise",
 }
 VARIABLES_HEAD = "## Environment\n\nA token is never an argument: others would read it in the list of processes.\n"
 

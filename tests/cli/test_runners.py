@@ -94,8 +94,8 @@ def at_work(*words: str):
                 process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_them_with_what_they_had_begun(bus, due, number):
+@pytest.mark.parametrize("numbers", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGTERM)])
+def test_a_signal_ends_them_with_what_they_had_begun(bus, due, numbers):
     with at_work("scanner") as scanner, at_work("publisher") as publisher:
         queued = [json.loads(scanner.stdout.readline())]
         published = [json.loads(publisher.stdout.readline()) for _ in due]
@@ -104,8 +104,9 @@ def test_a_signal_ends_them_with_what_they_had_begun(bus, due, number):
             queued.append(json.loads(scanner.stdout.readline()))
         published += [json.loads(publisher.stdout.readline()) for _ in more]
         for process in (scanner, publisher):
-            process.send_signal(number)
-            process.send_signal(number)
+            # Stopped meanwhile, so that both are there before either is met.
+            for number in (signal.SIGSTOP, *numbers, signal.SIGCONT):
+                process.send_signal(number)
         ends = [(*process.communicate(timeout=30), process.returncode) for process in (scanner, publisher)]
     assert ends == [("", "", Exit.DONE)] * 2
     assert {line["schedule"] for line in published} == {*due, *more}

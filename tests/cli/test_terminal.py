@@ -1,6 +1,7 @@
 """What happens on a terminal only: the typed confirmation, and the console itself."""
 
 import fcntl
+import io
 import os
 import pty
 import select
@@ -17,6 +18,7 @@ import pytest
 
 from support.command_line import TROUBLED
 from tui_app.cli.exits import Exit
+from tui_app.cli.terminal import ask
 
 PATIENCE = 40.0
 
@@ -122,6 +124,23 @@ def test_leaving_the_question_sends_nothing(terminal, bus, key):
         one.type(key)
         assert one.ended() == Exit.INTERRUPTED
     assert bus.status(item) == TROUBLED
+
+
+def test_the_question_can_be_left_from_the_moment_it_is_seen(monkeypatch):
+    class Seen(io.StringIO):
+        def flush(self):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    noted = []
+    monkeypatch.setattr(sys, "stderr", Seen())
+    monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
+    previous = signal.signal(signal.SIGINT, lambda *_: noted.append("as the event loop does"))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ask("to confirm: ")
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert noted == []
 
 
 def test_production_wants_its_name_and_many_want_their_number(terminal, bus, config):

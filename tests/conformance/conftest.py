@@ -10,7 +10,9 @@ from support.cases_bare_bench import cases_bare_bench
 from support.cases_bench import cases_bench
 from support.cases_http_bench import cases_http_bench
 from support.scenes import set_scene
+from support.schedule_servers import posts_bench
 from support.schedules_bench import schedules_bench
+from support.served_schedules import served_schedules_bench
 from tui_app.domain.ports import System
 
 
@@ -41,6 +43,9 @@ BENCHES: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager
     "cases-http-bare": lambda request: cases_bare_bench(),
     "schedules-postgres": _postgres_schedules,
     "schedules-embedded": lambda request: schedules_bench(request.getfixturevalue("tmp_path")),
+    "schedules-http": lambda request: served_schedules_bench(request.getfixturevalue("tmp_path")),
+    "schedules-http-seed": lambda _: posts_bench("seed"),
+    "schedules-http-luxaris": lambda _: posts_bench("luxaris"),
 }
 
 

@@ -28,9 +28,10 @@ async def test_a_chunk_is_cancelled_each_once(bench, system):
         assert await bench.cancelled(item_id)
         [effect] = await bench.effects(item_id)
         assert effect["operator"] == "jane@example.com"
-        assert effect["reason"] == REASON
-        assert effect["idempotency_key"] == key_of("run-1", item_id)
-        assert effect["run_id"] == ("run-1" if getattr(bench, "names_run", True) else None)
+        if "reasons" not in bench.lacks:
+            assert effect["reason"] == REASON
+            assert effect["run_id"] == (None if "runs" in bench.lacks else "run-1")
+        assert effect["idempotency_key"] == (None if "keys" in bench.lacks else key_of("run-1", item_id))
         assert [bench.reasons(notice) for notice in await bench.notices(item_id)] == [{REASON}] * bench.notifies
     assert await system.execute([], errand()) == []
 
@@ -41,7 +42,9 @@ async def test_executing_again_changes_nothing_and_finds_it_ours(bench, system):
     await carried_out(bench, system, chunk)
     for again in (system.execute, system.reconcile):
         answers = await again(chunk, errand())
-        assert [(answer.state, answer.ours) for answer in answers] == [(ItemState.CANCELLED, True)] * 2
+        # Where no reasons are kept, nobody can tell whose it was, and nobody claims to.
+        known = (ItemState.ALREADY_CANCELLED, None) if "reasons" in bench.lacks else (ItemState.CANCELLED, True)
+        assert [(answer.state, answer.ours) for answer in answers] == [known] * 2
     for item_id in ids:
         assert len(await bench.effects(item_id)) == 1
         assert len(await bench.notices(item_id)) == bench.notifies
@@ -69,7 +72,8 @@ async def test_the_guard_holds_against_whatever_happened_meanwhile(bench, system
     chunk = await orders(system, [still, drifted, busy, done, blocked, cancelled, missing])
     gone = another_id(missing)
     chunk[-1] = replace(chunk[-1], id=gone)
-    await bench.touch(drifted)
+    if "versions" not in bench.lacks:
+        await bench.touch(drifted)
     await bench.bring(busy, State.BUSY)
     await bench.bring(done, State.DONE)
     await bench.bring(blocked, State.BLOCKED)
@@ -77,7 +81,12 @@ async def test_the_guard_holds_against_whatever_happened_meanwhile(bench, system
     answers = dict(zip([order.id for order in chunk], await carried_out(bench, system, chunk), strict=True))
 
     assert answers[still].state is ItemState.CANCELLED
-    assert (answers[drifted].state, answers[drifted].code) == (ItemState.SKIPPED, SkipCode.DRIFTED)
+    if "versions" in bench.lacks:
+        assert answers[drifted].state is ItemState.CANCELLED
+    else:
+        assert (answers[drifted].state, answers[drifted].code) == (ItemState.SKIPPED, SkipCode.DRIFTED)
+        assert answers[drifted].message
+        assert await bench.effects(drifted) == []
     assert answers[busy].state is answers[done].state is answers[blocked].state is ItemState.REFUSED
     refused = {State.BUSY: busy, State.DONE: done, State.BLOCKED: blocked}
     assert {state: answers[item_id].code for state, item_id in refused.items()} == {
@@ -87,9 +96,9 @@ async def test_the_guard_holds_against_whatever_happened_meanwhile(bench, system
     assert answers[cancelled].ours is not True
     assert (answers[gone].state, answers[gone].code) == (ItemState.REFUSED, VerdictCode.NOT_FOUND)
     # what was refused says why, and nothing but the first was touched
-    assert all(answers[item_id].message for item_id in (drifted, busy, done, blocked, gone))
+    assert all(answers[item_id].message for item_id in (busy, done, blocked, gone))
     assert len(await bench.effects(still)) == 1
-    for item_id in (drifted, busy, done, blocked, cancelled, missing):
+    for item_id in (busy, done, blocked, cancelled, missing):
         assert await bench.effects(item_id) == []
         assert await bench.notices(item_id) == []
 
@@ -107,10 +116,12 @@ async def test_only_what_is_as_it_was_seen_is_cancelled(bench, system, data):
             await bench.touch(item_id)
         elif isinstance(one, State):
             await bench.bring(item_id, one)
+    # A system without versions guards by status alone.
+    same = (None, "touch", State.WAITING) if "versions" in bench.lacks else (None,)
     answers = await carried_out(bench, system, chunk)
     for item_id, one, answer in zip(ids, happened, answers, strict=True):
         ours = answer.state is ItemState.CANCELLED
-        assert ours is (one is None)
+        assert ours is (one in same)
         assert len(await bench.effects(item_id)) == int(ours)
         assert len(await bench.notices(item_id)) == int(ours and bench.notifies)
         assert await bench.cancelled(item_id) is (ours or one is State.CANCELLED)
@@ -134,8 +145,8 @@ async def test_two_operators_over_the_same_ids(bench):
         ItemState.ALREADY_CANCELLED: 40,
     }
     late = [answer for answer in answers if answer.state is ItemState.ALREADY_CANCELLED]
-    assert {answer.ours for answer in late} == {False}
-    assert {answer.by for answer in late} <= set(names)
+    assert {answer.ours for answer in late} == {None if "reasons" in bench.lacks else False}
+    assert {answer.by for answer in late} <= {*names, *([None] * ("audits" in bench.lacks))}
     for item_id in ids:
         assert len(await bench.effects(item_id)) == 1
         assert len(await bench.notices(item_id)) == bench.notifies
@@ -148,6 +159,11 @@ async def test_verification_reads_what_the_system_says(bench, system):
     await bench.bring(revived, State.DONE)
     await bench.cancel_foreign(doubled, "somebody else")
     found = dict(zip([order.id for order in chunk], await system.verify(chunk, errand()), strict=True))
+    if "audits" in bench.lacks:
+        assert found[good].verified is found[doubled].verified is Verified.NOT_KNOWN
+        assert found[good].note
+        assert [found[item_id].verified for item_id in (revived, never)] == [Verified.CONTRADICTED] * 2
+        return
     assert found[good].verified is Verified.YES
     for item_id in (revived, doubled, never):
         assert found[item_id].verified is Verified.CONTRADICTED
@@ -160,6 +176,9 @@ async def test_the_trail_tells_who_and_why(bench, system):
     [item_id] = await bench.add([Given()])
     await carried_out(bench, system, await orders(system, [item_id]))
     trail = await system.trail(item_id)
+    if "audits" in bench.lacks:
+        assert trail == []
+        return
     assert trail[-1].actor == "jane@example.com"
     assert trail[-1].details[bench.reason_field] == REASON
     assert trail[-1].at.endswith("Z")
@@ -184,6 +203,9 @@ async def test_an_endless_text_does_not_fill_a_page(bench, system):
     text = "payment gateway refused the request; " * 3_000
     [item_id] = await bench.add([Given(text=text)])
     [item] = (await system.page(PageQuery(Filter(), Sort("id")))).items
+    if "texts" in bench.lacks:
+        assert item.fields[bench.text_field] == ""
+        return
     shown = item.fields[bench.text_field]
     assert text.startswith(shown)
     assert 500 <= len(shown) <= 10_000
@@ -195,23 +217,30 @@ async def test_an_endless_text_does_not_fill_a_page(bench, system):
 async def test_hostile_texts_come_back_as_they_are(bench, system: System, text):
     [item_id] = await bench.add([Given(text=text, kind=text[:100])])
     item = await system.item(item_id)
-    assert (item.fields[bench.text_field], item.fields[bench.kind_field]) == (text, text[:100])
-    wanted = Filter((Term(bench.kind_field, Op.ANY, (text[:100],)), Term("", Op.TEXT, (text[:1000],))))
+    told = "" if "texts" in bench.lacks else text
+    assert (item.fields[bench.text_field], item.fields[bench.kind_field]) == (told, text[:100])
+    wanted = Filter(
+        (Term(bench.kind_field, Op.ANY, (text[:100],)), Term("", Op.TEXT, (text[: len(told) or 100][:1000],)))
+    )
     page = await system.page(PageQuery(wanted, Sort("id")))
     assert [one.id for one in page.items] == [item_id]
     preview = await system.preview(item_id)
     shown = "\n".join(line for section in preview.sections for line in section.lines)
-    assert all(line in shown for line in text.splitlines())
-    # An API may refuse what quash itself lets nobody write, and takes the operator from the token.
-    reason = getattr(bench, "sayable", str)(text[:400])
-    who = getattr(bench, "operator", text[:200])
+    assert all(line in shown for line in told.splitlines())
+    reason = text[:400]
+    if "controls" in bench.lacks:
+        # An API may refuse what quash itself lets nobody write.
+        reason = "".join(one for one in reason if one.isprintable()).strip()
     chunk = await orders(system, [item_id])
-    [answer] = await carried_out(bench, system, chunk, errand(operator=who, reason=reason))
+    [answer] = await carried_out(bench, system, chunk, errand(operator=text[:200], reason=reason))
     assert answer.state is ItemState.CANCELLED
     [effect] = await bench.effects(item_id)
-    assert (effect["reason"], effect["operator"]) == (reason, who)
+    if "reasons" not in bench.lacks:
+        assert effect["reason"] == reason
+    assert effect["operator"] == ("jane@example.com" if "operators" in bench.lacks else text[:200])
     assert [bench.reasons(notice) for notice in await bench.notices(item_id)] == [{reason}] * bench.notifies
-    assert (await system.trail(item_id))[-1].details[bench.reason_field] == reason
+    if "audits" not in bench.lacks:
+        assert (await system.trail(item_id))[-1].details[bench.reason_field] == reason
 
 
 async def test_nobody_is_notified_where_the_operator_said_so(bench, system):

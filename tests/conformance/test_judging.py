@@ -77,7 +77,7 @@ async def test_what_is_urgent_is_sent_first_and_nothing_is_lost(bench, system):
         assert None not in waiting
         assert waiting == sorted(waiting)
         assert len(set(waiting)) > 1
-        assert arranged[-1] == asked[0]
+        assert asked[0] not in arranged[: len(ids)]
         items = {item.id: item for item in await everything(system)}
         assert [items[item_id].fields[system.description.deadline] for item_id in ids] == [dues[one] for one in ids]
         assert dues[done] is None

@@ -9,12 +9,6 @@ from support.pages import ROOT, page
 ROWS = [row for table in page("docs/requirements.md").tables() for row in table if "requirement" in row]
 NODE = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
 ID = re.compile(r"(CMD|CASE|SCH)-\d\d")
-ADAPTERS = {
-    ("CASE", "over HTTP"): "tui_app/systems/cases/http.py",
-    ("SCH", "on PostgreSQL and RabbitMQ"): "tui_app/systems/schedules/rabbitmq.py",
-}
-"""What a row may wait for, and the module that ends the waiting."""
-STATE = re.compile(r"(?P<kind>shown|by review|not due)(?:(?:; not yet|: arrives) (?P<where>.+))?")
 
 
 def test_no_id_is_given_twice_and_none_is_left_out() -> None:
@@ -33,36 +27,24 @@ def test_every_row_says_where_it_stands() -> None:
 
 def stands(row: dict[str, str]) -> bool:
     """Whether a row's state is one, and fits what is named beside it."""
-    state = STATE.fullmatch(row["state"])
-    if state is None:
-        return False
-    if state["where"] is not None:
-        module = ADAPTERS.get((row["id"].partition("-")[0], state["where"]))
-        if module is None or (ROOT / module).exists():
-            return False
-    named = bool(NODE.findall(row["shown by"]))
-    if state["kind"] == "by review":
-        return bool(row["shown by"]) and state["where"] is None
-    return named if state["kind"] == "shown" else not row["shown by"] and state["where"] is not None
+    if row["state"] == "by review":
+        return bool(row["shown by"])
+    return row["state"] == "shown" and bool(NODE.findall(row["shown by"]))
 
 
 @pytest.mark.parametrize(
-    ("number", "state", "shown_by", "right"),
+    ("state", "shown_by", "right"),
     [
-        ("CASE-01", "shown", "`tests/unit/test_ops.py`", True),
-        ("CASE-01", "shown", "", False),
-        ("CASE-01", "", "`tests/unit/test_ops.py`", False),
-        ("CASE-01", "not due", "", False),
-        ("CASE-01", "not due: arrives over HTTP", "`tests/unit/test_ops.py`", False),
-        ("CASE-01", "not due: arrives some day", "", False),
-        ("CMD-01", "not due: arrives over HTTP", "", False),
-        ("CMD-01", "by review", "", False),
-        ("CMD-01", "by review", "a person", True),
-        ("SCH-01", "shown; not yet over HTTP", "`tests/unit/test_ops.py`", False),
+        ("shown", "`tests/unit/test_ops.py`", True),
+        ("shown", "", False),
+        ("", "`tests/unit/test_ops.py`", False),
+        ("not due", "", False),
+        ("by review", "", False),
+        ("by review", "a person", True),
     ],
 )
-def test_a_state_that_says_nothing_is_found(number: str, state: str, shown_by: str, right: bool) -> None:
-    assert stands({"id": number, "state": state, "shown by": shown_by}) is right
+def test_what_a_row_may_say(state: str, shown_by: str, right: bool) -> None:
+    assert stands({"state": state, "shown by": shown_by}) is right
 
 
 def test_every_test_that_is_named_exists() -> None:

@@ -1,7 +1,9 @@
 """Plans: frozen lists, their hash, their files."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from tui_app.domain.filters import parse
 from tui_app.domain.items import Selection
 from tui_app.domain.plan import PlanState
 from tui_app.domain.records import Who
-from tui_app.engine import planfile
+from tui_app.engine import planfile, planning
 
 OTHER = Who("joe@example.com", "joe", "ops2", "local", "local")
 
@@ -146,3 +148,25 @@ async def test_a_file_that_was_changed_is_not_a_plan(world: World, edit: Any) ->
     document = edit(await written(world, plan.id))
     with pytest.raises(PlanChanged):
         await loaded(world, document, plan.hash)
+
+
+async def test_a_page_that_takes_long_to_read_keeps_its_lease(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(world.records.path, 1)
+    monkeypatch.setattr(planning, "LEASE", timedelta(seconds=0.03))
+    system, lease, asked = world.systems["commands"], world.store.plans.lease, asyncio.Event()
+    survey, leases = system.survey, []
+
+    async def counted(*given: Any) -> bool:
+        leases.append(given)
+        if len(leases) == 4:
+            asked.set()
+        return await lease(*given)
+
+    async def slow(*given: Any) -> Any:
+        await asyncio.wait_for(asked.wait(), 30)
+        return await survey(*given)
+
+    monkeypatch.setattr(world.store.plans, "lease", counted)
+    monkeypatch.setattr(system, "survey", slow)
+    plan = await world.plan(Selection("commands", filter=parse("")))
+    assert plan.totals["counts"]["items"] == 1

@@ -5,7 +5,9 @@ import asyncio
 from support.schedules_bench import ScheduleFile
 from support.world import MovableClock, make_world
 from tui_app.domain.drift import DriftKind, drift
+from tui_app.domain.filters import parse
 from tui_app.domain.items import Seen, Selection
+from tui_app.domain.moments import stamp
 from tui_app.domain.run import ItemState, Verified
 from tui_app.domain.verdict import YES
 from tui_app.systems.schedules.embedded import EmbeddedSchedules
@@ -24,6 +26,22 @@ async def test_what_the_scanner_queued_since_the_plan_is_cancelled(tmp_path):
     assert run.states == {ItemState.CANCELLED: 1}
     assert run.verified == {Verified.YES: 1}
     assert file.status(due["id"]) == "cancelled"
+    await system.close()
+    await world.close()
+
+
+async def test_what_the_scanner_queued_since_the_rows_were_read_is_still_selected(tmp_path):
+    file, clock = ScheduleFile(tmp_path / "schedules.db"), MovableClock()
+    world = make_world(tmp_path, {"schedules": EmbeddedSchedules(file.path, clock)})
+    due = file.add(run_at="2026-01-02T03:05:00.000000Z")
+    read = stamp(clock.now())
+    clock.forward(3600)
+    system = EmbeddedSchedules(file.path, clock)
+    assert await system.runners.scan(stop=asyncio.Event(), once=True) == 1
+    late = file.add(run_at="2026-01-02T09:00:00.000000Z", created_at=stamp(clock.now()), updated_at=stamp(clock.now()))
+    plan = await world.plan(Selection("schedules", filter=parse("status:pending,queued"), as_of=read))
+    frozen = [one.seen.id for one in await world.store.plans.items(plan.id)]
+    assert (frozen, late["id"] in frozen) == ([due["id"]], False)
     await system.close()
     await world.close()
 

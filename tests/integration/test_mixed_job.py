@@ -25,7 +25,7 @@ from support.world import fill
 from tui_app.domain.describe import Verb
 from tui_app.store.sqlite import open_store
 
-SIZES: Mapping[str, int] = {"schedules": 6_000, "commands": 6_000, "cases": 2_000}
+SIZES: Mapping[str, int] = {"schedules": 3_000, "commands": 3_000, "cases": 1_000}
 """Several chunks of each: a runner that is killed after the first is in the middle."""
 
 PATIENCE = 60.0

@@ -201,7 +201,17 @@ async def test_a_query_that_does_not_fit_is_refused(served, query):
     assert (response.status_code, wrong(response)["code"]) == (400, "VALIDATION_ERROR")
 
 
-@pytest.mark.parametrize("key", ["", "abc", str(uuid1()), uuid4().hex, "{" + str(uuid4()) + "}"])
+# Named, since tests that are spread over processes must have the same names in each.
+OTHER_KEYS = {
+    "none": "",
+    "no uuid": "abc",
+    "version 1": str(uuid1()),
+    "no hyphens": uuid4().hex,
+    "braces": "{" + str(uuid4()) + "}",
+}
+
+
+@pytest.mark.parametrize("key", OTHER_KEYS.values(), ids=OTHER_KEYS)
 async def test_a_key_that_is_no_uuid_of_version_4_is_refused(served, key):
     async with served.http() as http:
         response = await http.post(OPEN.format(box="b1"), json={"reason": "x"}, headers={HEADER: key} if key else {})

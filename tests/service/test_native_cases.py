@@ -161,7 +161,12 @@ async def test_reinstating_outside_the_window_is_400(free, seconds, cause):
     assert free.bench.events(case_id, "CASE_REINSTATED") == []
 
 
-@pytest.mark.parametrize("key", ["", "abc", str(uuid1()), "{" + str(uuid4()) + "}"])
+@pytest.mark.parametrize(
+    "key",
+    ["", "abc", str(uuid1()), "{" + str(uuid4()) + "}"],
+    # Named, since tests that are spread over processes must have the same names in each.
+    ids=["none", "no uuid", "version 1", "braces"],
+)
 async def test_a_change_wants_a_key_of_version_4(free, key):
     [case_id] = await free.bench.add([Given()])
     async with free.http() as http:

@@ -56,7 +56,9 @@ class Bench(Protocol):
     ``kind_field``, ``text_field``, ``tries_field`` and ``time_field`` are where ``Given`` shows; ``searched`` are the
     fields that free text looks into. ``shown`` are the states of the default filter. ``codes`` is why an item in each
     state cannot be cancelled. ``reason_field`` is where the trail of a cancellation holds the operator's words.
-    ``notifies``: somebody is told of each cancellation.
+    ``notifies``: somebody is told of each cancellation. ``lacks`` names what the system behind it does not keep, tell
+    or guard, so that no adapter can promise it: ``versions``, ``keys``, ``runs``, ``operators`` (it knows whom the
+    token names), ``controls`` (its reasons are plain lines), ``reasons``, ``audits``, ``texts``.
     """
 
     kind_field: str
@@ -69,6 +71,7 @@ class Bench(Protocol):
     shown: Collection[State]
     codes: Mapping[State, VerdictCode]
     notifies: bool
+    lacks: Collection[str]
 
     def open(self, *, server_rate: Rate | None = None) -> System:
         """Another connection to the same system: a second operator. The bench closes it.
@@ -149,6 +152,7 @@ class CommandWords:
         }
     )
     notifies = True
+    lacks: Collection[str] = ()
 
     def __init__(self) -> None:
         self._made = 0

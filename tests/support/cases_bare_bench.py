@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from support.benches import BEGINNING, Given, State
-from support.case_server import JANE, Kept, Way, case_server
+from support.case_server import Kept, Way, case_server
 from support.cases_bench import CasesBench
 from tui_app.domain import moments
 
@@ -35,8 +35,7 @@ class BareBench:
     codes = CasesBench.codes
     malformed: Sequence[str] = CasesBench.malformed
     notifies = False
-    names_run = False
-    operator = JANE
+    lacks: Collection[str] = ("runs", "operators")
     window_seconds = 7_200.0
 
     def __init__(self, way: Way) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -50,6 +50,7 @@ class CasesBench:
         }
     )
     notifies = True
+    lacks: Collection[str] = ()
     malformed: Sequence[str] = ("", " ", "-abc", "_abc", "a/b", "..", "a#b", "a b", "a\x1b[2J", "abc\n", "ä", "x" * 129)
 
     def __init__(self, folder: Path, **times: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,11 +41,7 @@ class HttpCasesBench(CasesBench):
     """
 
     url = ""
-    names_run = False
-    operator = WHO.operator
-
-    def sayable(self, text: str) -> str:
-        return "".join(one for one in text if one >= " " and one != "\x7f")
+    lacks: Collection[str] = ("runs", "operators", "controls")
 
     def __init__(self, folder: Path, **times: float) -> None:
         super().__init__(folder, **times)

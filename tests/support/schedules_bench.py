@@ -168,6 +168,7 @@ class SchedulesBench:
         }
     )
     notifies = False
+    lacks: Collection[str] = ()
 
     def __init__(self, folder: Path) -> None:
         self.file = ScheduleFile(folder / "schedules.db")

@@ -17,11 +17,12 @@ def ask(question: str) -> str:
     Raises:
         KeyboardInterrupt: ctrl+c, or the input ended.
     """
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    # The event loop's own handler would only take note while the line is being read.
+    # The event loop's own handler would only take note while the line is being read. Ours is there before the question
+    # is, since whoever sees that may press ctrl+c at once.
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        sys.stderr.write(question)
+        sys.stderr.flush()
         line = sys.stdin.readline()
     finally:
         signal.signal(signal.SIGINT, previous)

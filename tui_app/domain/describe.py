@@ -60,6 +60,7 @@ class Description:
     ``reason_templates`` are offered at the review. ``filter_fields`` may be filtered on beside the columns.
     ``deadline`` names the field that says when the system acts by itself: such items are sent first, soonest first.
     ``notice`` is the text that people who are notified read, with ``{reason}`` in it; empty where nobody is.
+    ``reason_room`` is how many characters of a reason the adapter needs for a token of its own.
     """
 
     system: str
@@ -77,6 +78,7 @@ class Description:
     effects: Mapping[str, EffectWords] = field(default_factory=lambda: MappingProxyType({}))
     reason_templates: tuple[str, ...] = ()
     reason_goes_to: str = ""
+    reason_room: int = 0
     deadline: str | None = None
     notice: str = ""
     lists: bool = True

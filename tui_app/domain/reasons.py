@@ -9,8 +9,8 @@ from tui_app.domain.errors import InvalidReason
 SHORTEST, LONGEST = 3, 500
 
 
-def check_reason(text: str) -> str:
-    """The trimmed reason.
+def check_reason(text: str, room: int = 0) -> str:
+    """The trimmed reason. ``room`` is how many of its characters a system needs for a token of its own.
 
     Raises:
         InvalidReason: fewer than 3 or more than 500 characters after trimming, or control characters in it.
@@ -24,6 +24,6 @@ def check_reason(text: str) -> str:
         raise InvalidReason("a reason is required")
     if len(reason) < SHORTEST:
         raise InvalidReason(f"the reason has {len(reason)} characters; at least {SHORTEST} are needed")
-    if len(reason) > LONGEST:
-        raise InvalidReason(f"the reason has {len(reason)} characters; at most {LONGEST} are allowed")
+    if len(reason) > LONGEST - room:
+        raise InvalidReason(f"the reason has {len(reason)} characters; at most {LONGEST - room} are allowed")
     return reason

@@ -23,7 +23,7 @@ from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Progress, Who
 from tui_app.domain.stores import Store
-from tui_app.engine.walk import PAGE, Place, overlaps, unmet, walk
+from tui_app.engine.walk import PAGE, Place, overlaps, page_size, unmet, walk
 
 LEASE = timedelta(seconds=15)
 
@@ -154,12 +154,22 @@ class Planner:
     async def _make(self, plan_id: str, who: Who) -> None:
         if not await self._lease(plan_id):
             return
+        prolonging = asyncio.create_task(self._prolong(plan_id))
         try:
             await self._freeze(plan_id, who)
         except Conflict:
             return
         except QuashError as error:
             await self._store.plans.fail(plan_id, self._holder, error.message)
+        finally:
+            prolonging.cancel()
+
+    async def _prolong(self, plan_id: str) -> None:
+        """Keep the lease while a page takes longer to be read than it lasts, as under a limit of reads."""
+        held = True
+        while held:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            held = await self._lease(plan_id)
 
     async def _lease(self, plan_id: str) -> bool:
         now = self._clock.now()
@@ -216,7 +226,7 @@ class Planner:
             verb = (await self._store.plans.get(plan_id)).head.verb
             batch: list[PlanItem] = []
             async for item in frozen(self._store, plan_id):
-                if batch and (len(batch) == PAGE or item.system != batch[0].system):
+                if batch and (item.system != batch[0].system or len(batch) == page_size(self._systems[item.system])):
                     read += await self._compare_page(batch, verb, report)
                     await self._store.plans.note_drift(plan_id, _drift_record("running", read, report))
                     batch = []

@@ -83,7 +83,7 @@ class Steering:
             raise Conflict(f"plan {plan_id} is {plan.state}", hint="Wait until it is made.")
         if plan_hash != plan.hash:
             raise PlanChanged(f"plan {plan_id} has the hash {plan.hash[:8]}, not {plan_hash[:8]}")
-        reason = check_reason(reason)
+        reason = check_reason(reason, self._reason_room(plan))
         typed = self._check_confirmation(plan, phrase, expect_count)
         confirmed = Confirmed(plan_id, plan.hash, reason, options, typed)
         new = NewRun(
@@ -231,6 +231,11 @@ class Steering:
         """
         if self._read_only:
             raise NotAllowed("this profile is read-only", hint="Use a profile without read_only = true.")
+
+    def _reason_room(self, plan: PlanRecord) -> int:
+        """What the system of this plan that needs most of a reason needs of it."""
+        named = (self._systems[name] for name in plan.head.targets if name in self._systems)
+        return max((system.description.reason_room for system in named), default=0)
 
     def _check_confirmation(self, plan: PlanRecord, phrase: str | None, expect_count: int | None) -> str:
         """The confirmation as it is recorded."""

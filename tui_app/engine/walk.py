@@ -10,8 +10,13 @@ from tui_app.domain.filters import Filter
 from tui_app.domain.items import Cursor, PageQuery, Seen, Selection
 from tui_app.domain.ports import System
 
-PAGE = 500
-"""Items that are read and frozen together."""
+PAGE, SMALLEST = 500, 10
+"""Items that are read and frozen together, at most and at least."""
+
+
+def page_size(system: System) -> int:
+    """Items of a system that are read together: what takes long to send takes long to read, too."""
+    return min(PAGE, max(SMALLEST, system.chunk_size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +32,15 @@ class Place:
 
 async def walk(selection: Selection, system: System, place: Place) -> AsyncIterator[tuple[list[str], Place]]:
     """The ids of a selection from a place on, a page at a time, each with the place behind it."""
+    size = page_size(system)
     if selection.ids is not None:
-        for start in range(place.offset, len(selection.ids), PAGE):
-            yield list(selection.ids[start : start + PAGE]), replace(place, offset=start + PAGE)
+        for start in range(place.offset, len(selection.ids), size):
+            yield list(selection.ids[start : start + size]), replace(place, offset=start + size)
         return
     sort, as_of = system.description.default_sort, place.as_of or selection.as_of
     cursor, done = None if place.cursor is None else Cursor.decode(place.cursor), place.done
     while not done:
-        page = await system.page(PageQuery(selection.filter or Filter(), sort, PAGE, cursor, as_of=as_of))
+        page = await system.page(PageQuery(selection.filter or Filter(), sort, size, cursor, as_of=as_of))
         as_of, done = as_of or page.as_of, not page.more_after
         if page.items:
             cursor = Cursor(page.items[-1].fields[sort.field], page.items[-1].id)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from tui_app.service.native.failures import CODES
-from tui_app.service.native.idempotency import HEADER
+from tui_app.service.native.idempotency import HEADER, PATTERN
 from tui_app.service.native.table import NativeApi, NativeRoute
 
 Document = dict[str, Any]
@@ -61,7 +61,7 @@ def _in_headers(api: NativeApi, route: NativeRoute) -> list[Document]:
     if api.user_header is not None:
         made.append({"name": api.user_header, "in": "header", "required": True, "schema": {"type": "string"}})
     if route.keyed:
-        schema = {"type": "string", "format": "uuid"}
+        schema = {"type": "string", "format": "uuid", "pattern": PATTERN}
         made.append({"name": HEADER, "in": "header", "required": True, "schema": schema})
     return made
 

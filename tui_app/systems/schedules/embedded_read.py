@@ -21,7 +21,7 @@ from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import Cancel, Found
-from tui_app.systems.schedules.schema import COLUMNS, WAITING, WAITING_INDEXES
+from tui_app.systems.schedules.schema import AS_OF, COLUMNS, WAITING, WAITING_INDEXES
 from tui_app.systems.schedules.words import DESCRIPTION, KINDS, LONGEST_CONTENT, OPEN, PUBLISHING, SEARCHED
 
 SQL = load("tui_app.systems.schedules", "embedded.sql")
@@ -52,7 +52,7 @@ def matching(wanted: Filter, as_of: str | None) -> Clause:
     """
     return both(
         where(wanted, FIELDS, SEARCHED, SQLITE),
-        Clause("s.updated_at <= ?", (as_of,)) if as_of is not None else Clause(""),
+        Clause(AS_OF.format(mark="?"), (as_of, as_of)) if as_of is not None else Clause(""),
         Clause(f"s.{WAITING}") if _WAITING in wanted.terms else Clause(""),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -68,20 +69,35 @@ class SchedulesSettings:
     ca_file: Annotated[str | None, CA_FILE] = None
 
 
+TOKEN_VARIABLE = "QUASH_SCHEDULES_TOKEN"  # noqa: S105 - the name of the variable, not what it holds
+
+
 def _open(settings: SchedulesSettings, rooms: Rooms) -> System:
+    if settings.url.scheme in ("http", "https"):
+        return _over_http(settings)
     if settings.url.scheme == "postgresql":
         try:
             from tui_app.systems.schedules.postgres import PostgresSchedules
         except ImportError as error:
             raise _without("schedules in PostgreSQL", "postgres", error) from error
         return PostgresSchedules(settings.url.reveal(), server_rate=settings.server_rate)
-    if settings.url.scheme != "sqlite":
-        raise UsageProblem(
-            f"this version has nothing for schedules at {settings.url}", hint="Leave `url` out: they are embedded then."
-        )
     from tui_app.systems.schedules.embedded import EmbeddedSchedules
 
     return EmbeddedSchedules(rooms.system("schedules"), server_rate=settings.server_rate)
+
+
+def _over_http(settings: SchedulesSettings) -> System:
+    from tui_app.outbound.tokens import TokenSource
+    from tui_app.systems.schedules.http import HttpSchedules
+
+    return HttpSchedules(
+        settings.url.reveal(),
+        tokens=TokenSource(settings.token_command, settings.token_file, TOKEN_VARIABLE, os.environ),
+        dialect=settings.dialect,
+        auth="x-session-id" if settings.auth == "x-session-id" else "bearer",
+        ca_file=settings.ca_file,
+        contact=settings.contact,
+    )
 
 
 def _without(what: str, extra: str, error: ImportError) -> UsageProblem:

@@ -16,7 +16,7 @@ from tui_app.domain.describe import Kind
 from tui_app.domain.filters import Filter, Op, Term
 from tui_app.domain.items import Cursor, Sort
 from tui_app.systems.schedules.rules import STUCK_AFTER
-from tui_app.systems.schedules.schema import COLUMNS
+from tui_app.systems.schedules.schema import AS_OF, COLUMNS
 from tui_app.systems.schedules.words import KINDS, LONGEST_CONTENT, OPEN, SEARCHED
 
 Connection = AsyncConnection[Any]
@@ -146,7 +146,7 @@ def matching(filtered: Filter, as_of: str | None, before: tuple[Sort, Cursor] | 
     Raises:
         MalformedFilter: an unknown field, or a value that is not of the field's kind.
     """
-    moment = Clause("") if as_of is None else Clause("s.updated_at <= %s::timestamptz", (as_of,))
+    moment = Clause("") if as_of is None else Clause(AS_OF.format(mark="%s::timestamptz"), (as_of, as_of))
     place = Clause("") if before is None else beyond_place(*before, backward=True)
     # In these very words the partial indexes are found.
     waiting = Clause("s.status IN ('pending', 'queued')") if _WAITING in filtered.terms else Clause("")

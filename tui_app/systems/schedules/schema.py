@@ -39,6 +39,10 @@ _SCHEDULE = {
 }
 _MAY_BE_NULL = {"claimed_at", "published_at", "cancelled_at", "cancellation_reason"}
 
+AS_OF = "(s.updated_at <= {mark} OR s.status = 'queued' AND s.created_at <= {mark})"
+"""What was there at a moment, the same moment twice. What the scanner has queued since was there, is still what was
+meant, and is the most urgent of it."""
+
 WAITING = "status IN ('pending','queued')"
 """The condition of the partial indexes: a query uses them only where it holds these very words."""
 

@@ -1,0 +1,212 @@
+"""What a schedule service writes, read with suspicion: schedules, refusals, audits, and the token in a reason.
+
+Pure. A reader raises ``ValueError`` for what it cannot understand: a schedule that is left out because it looks strange
+would be one that goes out unseen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tui_app.domain import moments
+from tui_app.domain.errors import MalformedId
+from tui_app.domain.run import Errand
+from tui_app.systems.schedules.rules import CANCEL_EVENT, check_schedule_id
+
+REASON_ROOM = 40
+"""Characters that the token takes of a reason: the run's id, a chunk's number, and what is around them."""
+
+_TOKEN = re.compile(r"\s*\[quash ([A-Za-z0-9_-]+)/(-?[0-9]+)\]\s*\Z")
+
+
+def signed(errand: Errand) -> str:
+    """The reason with the token by which a cancellation of this run is known again."""
+    return f"{errand.reason} [quash {errand.run_id}/{errand.chunk}]"
+
+
+def parted(reason: str) -> tuple[str, str | None, str | None]:
+    """The operator's words, and the run and the chunk of the token behind them; none where there is no token."""
+    found = _TOKEN.search(reason)
+    return (reason, None, None) if found is None else (reason[: found.start()], found[1], found[2])
+
+
+def run_of(reason: str | None) -> str | None:
+    """The run whose token stands in a reason. Its chunk is no part of the proof: an item is in a run once."""
+    return None if reason is None else parted(reason)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One schedule as a service tells it; moments are stamps, what was not told is empty or none."""
+
+    id: str
+    status: str
+    run_at: str
+    timezone: str
+    local: str
+    channel: str
+    channel_connection: str
+    post_variant: str
+    content: str
+    attempts: int
+    created: str | None
+    updated: str | None
+    cancelled: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Why the answer is no: the service's own code and sentence; empty where it gave none."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of an audit; ``reason`` stands in its details, where there is one."""
+
+    event: str
+    at: str
+    principal: str | None
+    details: Mapping[str, Any]
+
+    @property
+    def cancels(self) -> bool:
+        """Whether it records a cancellation."""
+        return self.event == CANCEL_EVENT
+
+    @property
+    def run(self) -> str | None:
+        """The run whose token it holds."""
+        reason = self.details.get("reason")
+        return run_of(reason) if isinstance(reason, str) else None
+
+
+def told(body: Any) -> Told:
+    """The first reason of a refusal; empty where it is not in the one envelope that both use."""
+    errors = body.get("errors") if isinstance(body, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    if not isinstance(first, dict):
+        return Told("", "")
+    return Told(_text(first.get("error_code")), _text(first.get("error_description")))
+
+
+def bulk_failures(body: Any, ids: Sequence[str]) -> dict[str, Told]:
+    """Which of these a bulk request did not cancel, and why; what is not named was cancelled, if the sums are right.
+
+    Raises:
+        ValueError: the numbers contradict each other or what was sent, so that nothing is known of any.
+    """
+    answer = an_object(body)
+    failures: dict[str, Told] = {}
+    for one in a_list(answer.get("errors")):
+        error = an_object(one)
+        failures[_id(error.get("schedule_id"))] = Told(
+            _text(error.get("error_code")), _text(error.get("error_description"))
+        )
+    done, failed = a_number(answer.get("cancelled")), a_number(answer.get("failed"))
+    named = len(a_list(answer.get("errors")))
+    if failed != named or named != len(failures) or done + failed != len(ids) or not failures.keys() <= set(ids):
+        raise ValueError(f"{done} cancelled and {failed} failed of {len(ids)}, with {named} of them named")
+    return failures
+
+
+def entries(body: Any) -> list[Entry]:
+    """An audit log, oldest first."""
+    found = []
+    for one in a_list(an_object(body).get("audit_entries")):
+        entry = an_object(one)
+        details = entry.get("details")
+        principal = entry.get("principal_id")
+        found.append(
+            Entry(
+                _text(entry.get("event")),
+                _moment(entry.get("timestamp")) or "",
+                None if principal is None else str(principal),
+                details if isinstance(details, dict) else {},
+            )
+        )
+    return found
+
+
+def read_row(body: Any) -> Row:
+    """One schedule. Its id, status and moment it cannot do without."""
+    schedule = an_object(body)
+    status, run_at = schedule.get("status"), _moment(schedule.get("run_at"))
+    if not isinstance(status, str) or not status or run_at is None:
+        raise ValueError("a schedule without a status or a moment")
+    variant, connection = _maybe(schedule.get("post_variant")), _maybe(schedule.get("channel_connection"))
+    connected = _text(schedule.get("channel_connection_id"))
+    name, reason = connection.get("display_name"), schedule.get("cancellation_reason")
+    attempts = schedule.get("attempt_count")
+    return Row(
+        id=_id(schedule.get("id")),
+        status=status,
+        run_at=run_at,
+        timezone=_text(schedule.get("timezone")),
+        local=_text(schedule.get("run_at_local")),
+        channel=name if isinstance(name, str) else connected,
+        channel_connection=connected,
+        post_variant=_text(schedule.get("post_variant_id")),
+        content=_text(variant.get("content")),
+        attempts=0 if attempts is None else a_number(attempts),
+        created=_moment(schedule.get("created_at")),
+        updated=_moment(schedule.get("updated_at")),
+        cancelled=_moment(schedule.get("cancelled_at")),
+        reason=reason if isinstance(reason, str) else None,
+    )
+
+
+def an_object(value: Any) -> dict[str, Any]:
+    """The value, which has to be an object."""
+    if not isinstance(value, dict):
+        raise ValueError("no object where one should be")
+    return value
+
+
+def a_list(value: Any) -> list[Any]:
+    """The value, which has to be a list."""
+    if not isinstance(value, list):
+        raise ValueError("no list where one should be")
+    return value
+
+
+def _maybe(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or isinstance(value, bool | dict | list) else str(value)
+
+
+def a_number(value: Any) -> int:
+    """The value, which has to be a whole number from 0 up."""
+    # Databases tell big numbers as texts.
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("no number where one should be")
+    return value
+
+
+def _id(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("a schedule without an id")
+    try:
+        return check_schedule_id(str(value))
+    except MalformedId as error:
+        raise ValueError(error.message) from error
+
+
+def _moment(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return moments.stamp(moments.read(value))
+    except (ValueError, OverflowError):
+        return None

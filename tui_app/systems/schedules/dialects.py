@@ -1,0 +1,161 @@
+"""The two known dialects of schedules over HTTP: what is asked, and how rows, refusals and answers are read.
+
+Pure. ``SEED`` is the documented one, which `quash serve` speaks too; ``LUXARIS`` is a service that is in use and
+differs: offsets in place of pages, everything inside ``data``, no bulk, no audit, and it drops the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tui_app.domain import moments
+from tui_app.systems.schedules.bodies import Row, a_list, a_number, an_object, read_row
+from tui_app.systems.schedules.words import CANCELLED, FAILED, PENDING, PUBLISHING, QUEUED, STATUSES, SUCCESS
+
+ROWS = 100
+"""Rows that one list request asks for: the most that the documented service gives."""
+
+PROCESSING = "processing"
+SKIPPED = "skipped"
+CANONICAL: Mapping[str, str] = {
+    **{status: status for status in (PENDING, QUEUED, PUBLISHING, SUCCESS, FAILED, CANCELLED)},
+    PROCESSING: PUBLISHING,
+    SKIPPED: FAILED,
+}
+"""What a status means in the documented words; one that is not here is the service's own to judge."""
+
+NOT_FOUND = "SCHEDULE_NOT_FOUND"
+DENIED = "SCHEDULE_ACCESS_DENIED"
+ALREADY_CANCELLED = "SCHEDULE_ALREADY_CANCELLED"
+ALREADY_PUBLISHED = "SCHEDULE_ALREADY_PUBLISHED"
+CANNOT = "SCHEDULE_CANNOT_BE_CANCELLED"
+NO_ROUTE = "ROUTE_NOT_FOUND"
+INVALID = "VALIDATION_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A part of the list: of one status or of all, due between two moments, both included, from a place on."""
+
+    status: str | None = None
+    start: str | None = None
+    end: str | None = None
+    descending: bool = False
+    page: int = 1
+    limit: int = ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A part of the list: how many there are in all, and whether some come behind these."""
+
+    rows: tuple[Row, ...]
+    total: int
+    more: bool
+
+
+class Dialect:
+    """What both have in common; the differences are below."""
+
+    name = ""
+    statuses: Sequence[str] = ()
+    sorts = False
+    """Whether the list can be asked for in descending order; both give it by ``run_at``."""
+    bulk = False
+    keeps_reasons = False
+    audits = False
+
+    def query(self, ask: Ask) -> dict[str, Any]:
+        """The parameters of a list request; what is none is left out."""
+        raise NotImplementedError
+
+    def listed(self, body: Any) -> Listed:
+        """A part of the list."""
+        raise NotImplementedError
+
+    def row(self, body: Any) -> Row:
+        """One schedule, as it is shown alone."""
+        raise NotImplementedError
+
+    def cancelled(self, body: Any) -> Row:
+        """The schedule in the answer to its cancellation."""
+        raise NotImplementedError
+
+
+class _Seed(Dialect):
+    name = "seed"
+    statuses = STATUSES
+    sorts = bulk = keeps_reasons = audits = True
+
+    def query(self, ask: Ask) -> dict[str, Any]:
+        return {
+            "page": ask.page,
+            "limit": ask.limit,
+            "status": ask.status,
+            "from_date": ask.start,
+            "to_date": ask.end,
+            "sort": "run_at",
+            "order": "desc" if ask.descending else "asc",
+        }
+
+    def listed(self, body: Any) -> Listed:
+        rows, pages = _rows(body), an_object(body.get("pagination"))
+        return Listed(rows, a_number(pages.get("total")), bool(rows) and pages.get("has_next") is True)
+
+    def row(self, body: Any) -> Row:
+        return read_row(body)
+
+    def cancelled(self, body: Any) -> Row:
+        return read_row(body)
+
+
+class _Luxaris(Dialect):
+    name = "luxaris"
+    statuses = (*STATUSES, PROCESSING, SKIPPED)
+
+    def query(self, ask: Ask) -> dict[str, Any]:
+        return {
+            "limit": ask.limit,
+            "offset": (ask.page - 1) * ask.limit,
+            "status": ask.status,
+            "run_at_from": ask.start,
+            "run_at_to": ask.end,
+        }
+
+    def listed(self, body: Any) -> Listed:
+        rows, meta = _rows(body), an_object(body.get("meta"))
+        total = a_number(meta.get("total"))
+        return Listed(rows, total, bool(rows) and a_number(meta.get("offset", 0)) + len(rows) < total)
+
+    def row(self, body: Any) -> Row:
+        inner = an_object(an_object(body).get("data"))
+        return read_row(inner.get("schedule", inner))
+
+    def cancelled(self, body: Any) -> Row:
+        return self.row(body)
+
+
+SEED, LUXARIS = _Seed(), _Luxaris()
+DIALECTS: Mapping[str, Dialect] = {one.name: one for one in (SEED, LUXARIS)}
+
+
+def recognised(body: Any) -> Dialect | None:
+    """Which dialect a list is written in, by what stands beside its rows; none where it is neither."""
+    if not isinstance(body, dict) or not isinstance(body.get("data"), list):
+        return None
+    if isinstance(body.get("pagination"), dict):
+        return SEED
+    return LUXARIS if isinstance(body.get("meta"), dict) else None
+
+
+def through(stamp: str) -> str:
+    """The last moment that a service which tells whole seconds may show as this one."""
+    moment = moments.read(stamp)
+    return stamp if moment.microsecond else moments.stamp(moment + timedelta(microseconds=999_999))
+
+
+def _rows(body: Any) -> tuple[Row, ...]:
+    return tuple(read_row(one) for one in a_list(an_object(body).get("data")))

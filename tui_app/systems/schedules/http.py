@@ -1,0 +1,192 @@
+"""Schedules of a service that others run, over HTTP, in either dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from tui_app.clock import SystemClock
+from tui_app.domain.describe import Description, Verb
+from tui_app.domain.errors import Conflict, NotFound
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
+from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
+from tui_app.domain.run import Errand, Order, Verification, Verified
+from tui_app.outbound.http import Auth, HttpService
+from tui_app.outbound.tokens import TokenSource
+from tui_app.systems.schedules import rules
+from tui_app.systems.schedules.bodies import Entry, Row, parted
+from tui_app.systems.schedules.dialects import DIALECTS
+from tui_app.systems.schedules.http_pages import Pages
+from tui_app.systems.schedules.http_rules import (
+    FORBIDDEN,
+    HTTP_DESCRIPTION,
+    item_of,
+    preview_of,
+    seen_of,
+    verified,
+)
+from tui_app.systems.schedules.http_wire import Denied, Wire, each
+from tui_app.systems.schedules.http_write import Sender
+
+BULK_CHUNK = 100
+SINGLE_CHUNK = 32
+"""One bulk request; or two rounds of single ones."""
+
+ARRANGED = 20
+"""List requests of each status at most, to put ids into the order in which they go out."""
+
+
+class HttpSchedules:
+    """The schedules of one service, as a system.
+
+    The service guards by status alone: what changed without leaving ``pending`` and ``queued`` between our last look
+    and our write is not noticed by it. A chunk is read again just before it is sent.
+
+    ``dialect`` is ``seed``, ``luxaris`` or ``auto``, which finds out by reading.
+
+    Raises:
+        UsageProblem: plain http to another host, or no address of a service.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        tokens: TokenSource | None = None,
+        dialect: str = "auto",
+        auth: Auth = "bearer",
+        ca_file: str | None = None,
+        contact: str | None = None,
+        clock: Clock | None = None,
+        http: HttpService | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._tokens = tokens
+        service = http or HttpService(url, tokens=tokens, auth=auth, ca_file=ca_file)
+        self._identity = f"{service.origin}{urlsplit(url).path.rstrip('/')}"
+        self._wire = Wire(service, DIALECTS.get(dialect), contact)
+        self._pages = Pages(self._wire, self._clock)
+        self._sender = Sender(self._wire, self._clock)
+
+    @property
+    def description(self) -> Description:
+        return HTTP_DESCRIPTION
+
+    @property
+    def chunk_size(self) -> int:
+        return BULK_CHUNK if self._wire.bulk else SINGLE_CHUNK
+
+    @property
+    def credentials_expire(self) -> datetime | None:
+        return None if self._tokens is None else self._tokens.expires_at
+
+    def check_id(self, text: str) -> str:
+        return rules.check_schedule_id(text)
+
+    async def identity(self) -> str:
+        """The origin and the path under which the API is: all that tells one service from another."""
+        return self._identity
+
+    async def page(self, query: PageQuery) -> Page:
+        check_sort(query.sort, self.description.sortable)
+        return await self._pages.page(query)
+
+    async def count(
+        self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
+    ) -> Count:
+        if before is not None:
+            check_sort(before[0], self.description.sortable)
+        return await self._pages.count(wanted, as_of, before)
+
+    async def item(self, item_id: str) -> Item:
+        return item_of(await self._row(item_id), self._clock.now())
+
+    async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
+        """See the Protocol; one read for each.
+
+        Raises:
+            Conflict: the verb is not to cancel.
+        """
+        _only_cancel(verb)
+        once = list(dict.fromkeys(ids))
+        seen = dict(zip(once, await each(once, self._seen), strict=True))
+        return [seen[item_id] for item_id in ids]
+
+    async def _seen(self, item_id: str) -> Seen:
+        try:
+            row = await self._wire.row(item_id)
+        except Denied:
+            return Seen(item_id, "", "", FORBIDDEN)
+        return rules.missing(item_id) if row is None else seen_of(row, self._clock.now())
+
+    async def arrange(self, ids: Sequence[str]) -> list[str]:
+        """Soonest first, by the list of what waits; ids that are not among the soonest stay as given, behind them."""
+        if len(ids) < 2:
+            return list(ids)
+        places = {row.id: place for place, row in enumerate(await self._pages.soonest(ids, ARRANGED))}
+        return sorted(ids, key=lambda item_id: places.get(item_id, len(places)))
+
+    async def preview(self, item_id: str) -> Preview:
+        return preview_of(await self._row(item_id), await self._wire.dialect(), self._clock.now())
+
+    async def trail(self, item_id: str) -> list[TrailEntry]:
+        """The service's audit; empty where it has none."""
+        return [_trail_entry(entry) for entry in await self._wire.audit(item_id) or ()]
+
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        """See the Protocol.
+
+        Raises:
+            Conflict: the errand is not a cancellation; a cancelled schedule cannot be brought back.
+        """
+        _only_cancel(errand.verb)
+        self._pages.forget()
+        return await self._sender.execute(orders, errand)
+
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        _only_cancel(errand.verb)
+        self._pages.forget()
+        return await self._sender.reconcile(orders, errand)
+
+    async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
+        dialect = await self._wire.dialect()
+
+        async def one(order: Order) -> Verification:
+            try:
+                row = await self._wire.row(order.id)
+            except Denied:
+                return Verification(Verified.NOT_KNOWN, FORBIDDEN.reason)
+            audit = None if row is None else await self._wire.audit(order.id)
+            return verified(order, errand.run_id, row, audit, dialect)
+
+        return await each(orders, one)
+
+    async def close(self) -> None:
+        self._pages.forget()
+        await self._wire.close()
+
+    async def _row(self, item_id: str) -> Row:
+        try:
+            row = await self._wire.row(item_id)
+        except Denied as error:
+            raise NotFound(f"{FORBIDDEN.reason}: {item_id}", hint="Ask for a permission there.") from error
+        if row is None:
+            raise NotFound(f"there is no schedule {item_id!r}", hint="Copy the id from the table.")
+        return row
+
+
+def _trail_entry(entry: Entry) -> TrailEntry:
+    """One entry, with the token taken off the operator's words, and beside them."""
+    details = dict(entry.details)
+    if isinstance(reason := details.get("reason"), str):
+        words, run, chunk = parted(reason)
+        if run is not None:
+            details |= {"reason": words, "quash": f"{run}/{chunk}"}
+    return TrailEntry(entry.at, entry.event, entry.principal, details)
+
+
+def _only_cancel(verb: Verb) -> None:
+    if verb is not Verb.CANCEL:
+        raise Conflict("a cancelled schedule cannot be brought back", hint="Schedule the post anew instead.")

@@ -1,0 +1,202 @@
+"""The requests to a schedule service, and its answers as rows, or as errors of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from tui_app.domain.errors import MalformedFilter, NotAllowed, OutcomeUnknown, QuashError, Unavailable, UsageProblem
+from tui_app.outbound.answers import Response
+from tui_app.outbound.http import HttpService
+from tui_app.systems.schedules import bodies, dialects
+from tui_app.systems.schedules.bodies import Entry, Row, Told
+from tui_app.systems.schedules.dialects import Ask, Dialect, Listed
+from tui_app.systems.schedules.words import CANCELLED
+
+G = TypeVar("G")
+T = TypeVar("T")
+
+ALL = ("api", "v1", "schedules")
+GONE = (404, 405)
+
+
+async def each(given: Sequence[G], work: Callable[[G], Awaitable[T]]) -> list[T]:
+    """All at once, each to its end; then what went wrong first is raised."""
+    tasks = [asyncio.ensure_future(work(one)) for one in given]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    # What was returned may be an error as well: only a task knows which of them was raised.
+    return [task.result() for task in tasks]
+
+
+class Denied(Exception):
+    """The service does not let us see one schedule."""
+
+
+class Wire:
+    """One service. Which dialect it speaks is found out by its first list, where it is not given, and remembered."""
+
+    def __init__(self, http: HttpService, dialect: Dialect | None, contact: str | None = None) -> None:
+        self._http = http
+        self._known = dialect
+        self._bulk = True
+        self._probing = asyncio.Lock()
+        self.contact = contact
+        self.date: datetime | None = None
+        """The service's own clock, as its last answer told it."""
+
+    @property
+    def bulk(self) -> bool:
+        """Whether several can be cancelled at once, as far as is known."""
+        return self._bulk and (self._known is None or self._known.bulk)
+
+    def no_bulk(self) -> None:
+        """The service has no such route: one by one from now on."""
+        self._bulk = False
+
+    async def dialect(self) -> Dialect:
+        """The dialect of the service; asked for once, by a read.
+
+        Raises:
+            UsageProblem: it speaks neither.
+        """
+        async with self._probing:
+            if self._known is None:
+                # What both understand: a page of one.
+                answer = await self._list({"limit": 1})
+                self._known = dialects.recognised(answer.json)
+            if self._known is None:
+                raise UsageProblem(
+                    f"what answers at {self._http.origin} lists schedules in no way that quash knows",
+                    hint="Check the `url` of schedules in the profile; `dialect` names the two ways.",
+                )
+            return self._known
+
+    async def listed(self, ask: Ask) -> Listed:
+        """A part of the list.
+
+        Raises:
+            Unavailable, NotSignedIn, NotAllowed, UsageProblem, MalformedFilter: as they say.
+        """
+        dialect = await self.dialect()
+        answer = await self._list(dialect.query(ask))
+        return self._understood(dialect.listed, answer)
+
+    async def _list(self, query: dict[str, Any]) -> Response:
+        answer = await self._read(*ALL, query=query)
+        if answer.ok:
+            return answer
+        told = bodies.told(answer.json)
+        words = told.sentence or f"{self._http.origin} answered {answer.status}"
+        if answer.status == 403:
+            raise NotAllowed(words, hint=self._whom("Listing schedules needs a permission there."))
+        if answer.status in GONE:
+            raise UsageProblem(
+                f"there is no list of schedules at {self._http.origin}", hint="Check the `url` of the profile."
+            )
+        raise MalformedFilter(f"the service does not list this: {words}")
+
+    async def row(self, item_id: str) -> Row | None:
+        """One schedule; none where the service says that there is none.
+
+        Raises:
+            Denied: it is not for us to see.
+            Unavailable: nothing was learned, also by an answer that speaks of something else.
+        """
+        dialect = await self.dialect()
+        answer = await self._read(*ALL, item_id)
+        told = bodies.told(answer.json)
+        if answer.ok:
+            row = self._understood(dialect.row, answer)
+            if row.id != item_id:
+                raise Unavailable(f"{self._http.origin} was asked for one schedule and told of another")
+            return row
+        if answer.status == 403:
+            raise Denied(told.sentence)
+        # What is no id there, is no schedule there.
+        if told.code in (dialects.NOT_FOUND, dialects.INVALID):
+            return None
+        raise Unavailable(f"{self._http.origin} answered {answer.status} in place of a schedule")
+
+    async def audit(self, item_id: str) -> list[Entry] | None:
+        """The audit of one, oldest first; none where the service has none, or none for us.
+
+        Raises:
+            Unavailable: nothing was learned.
+        """
+        if not (await self.dialect()).audits:
+            return None
+        answer = await self._read(*ALL, item_id, "audit-log")
+        if answer.ok:
+            return self._understood(bodies.entries, answer)
+        return [] if bodies.told(answer.json).code == dialects.NOT_FOUND else None
+
+    async def cancel(self, item_id: str, reason: str) -> Row | Told | int:
+        """Cancel one: the schedule as it is then, why not, or the status of a refusal without a reason.
+
+        Raises:
+            OutcomeUnknown: it may have been cancelled.
+            Unavailable, NotSignedIn: it has not been.
+        """
+        dialect = await self.dialect()
+        answer = await self._write(item_id, "cancel", body={"reason": reason})
+        if not answer.ok:
+            told = bodies.told(answer.json)
+            return told if told.code else answer.status
+        row = self._certain(dialect.cancelled, answer)
+        if row.id != item_id or row.status != CANCELLED:
+            raise OutcomeUnknown(f"{self._http.origin} answered a cancellation with a schedule that is {row.status}")
+        return row
+
+    async def bulk_cancel(self, ids: Sequence[str], reason: str) -> dict[str, Told] | None:
+        """Cancel several with one request: those that were not, and why; none where it was refused as a whole.
+
+        Raises:
+            OutcomeUnknown: any of them may have been cancelled.
+            Unavailable, NotSignedIn: none of them has been.
+        """
+        answer = await self._write("bulk-cancel", body={"schedule_ids": list(ids), "reason": reason})
+        if answer.ok:
+            return self._certain(lambda body: bodies.bulk_failures(body, ids), answer)
+        if answer.status in GONE or bodies.told(answer.json).code == dialects.NO_ROUTE:
+            self.no_bulk()
+        return None
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        await self._http.close()
+
+    async def _read(self, *parts: str, query: dict[str, Any] | None = None) -> Response:
+        try:
+            return self._noted(await self._http.read(*parts, query=query))
+        except Unavailable as error:
+            error.hint = self._whom(error.hint)
+            raise
+
+    async def _write(self, *parts: str, body: dict[str, Any]) -> Response:
+        try:
+            return self._noted(await self._http.write(*ALL, *parts, json=body))
+        except Unavailable as error:
+            error.hint = self._whom(error.hint)
+            raise
+
+    def _noted(self, answer: Response) -> Response:
+        self.date = answer.date
+        return answer
+
+    def _whom(self, hint: str) -> str:
+        return hint if self.contact is None else f"{hint} Ask {self.contact}.".lstrip()
+
+    def _understood(self, reader: Callable[[Any], T], answer: Response) -> T:
+        return self._tried(reader, answer, Unavailable)
+
+    def _certain(self, reader: Callable[[Any], T], answer: Response) -> T:
+        """The answer to a write: what cannot be understood leaves open what was done."""
+        return self._tried(reader, answer, OutcomeUnknown)
+
+    def _tried(self, reader: Callable[[Any], T], answer: Response, otherwise: type[QuashError]) -> T:
+        try:
+            return reader(answer.json)
+        except ValueError as error:
+            raise otherwise(f"what {self._http.origin} answered cannot be understood: {error}") from error
