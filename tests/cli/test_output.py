@@ -2,9 +2,11 @@
 
 import io
 import json
+import sys
 
 import pytest
 
+from tui_app.cli import plain
 from tui_app.cli.output import Column, Output, Talk
 from tui_app.domain.errors import Conflict
 
@@ -84,6 +86,19 @@ def test_a_script_that_reads_json_gets_errors_and_what_it_has_to_learn():
         "details": {"run": "r1"},
     }
     assert stream.getvalue().isascii()
+
+
+def test_a_terminal_without_utf8_gets_ascii_and_a_file_what_it_is(monkeypatch):
+    monkeypatch.setattr(plain, "speaks_utf8", lambda: False)
+    for stream, row, said in [
+        (Screen(), "\\u65e5  -       -", "1 done | 2 left ~ caf\\xe9\n"),
+        (io.StringIO(), "日  –       –", "1 done · 2 left … café\n"),
+    ]:
+        monkeypatch.setattr(sys, "stdout", stream)
+        Output("table").rows("s", "rows", [{"id": "日"}], COLUMNS)
+        assert stream.getvalue().splitlines()[1].split() == row.split()
+        Talk("table", stream).say("1 done · 2 left … café")
+        assert stream.getvalue().endswith(said)
 
 
 def test_what_is_said_to_a_person_is_visible():

@@ -50,6 +50,20 @@ def test_a_run_without_windows_says_nothing_of_undoing():
     assert [line for line in telling.run_lines(canned.run(canned.item(0))) if "undo" in line] == []
 
 
+def test_a_system_that_takes_nothing_more_is_said_while_that_lasts():
+    gates = {"cases": at(0.7), "schedules": at(-1)}
+    going = canned.run(canned.item(0), canned.item(1, "planned"), gates=gates)
+    assert [line for line in telling.run_lines(going) if "takes" in line] == ["  cases takes nothing more for 42 s"]
+    assert list(telling.waits(canned.run(canned.item(0), gates=gates))) == []
+
+
+def test_a_plan_is_told_by_its_summary():
+    summary = [{"code": "A", "text": "9 notifications to a, b, c and 6 more", "count": 9}]
+    lines = list(telling.plan_lines(canned.plan(2, summary=summary)))
+    assert "  9 notifications to a, b, c and 6 more" in lines
+    assert not any("replies" in line for line in lines)
+
+
 def told(**facts) -> list[str]:
     impact = [
         {"code": "A", "text": "2 notifications to a", "count": 2, "notifies": True},

@@ -138,6 +138,12 @@ def test_a_run_that_goes_on_is_paused_first_and_that_is_said(quash, drawer, bus,
         patch.setattr(Letters, "execute", then_the_token_has_expired)
         assert quash("runner").code == Exit.DONE
     assert (quash("runs", run, "--output", "json").json["run"]["state"], len(drawer.ids("withdrawn"))) == ("paused", 2)
+    with runner_at_work(bus, runners):
+        quash("runs", "resume", run, "--detach")
+        asked = quash("runs", "undo", run, *UNDO[:2], "--yes", "--expect-count", 9)
+        assert f"run {run} is paused when you confirm" in asked.err
+        assert quash("runs", run, "--output", "json").json["run"]["pause"] is None
+    monkeypatch.setattr(Letters, "execute", execute)
     undone = quash("runs", "undo", run, *UNDO, "--expect-count", 2)
     assert (undone.code, undone.json["run"]["counts"]["reinstated"]) == (Exit.DONE, 2)
     assert f"run {run} is paused, and not over" in undone.err

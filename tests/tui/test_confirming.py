@@ -133,7 +133,7 @@ def test_the_command_line_has_the_options():
     assert words[2:] == [
         "plan-1",
         "--reason",
-        "…",
+        "...",
         "--yes",
         "--expect-count",
         "3",

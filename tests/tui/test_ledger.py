@@ -273,6 +273,18 @@ async def test_a_plan_in_the_making_is_found_again():
         await operator.on(RunsScreen)
 
 
+async def test_the_cursor_begins_on_the_newest_run_and_not_on_a_plan_that_was_left():
+    canned = Canned()
+    canned.run(run(item(0), reason="First reason"), item(0))
+    left = plan(1, id="p9", verb="reinstate", created_at="2026-01-03T00:00:00Z")
+    canned.answers["GET", "/v1/plans"] = {"plans": [left.model_dump()]}
+    async with open_canned(canned) as operator:
+        await operator.sees("First reason", "not applied")
+        assert operator.app.screen.rows.cursor == 1
+        await operator.press("k", "enter")
+        await operator.on(ReviewScreen)
+
+
 async def test_the_cursor_stays_on_its_run_when_others_come():
     canned = Canned()
     first = run(item(0), id="r1111111111111111", reason="First reason")

@@ -89,6 +89,21 @@ def test_the_pace_forgets_what_is_long_ago():
     assert pace.rate == pytest.approx(1.0, rel=0.2)
 
 
+def test_while_a_system_takes_nothing_more_there_is_a_countdown_and_no_rate():
+    pace = Pace()
+    pace.note(0.0, 0)
+    pace.note(2.0, 30)
+    gates = {"cases": "2024-05-06T14:02:42Z", "schedules": "2024-05-06T14:01:00Z"}
+    assert stands(run(cancelled=30, pending=1200, gates=gates), pace) == "◐ running · cases takes nothing more for 42 s"
+    assert stands(run(pending=3, state="queued", gates=gates)) == "○ queued · cases takes nothing more for 42 s"
+    passed = run(cancelled=30, pending=1200, gates={"cases": "2024-05-06T14:02:00Z"})
+    assert stands(passed, pace) == "◐ running · 15 a second · about 1 min 20 s left"
+    assert "takes nothing" not in stands(run(cancelled=3, gates=gates))
+    pace.forget()
+    pace.note(42.0, 30)
+    assert stands(passed, pace) == "◐ running"
+
+
 @pytest.mark.parametrize(
     ("facts", "says"),
     [

@@ -43,6 +43,35 @@ def test_a_signal_ends_it_and_restores_the_terminal(tmp_path: Path, number: sign
         assert_restored(console, before)
 
 
+def test_without_utf8_every_byte_of_a_session_is_ascii(tmp_path: Path):
+    with terminal([*DEMO, "--data", str(tmp_path)], (120, 40), {"LC_ALL": "C", "PYTHONUTF8": ""}) as console:
+        console.sees("as of")
+        console.type("2p")
+        console.sees("CASE-")
+        console.type("x")
+        console.sees("type yes to cancel 1")
+        console.type("duplicate request\ryes\r")
+        console.sees("1 cancelled")
+        console.sees("finished")
+        console.type("4")
+        console.sees("newest first")
+        console.type("5")
+        console.sees("confirmed")
+        console.type("?")
+        console.sees("type to search")
+        console.wipe()
+        console.type("\x1b")
+        console.sees("confirmed")
+        console.type("3")
+        console.sees("\\u")
+        console.type("Q")
+        assert console.ends() == 0
+    drawn = bytes(console.raw)
+    assert drawn.isascii(), {sign for sign in drawn.decode(errors="replace") if not sign.isascii()}
+    assert b"|" in drawn
+    assert b"---" in drawn
+
+
 def test_it_draws_everything_again_when_the_shell_brings_it_back(tmp_path: Path):
     with terminal([*DEMO, "--data", str(tmp_path)]) as console:
         console.sees("as of")

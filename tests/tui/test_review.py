@@ -104,7 +104,7 @@ async def test_the_options_are_reached_from_the_reason_backwards():
     canned.answers["POST", "/v1/plans/p1/runs"] = canned.answers["GET", "/v1/runs/r0123456789abcdef"]
     async with open_canned(canned) as operator:
         open_review(operator.app, request(ids(2)))
-        await operator.sees("they read: It was cancelled.", "Because: …", "[x] notify stakeholders")
+        await operator.sees("they read: It was cancelled.", "Because: ...", "[x] notify stakeholders")
         await operator.press("shift+tab", "space", "tab")
         await operator.type(REASON)
         await operator.sees("--no-notify", "[ ] notify stakeholders", "nobody is notified")
@@ -144,6 +144,30 @@ async def test_a_plan_that_reinstates_says_so_everywhere():
             "quash apply p1",
         )
         assert "cancel" not in operator.text
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("running", True), ("queued", True), ("paused", False), ("finished", False)],
+)
+async def test_undoing_a_run_that_goes_on_says_that_confirming_pauses_it_and_pauses_nothing_before(state, said):
+    canned = Canned()
+    items = [item(0), item(1, "planned")]
+    going = run(*items, state=state, plan="p0")
+    canned.run(going, *items)
+    of = plan(1, verb="reinstate", undoes=going.id, impact=[], irreversible=False)
+    canned.plan(of)
+    canned.answers["POST", f"/v1/runs/{going.id}/undo"] = of
+    async with open_canned(canned) as operator:
+        open_review(operator.app, of)
+        await operator.sees("type yes to reinstate 1")
+        await operator.until(lambda: f"/v1/runs/{going.id}" in canned.paths("GET"), "the run")
+        await operator.until(lambda: any("arrived" in str(one.url) for one in canned.asked), "what arrived")
+        assert ("run r0123456 is paused when you confirm" in operator.text) is said
+        assert operator.app.screen.form.reason.placeholder == "why"
+        await operator.press("escape")
+        await operator.until(lambda: not isinstance(operator.app.screen, ReviewScreen), "the way back")
+        assert not [path for path in canned.paths() if path.endswith(("/pause", "/stop"))]
 
 
 @pytest.mark.parametrize("typed", ["y", "no", "YES", "2", ""])

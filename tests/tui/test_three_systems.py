@@ -152,7 +152,7 @@ async def test_the_review_counts_down_to_the_first_deadline_and_says_when_it_has
 async def test_who_is_notified_reads_the_reason_as_it_is_typed_and_nobody_is_where_that_is_chosen(desk: Desk) -> None:
     await desk.on("cases").mark(1).does("review")
     await desk.settled_review()
-    await desk.sees("they read: A case that you follow was cancelled", "Reason: …", "[x] notify stakeholders")
+    await desk.sees("they read: A case that you follow was cancelled", "Reason: ...", "[x] notify stakeholders")
     await desk.type("[b]bad[/b] deploy")
     await desk.sees("Reason: [b]bad[/b] deploy", "is notified of it")
     await desk.press("tab", "tab")

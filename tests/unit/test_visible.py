@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_app.domain.visible import CUT, plain, visible
+from tui_app.domain.visible import CUT, as_written, visible
 
 DANGEROUS = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"}
 
@@ -33,6 +33,12 @@ def test_every_dangerous_character_becomes_an_escape():
 )
 def test_what_is_shown(text, shown):
     assert visible(text) == shown
+
+
+def test_ascii_alone_spells_out_what_is_foreign_and_cuts_with_a_tilde():
+    assert visible("plain ü日🙂\x1b", plain=True) == "plain \\xfc\\u65e5\\U0001f642\\x1b"
+    assert visible("x" * 30, 10, plain=True) == "x" * 9 + "~"
+    assert visible("日" * 30, 10, plain=True) == "\\u65e5\\u6~"
 
 
 @given(st.text(max_size=400), st.integers(min_value=1, max_value=80))
@@ -61,4 +67,4 @@ def test_a_huge_text_costs_no_more_than_its_limit():
     ],
 )
 def test_a_value_of_somebodys_json_is_json(value, shown):
-    assert plain(value) == shown
+    assert as_written(value) == shown

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from tui_app.cli.plain import plainly, wants_ascii
 from tui_app.domain.errors import QuashError
 from tui_app.domain.report import Csv
 from tui_app.domain.visible import visible
@@ -43,10 +44,10 @@ def _width(text: str) -> int:
 
 def _cell(value: Any, limit: int) -> str:
     if value is None:
-        return "–"
+        return plainly("–", sys.stdout)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return visible(f"{value:,}" if isinstance(value, int) else str(value), limit)
+    return visible(f"{value:,}" if isinstance(value, int) else str(value), limit, plain=wants_ascii(sys.stdout))
 
 
 class Output:
@@ -57,7 +58,7 @@ class Output:
 
     def text(self, piece: str) -> None:
         """A piece that is already as it should be."""
-        sys.stdout.write(piece)
+        sys.stdout.write(plainly(piece, sys.stdout))
 
     def line(self, text: str) -> None:
         """A line for a person; whatever is in it is made visible."""
@@ -146,14 +147,14 @@ class Talk:
         if self._json:
             self._stream.write(_json({"schema": "quash.notice.v1", "message": text}) + "\n")
         else:
-            self._stream.write(visible(text, LINE) + "\n")
+            self._write(visible(text, LINE) + "\n")
         self._stream.flush()
 
     def progress(self, text: str) -> None:
         """How far something is: drawn over and over, on a terminal only."""
         if self._json or not self._stream.isatty():
             return
-        self._stream.write(f"\r\x1b[K{visible(text, 79)}")
+        self._write(f"\r\x1b[K{visible(text, 79)}")
         self._stream.flush()
         self._drawn = True
 
@@ -170,10 +171,13 @@ class Talk:
             }
             self._stream.write(_json(told) + "\n")
         else:
-            self._stream.write(f"quash: {visible(error.message, LINE)}\n")
+            self._write(f"quash: {visible(error.message, LINE)}\n")
             if error.hint:
-                self._stream.write(f"       {visible(error.hint, LINE)}\n")
+                self._write(f"       {visible(error.hint, LINE)}\n")
         self._stream.flush()
+
+    def _write(self, text: str) -> None:
+        self._stream.write(plainly(text, self._stream))
 
     def end_progress(self) -> None:
         """Take away what was drawn."""

@@ -94,6 +94,9 @@ async def undo_run(call: Call) -> Exit:
     check_guards(asked)
     async with connected(call, about_run=asked.run) as client:
         plan = await client.plans.finished(await client.runs.undo(asked.run), lambda seen: draw(call, seen))
+        undone = await client.runs.get(asked.run)
+        if not undone.over and undone.state != "paused":
+            call.talk.say(f"run {asked.run} is paused when you confirm")
         run = await confirm(call, client, plan)
         await _tell_paused(call, client, asked.run)
         return await conclude(call, client, run)

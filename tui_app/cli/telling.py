@@ -36,7 +36,7 @@ def plan_lines(plan: PlanModel, *, notify: bool = True, reason: str | None = Non
     for line in plan.blocked:
         yield f"  blocked: {line.count:,} {line.code}"
     yield from (f"  {line}" for line in urgent(plan))
-    for effect in plan.impact:
+    for effect in plan.summary or plan.impact:
         withheld = effect.notifies and not notify
         mark = "irreversible: " if effect.irreversible else "warning: " if effect.warning else ""
         yield f"  {'not done, with --no-notify: ' if withheld else mark}{effect.text}"
@@ -56,7 +56,7 @@ def urgent(plan: PlanModel) -> Iterator[str]:
 
 def withheld(plan: PlanModel) -> Iterator[str]:
     """What does not happen where nobody is to be told."""
-    for effect in plan.impact:
+    for effect in plan.summary or plan.impact:
         if effect.notifies:
             yield f"not done, with --no-notify: {effect.text}"
 
@@ -91,10 +91,19 @@ def run_lines(run: RunModel) -> Iterator[str]:
             yield f"  {line.state.replace('_', ' ')}: {line.count:,} {line.code}"
     if run.pause is not None:
         yield f"  paused by {run.pause.cause}: {run.pause.message or ''}".rstrip(": ")
-    yield from (f"  {line}" for line in _undo(run))
+    yield from (f"  {line}" for line in (*waits(run), *_undo(run)))
     yield f"  by {run.operator}: {run.reason}"
     if run.head is not None:
         yield f"  ledger head {run.head}"
+
+
+def waits(run: RunModel) -> Iterator[str]:
+    """The systems that take nothing more from us for a while, while they do."""
+    present = now()
+    for system, until in () if run.over else run.gates.items():
+        seconds = (moments.read(until) - present).total_seconds()
+        if seconds > 0:
+            yield f"{system} takes nothing more for {moments.span(seconds)}"
 
 
 def _undo(run: RunModel) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit, of_run
 from tui_app.cli.session import again
-from tui_app.cli.telling import numbers, run_lines
+from tui_app.cli.telling import numbers, run_lines, waits
 from tui_app.domain import moments
 from tui_app.domain.errors import QuashError
 
@@ -41,7 +41,7 @@ async def _watched(call: Call, client: BackendClient, run: RunModel) -> tuple[Ru
     seen = run
     try:
         async for seen in _looks(call, client, run):
-            call.talk.progress(numbers(seen))
+            call.talk.progress(" · ".join([*waits(seen), numbers(seen)]))
     except (asyncio.CancelledError, QuashError):
         call.talk.tell(f"run {run.id} goes on; watch it with: {again(call, 'runs', run.id)}")
         raise

@@ -73,6 +73,7 @@ class PlanModel(Wire):
     where nothing can be cancelled. ``soonest`` is the first moment at which it is too late for one of its items.
     ``undoes`` names the run that it brings back.
     ``notices`` holds for each system that notifies people the text that they read, with ``{reason}`` in it.
+    ``impact`` names each effect on each target; ``summary`` tells the same in few lines, what matters first.
     ``arrived`` counts what matches the selection and came later, where it was asked.
     """
 
@@ -86,6 +87,7 @@ class PlanModel(Wire):
     by_system: dict[str, int] = Field(default_factory=dict)
     blocked: list[BlockedLine] = Field(default_factory=list)
     impact: list[ImpactLine] = Field(default_factory=list)
+    summary: list[ImpactLine] = Field(default_factory=list)
     irreversible: bool = False
     phrase: str | None = None
     reason: str | None = None

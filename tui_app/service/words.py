@@ -9,7 +9,6 @@ from typing import Any
 from tui_app.contract.ledger import LedgerLine
 from tui_app.contract.models import (
     ColumnModel,
-    ImpactLine,
     ItemModel,
     PreviewModel,
     SectionModel,
@@ -38,6 +37,7 @@ from tui_app.domain.ports import Preview, System, TrailEntry
 from tui_app.domain.records import LedgerRow, PlanRecord, RunItem, RunRecord
 from tui_app.domain.run import EFFECTIVE, OVER, RunCounts, Verified
 from tui_app.domain.verdict import Effect, EffectWords, Verdict
+from tui_app.service.impact import effect_line, effects_line, summary
 
 
 def system_model(description: Description) -> SystemModel:
@@ -83,37 +83,6 @@ def item_model(item: Item) -> ItemModel:
     )
 
 
-def _line(effect: Effect, words: EffectWords | None, text: str, count: int) -> ImpactLine:
-    return ImpactLine(
-        code=effect.code,
-        text=text,
-        count=count,
-        irreversible=words is not None and words.irreversible,
-        warning=words is not None and words.warning,
-        notifies=words is not None and words.notifies,
-    )
-
-
-def _said(template: str, effect: Effect, count: int) -> str:
-    # The template is ours; a target is a system's text, and is put in as it is.
-    return template.format(target=effect.target, count=f"{count:,}")
-
-
-def effect_line(effect: Effect, words: EffectWords | None) -> ImpactLine:
-    """One effect on one item; an effect without words shows its code."""
-    text = f"{effect.code} {effect.target}".rstrip() if words is None else _said(words.one, effect, 1)
-    return _line(effect, words, text, 1)
-
-
-def effects_line(effect: Effect, words: EffectWords | None, count: int, items: int) -> ImpactLine:
-    """One effect on some of the items of a plan."""
-    if count == 1:
-        line = effect_line(effect, words)
-        return line if items == 1 else line.model_copy(update={"text": f"one of them: {line.text}"})
-    text = f"{count:,} × {effect.code} {effect.target}".rstrip() if words is None else _said(words.many, effect, count)
-    return _line(effect, words, text, count)
-
-
 def preview_model(preview: Preview, description: Description) -> PreviewModel:
     """The verdict and impact of one item, in words."""
     lines = [effect_line(effect, description.effects.get(effect.code)) for effect in preview.effects]
@@ -153,10 +122,8 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], environment: str, ar
     notices = {one.system: one.notice for one in described if one.notice and cancels}
     totals = plan.totals
     counts = totals.get("counts") or {"items": plan.read, "cancellable": 0, "blocked": plan.read}
-    impact = [
-        effects_line(Effect(code, target), words.get(code), count, counts["cancellable"])
-        for code, target, count in totals.get("impact", ())
-    ]
+    effects = [(Effect(code, target), count) for code, target, count in totals.get("impact", ())]
+    impact = [effects_line(effect, words.get(effect.code), count, counts["cancellable"]) for effect, count in effects]
     cancellable = counts["cancellable"] if plan.hash else 0
     return PlanModel(
         id=plan.id,
@@ -172,6 +139,7 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], environment: str, ar
             for code, count in sorted(totals.get("blocked", {}).items(), key=lambda row: (-row[1], row[0]))
         ],
         impact=impact,
+        summary=summary(effects, impact, words),
         irreversible=any(line.irreversible for line in impact),
         phrase=expected_phrase(cancellable, environment) if cancellable else None,
         reason=plan.reason,

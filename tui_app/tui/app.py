@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
 from textual.content import Content
+from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import Screen
 
@@ -29,9 +30,10 @@ from tui_app.tui.keymap import Keymap
 from tui_app.tui.left import now
 from tui_app.tui.notices import Notice, Tone, told
 from tui_app.tui.places import Places
+from tui_app.tui.plain import PlainFilter
 from tui_app.tui.report import write_report
 from tui_app.tui.screens.base import QuashScreen
-from tui_app.tui.text import safe
+from tui_app.tui.text import safe, speak
 from tui_app.tui.themes import THEMES
 from tui_app.tui.widgets.fields import ReasonField
 from tui_app.tui.work import Deferred
@@ -80,6 +82,8 @@ class QuashApp(App[int], inherit_bindings=False):
         self.clock = clock
         self.keymap = Keymap(keymap)
         self.glyphs = Glyphs(speaks_utf8() if utf8 is None else utf8)
+        speak(utf8=self.glyphs.utf8)
+        self._plain = PlainFilter(enabled=not self.glyphs.utf8)
         self.animation_level = "none"
         self.crash: Path | None = None
         self.help_state: State | None = None
@@ -227,6 +231,11 @@ class QuashApp(App[int], inherit_bindings=False):
             if handler is not None:
                 return cast("Callable[..., object]", handler)
         raise LookupError(f"no {name} for {screen.PLACE}")
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Those of Textual, and the one that keeps every line to ASCII where the terminal takes nothing else."""
+        filters = super().get_line_filters()
+        return [*filters, self._plain] if self._plain.enabled else filters
 
     def screen_stands(self) -> None:
         """A screen has been drawn and may be typed at."""

@@ -61,7 +61,7 @@ def _theme(app: QuashApp, name: str) -> None:
 def _ids(app: QuashApp, text: str) -> None:
     ids = [check_id(each) for each in text.replace(",", " ").split()]
     if not ids:
-        raise UsageProblem("ids wants at least one id", hint="Write :ids ID ID …, separated by spaces.")
+        raise UsageProblem("ids wants at least one id", hint="Write :ids ID ID ..., separated by spaces.")
     screen = _items(app, "ids")
     screen.marking.mark_ids(ids)
     app.say(phrase("{} marked; {} reviews them.", screen.table.marks.count, app.key_of("review")))

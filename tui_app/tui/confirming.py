@@ -118,7 +118,7 @@ class Review:
         plan = self.plan
         if plan is None:
             return ""
-        parts = ["quash", *_what(plan, self.request), "--reason", reason.strip() or "…", "--yes"]
+        parts = ["quash", *_what(plan, self.request), "--reason", reason.strip() or "...", "--yes"]
         parts += ["--expect-count", str(plan.counts.items)]
         parts += [] if notify else ["--no-notify"]
         parts += ["--accept-drift"] if accept_drift else []

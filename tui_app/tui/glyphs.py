@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import locale
+import unicodedata
 from typing import Final
 
 _PAIRS: Final = {
@@ -27,6 +28,12 @@ _PAIRS: Final = {
     "bullet": ("•", "-"),
 }
 
+_DRAWN: Final = {"→": ">", "×": "x", "─": "-", "━": "-", "│": "|", "▌": "|", "▐": "|", "▎": "|", "▕": "|"}
+_PLAIN: Final = {sign: plain for sign, plain in _PAIRS.values() if not sign.isascii()} | _DRAWN
+
+SIGNS: Final = str.maketrans(_PLAIN)
+"""What our signs are in ASCII, for ``str.translate``."""
+
 
 def speaks_utf8() -> bool:
     """Whether the locale's encoding is UTF-8."""
@@ -35,6 +42,27 @@ def speaks_utf8() -> bool:
         return codecs.lookup(locale.getencoding()).name == "utf-8"
     except LookupError:
         return False
+
+
+def plain(text: str) -> str:
+    """Drawn text in ASCII, and as many cells wide: signs, separators and rules by what is nearest to them.
+
+    What somebody wrote is spelled out by ``visible`` before; here a question mark is all that is left for a letter.
+    """
+    return text if text.isascii() else "".join(one if one.isascii() else _plain(one) for one in text)
+
+
+def _plain(one: str) -> str:
+    if one in _PLAIN:
+        return _PLAIN[one]
+    if "\u2500" <= one <= "\u257f":
+        return "+"
+    if "\u2580" <= one <= "\u259f":
+        # Parts of a block, such as the ends of a scrollbar: what tells them from their surroundings is the colour.
+        return " "
+    if unicodedata.combining(one):
+        return ""
+    return "??" if unicodedata.east_asian_width(one) in "WF" else "?"
 
 
 class Glyphs:

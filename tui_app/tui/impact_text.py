@@ -35,20 +35,20 @@ def tells(plan: PlanModel) -> bool:
 
 
 def impact(plan: PlanModel, notify: bool, glyphs: Glyphs) -> Content:
-    """The aggregated impact. What notifies people is said not to happen where that was chosen."""
-    lasting = [line for line in plan.impact if line.irreversible]
-    warnings = [line for line in plan.impact if line.warning and not line.irreversible]
-    plain = [line for line in plan.impact if not line.irreversible and not line.warning]
+    """The aggregated impact, what matters most first. What was chosen not to happen is said not to."""
+    told = plan.summary or plan.impact
+    lasting = [line for line in told if line.irreversible]
+    warnings = [line for line in told if line.warning and not line.irreversible]
+    plain = [line for line in told if not line.irreversible and not line.warning]
     parts = [
-        *_part(phrase("What happens").stylize("bold"), plain, notify, glyphs),
-        *_part(phrase("Take care").stylize(f"bold {AMBER}"), warnings, notify, glyphs),
+        *([phrase("This cannot be undone.").stylize(AMBER)] if plan.irreversible and not lasting else []),
         *_part(phrase("Cannot be undone").stylize(f"bold {AMBER}"), lasting, notify, glyphs),
+        *_part(phrase("Take care").stylize(f"bold {AMBER}"), warnings, notify, glyphs),
+        *_part(phrase("What happens").stylize("bold"), plain, notify, glyphs),
     ]
-    if not plan.impact:
+    if not told:
         nothing = phrase("Nothing will be {}.", words(plan.verb).done)
         parts.append(phrase("No effects are known.") if plan.counts.cancellable else nothing)
-    if plan.irreversible and not lasting:
-        parts.append(phrase("This cannot be undone.").stylize(AMBER))
     return lines(*parts)
 
 
@@ -66,7 +66,7 @@ def _part(title: Content, effects: list[ImpactLine], notify: bool, glyphs: Glyph
 def read_by(plan: PlanModel, goes_to: list[str], entered: Entered, titles: dict[str, str]) -> Content:
     """The very text that notified people read, with the reason as it stands, and where else the reason goes."""
     parts: list[Content] = []
-    reason = entered.reason.strip() or "…"
+    reason = entered.reason.strip() or "..."
     if plan.notices and not entered.notify:
         parts.append(phrase("nobody is notified"))
     elif plan.notices:

@@ -50,6 +50,8 @@ class Making:
         finally:
             self.busy = False
         screen.show(plan)
+        if plan.undoes is not None:
+            screen.head.undoes(await screen.client.runs.get(plan.undoes))
         # Counted apart, since it is a read of its own and best effort: the plan can be confirmed without it.
         screen.show(await screen.client.plans.get(plan.id, arrived=True))
 

@@ -14,6 +14,10 @@ class Pace:
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
+    def forget(self) -> None:
+        """Begin anew: what was seen so far says nothing of what comes."""
+        self._seen.clear()
+
     def note(self, now: float, done: int) -> None:
         """``done`` items had an outcome at ``now``, in seconds of any clock that does not jump."""
         self._seen.append((now, done))

@@ -149,7 +149,7 @@ def _changed(plan: PlanModel, glyphs: Glyphs) -> list[Group]:
         ("gone", drift.gone, "{} {} changed since seen, cannot be {} any more"),
     ):
         rows = [
-            Row(one.id, one.reason or f"{one.before} → {one.after}", system=one.system)
+            Row(one.id, one.reason or f"{one.before}, now {one.after}", system=one.system)
             for one in drift.examples
             if one.kind == kind
         ]

@@ -64,11 +64,8 @@ class Steering:
         from tui_app.tui.path import undo_path
 
         run = self._run()
-        if run is None:
-            return
-        if not run.over:
-            self._screen.quash.say(phrase("The run is asked to pause: it would go on cancelling while it is undone."))
-        self._screen.start(undo_path(self._screen.quash, run.id), group="steer")
+        if run is not None:
+            self._screen.start(undo_path(self._screen.quash, run.id), group="steer")
 
     def act_verify(self) -> None:
         run = self._run()

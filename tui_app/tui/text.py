@@ -14,9 +14,21 @@ from textual.content import Content
 from tui_app.domain.visible import LIMIT, visible
 
 
+class _Terminal:
+    """What the one terminal of this process can draw."""
+
+    ascii = False
+
+
+def speak(*, utf8: bool) -> None:
+    """Say whether the terminal takes UTF-8; where it does not, foreign letters become escapes that can be read."""
+    _Terminal.ascii = not utf8
+
+
 def safe(text: object, limit: int = LIMIT, style: LiteralString = "") -> Content:
     """What anybody wrote, as literal text of at most ``limit`` characters, in one style."""
-    return Content.styled(visible(str(text), limit), style) if style else Content(visible(str(text), limit))
+    shown = visible(str(text), limit, plain=_Terminal.ascii)
+    return Content.styled(shown, style) if style else Content(shown)
 
 
 def phrase(template: LiteralString, *values: object) -> Content:

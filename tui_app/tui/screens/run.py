@@ -17,6 +17,7 @@ from tui_app.domain.errors import QuashError, Unavailable
 from tui_app.domain.moments import read
 from tui_app.domain.plan import short
 from tui_app.tui.actions import RUN, State
+from tui_app.tui.gates import shut
 from tui_app.tui.notices import RETRY_SECONDS
 from tui_app.tui.outcomes import done, run_look
 from tui_app.tui.pace import Pace
@@ -103,7 +104,10 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
 
     def _tell(self, run: RunModel) -> None:
         before, self._run = self._run, run
-        self._pace.note(time.monotonic(), done(run))
+        if shut(run, self.quash.clock()):
+            self._pace.forget()
+        else:
+            self._pace.note(time.monotonic(), done(run))
         self.query_one("#run-head", Static).update(_head(run))
         self.query_one(Progress).tell(run, self._pace, self.quash.clock())
         self.query_one(RunItems).tell(run)
@@ -119,9 +123,10 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
         self.query_one(RunItems).name_systems((await self.client.plans.get(plan)).targets)
 
     def _tick(self) -> None:
-        """The windows of a run go on closing when there is nothing more to watch."""
-        if self._run is not None and self._run.undo is not None and self.is_current:
-            self.query_one(Progress).tell(self._run, self._pace, self.quash.clock())
+        """The windows of a run go on closing, and its gates opening, when nothing more is watched."""
+        run = self._run
+        if run is not None and (run.undo is not None or run.gates) and self.is_current:
+            self.query_one(Progress).tell(run, self._pace, self.quash.clock())
             self.state_changed()
 
     def _ended(self, run: RunModel) -> None:

@@ -148,6 +148,9 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
         ids = [entry.id for entry in self._shown]
         if under is not None and under.id in ids:
             self.rows.cursor = ids.index(under.id)
+        elif under is None:
+            # What is acted on here is mostly a run; plans that were left may be newer.
+            self.rows.cursor = next((at for at, entry in enumerate(self._shown) if entry.run is not None), 0)
         self.rows.say(self._empty(wanted))
         self.rows.show(len(self._shown))
         self._head()

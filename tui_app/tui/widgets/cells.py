@@ -44,9 +44,7 @@ def shown(value: object, kind: str) -> str:
 
 def fitted(text: str, width: int, glyphs: Glyphs, *, right: bool = False) -> str:
     """Exactly ``width`` cells: made visible, cut with a sign, or filled."""
-    text = visible(text, max(width * 2, 1))
-    if not glyphs.utf8:
-        text = text.encode("ascii", "backslashreplace").decode()
+    text = visible(text, max(width * 2, 1), plain=not glyphs.utf8)
     length = cell_len(text)
     if length > width:
         return set_cell_size(text, max(width - 1, 0)) + glyphs["cut"] * min(width, 1)

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui_app.domain.moments import span
+from tui_app.tui import gates
 from tui_app.tui.outcomes import QUIET, counted, done, item_look, run_look, until
 from tui_app.tui.pace import Pace
 from tui_app.tui.text import lines, phrase, safe
@@ -87,6 +88,10 @@ def standing(run: RunModel, pace: Pace, now: datetime, key: str, glyphs: Glyphs)
         return phrase("{} · nobody works on it: {} resumes it, nothing is lost or sent twice", state, key)
     if run.wanted is not None:
         return phrase("{} · asked to become {}, after what is being sent", state, run.wanted)
+    waits = gates.sentence(run, now)
+    if waits is not None:
+        # What is sent comes in bursts now, and a rate or a time left would be of the burst.
+        return phrase("{} · {}", state, waits)
     left = pace.left(run.counts.get("pending", 0))
     if left is None:
         return state

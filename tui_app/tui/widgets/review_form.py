@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tui_app.tui.app import QuashApp
     from tui_app.tui.confirming import Draft, Review
 
+WHY, WHY_TOLD = "why", "why; whoever is told will read it"
+
 
 class ReviewForm(Vertical):
     """The reason has the focus first; the confirmation follows it, and the options follow that.
@@ -49,7 +51,7 @@ class ReviewForm(Vertical):
     def compose(self) -> ComposeResult:
         with Horizontal(classes="review-line"):
             yield Static("Reason", classes="review-label", markup=False)
-            yield ReasonField(self._draft.reason, placeholder="why; whoever is told will read it", id="review-reason")
+            yield ReasonField(self._draft.reason, placeholder=WHY, id="review-reason")
         yield Static("", id="review-hint", markup=False)
         with Horizontal(classes="review-line"):
             yield Static("Confirm", classes="review-label", markup=False)
@@ -97,6 +99,8 @@ class ReviewForm(Vertical):
         changed = plan is not None and plan.drift is not None and plan.drift.changed > 0
         self.query_one("#review-drift").display = changed
         told = plan is not None and tells(plan)
+        # Whoever was told of a cancellation is not told that it was undone.
+        self.reason.placeholder = WHY_TOLD if plan is not None and plan.verb == "cancel" else WHY
         self.query_one("#review-notify").display = told
         self.query_one("#review-options").display = changed or told
         line = review.command_line(self.reason.value, notify=self.notifies, accept_drift=self.accepts_drift)

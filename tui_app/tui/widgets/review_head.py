@@ -14,7 +14,7 @@ from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.verbs import words
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanModel
+    from tui_app.contract.work import PlanModel, RunModel
     from tui_app.tui.app import QuashApp
 
 
@@ -28,6 +28,12 @@ class ReviewHead(Static):
         self._hidden = hidden
         self._plan: PlanModel | None = None
         self._told: Content | None = None
+        self._undone: RunModel | None = None
+
+    def undoes(self, run: RunModel) -> None:
+        """The run that the plan brings back; one that is not over would go on cancelling meanwhile."""
+        self._undone = run
+        self.tick()
 
     def growing(self, plan: PlanModel) -> None:
         """How far it is made, or read again."""
@@ -49,8 +55,8 @@ class ReviewHead(Static):
     def tick(self) -> None:
         """Say the time that is left as it is by now."""
         if self._plan is not None:
-            due = self._due(self._plan)
-            self._say(lines(self._line(self._plan), due) if due is not None else self._line(self._plan))
+            told = [self._line(self._plan), self._due(self._plan), self._paused()]
+            self._say(lines(*(line for line in told if line is not None)))
 
     def _say(self, told: Content) -> None:
         if told != self._told:
@@ -72,6 +78,12 @@ class ReviewHead(Static):
         system = self.app.places.system(name)
         word = name if system is None else system.one if count == 1 else system.many
         return phrase("{} {}", count, safe(word, 40))
+
+    def _paused(self) -> Content | None:
+        if self._undone is None or self._undone.over or self._undone.state == "paused":
+            return None
+        said = phrase("{} run {} is paused when you confirm", self.app.glyphs["warning"], self._undone.id[:8])
+        return said.stylize(f"bold {AMBER}")
 
     def _due(self, plan: PlanModel) -> Content | None:
         time = left(plan.soonest, self.app.clock())
