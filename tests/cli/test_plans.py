@@ -84,7 +84,7 @@ def test_an_unknown_id_is_blocked_and_the_rest_goes_on(quash, bus):
         (["plan", "commands", "--ids", "/dev/null"], "holds no ids"),
         (["plan", "all", "GOOD"], "needs --ids"),
         (["plan", "all", "--ids", "EMPTY"], "is not system<TAB>id"),
-        (["plan", "commands", "GOOD", "--ttl", "0"], "at least one second"),
+        (["plan", "commands", "GOOD", "--ttl", "0"], "at least 1 second"),
         (["plan", "commands", "GOOD", "--reason", "x"], "at least 3"),
         (["plan", "commands", "GOOD", "--rate", "5/minute"], "unrecognized arguments"),
     ],
