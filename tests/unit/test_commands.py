@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from support.embedded_bus import CommandBus, command_bus
 from support.orders import cancel, orders
+from tui_app.database.where import both, ordering
 from tui_app.domain.errors import Conflict, Fault, MalformedId
 from tui_app.domain.filters import Filter, Op, Term, parse
 from tui_app.domain.items import Count, Cursor, PageQuery, Sort
@@ -249,9 +250,9 @@ def page_plan(world, wanted, sort, *, cursor=None, backward=False):
     """How SQLite reads one page, as the adapter asks for it."""
     clause = embedded_read.matching(wanted, None)
     if cursor is not None:
-        clause = embedded_read.both(clause, embedded_read.beyond_place(sort, cursor, backward=backward))
-    order = embedded_read.ordering(embedded_read.FIELDS[sort.field].sql, ("c.id",), sort, backward=backward)
-    hint = embedded_read.hint(PageQuery(wanted, sort))
+        clause = both(clause, embedded_read.PAGES.beyond(sort, cursor, backward=backward))
+    order = ordering(embedded_read.FIELDS[sort.field].sql, ("c.id",), sort, backward=backward)
+    hint = embedded_read.PAGES.hint(PageQuery(wanted, sort))
     sql = embedded_read.SQL["page"].format(longest=10, hint=hint, where=clause.sql, order=order)
     return explained(world, sql, (*clause.values, 100))
 

@@ -15,6 +15,7 @@ from support.orders import cancel, errand, key_of, orders
 from support.schedules_bench import OWNER, ScheduleFile
 from support.world import MovableClock
 from tui_app.config.values import Rate
+from tui_app.database.where import both, ordering
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict, Fault, MalformedId, RateLimited
 from tui_app.domain.filters import Filter, parse
@@ -238,9 +239,9 @@ def test_pages_are_read_from_an_index_in_its_order(file, wanted, field, cursor, 
     sort = Sort(field)
     clause = embedded_read.matching(wanted, None)
     if cursor is not None:
-        clause = embedded_read.both(clause, embedded_read.beyond_place(sort, cursor, backward=backward))
-    order = embedded_read.ordering(embedded_read.FIELDS[field].sql, ("s.id",), sort, backward=backward)
-    hint = embedded_read.hint(PageQuery(wanted, sort))
+        clause = both(clause, embedded_read.PAGES.beyond(sort, cursor, backward=backward))
+    order = ordering(embedded_read.FIELDS[field].sql, ("s.id",), sort, backward=backward)
+    hint = embedded_read.PAGES.hint(PageQuery(wanted, sort))
     sql = embedded_read.SQL["page"].format(longest=10, hint=hint, where=clause.sql, order=order)
     plan = explained(file, sql, (*clause.values, 100, 0))
     assert "INDEX" in plan[0]

@@ -12,13 +12,14 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
+from tui_app.database.pages import Pages
 from tui_app.database.statements import load
-from tui_app.database.where import SQLITE, Clause, Field, Place, beyond, both, ordering, where
+from tui_app.database.where import SQLITE, Clause, Field, both, where
 from tui_app.domain import moments
-from tui_app.domain.describe import Kind, Verb
+from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotFound
-from tui_app.domain.filters import Filter, Op
-from tui_app.domain.items import PAGE_LIMIT, Cursor, Item, Page, PageQuery, Scalar, Seen, Sort
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import TrailEntry
 from tui_app.domain.verdict import Effect, Verdict
 from tui_app.systems.cases import rules
@@ -40,8 +41,16 @@ FIELDS: Mapping[str, Field] = {
     name: Field(_COLUMNS.get(name, f"c.{name}"), kind, nullable=name == "rollback_deadline")
     for name, kind in KINDS.items()
 }
-_IDS = ("c.id",)
 _OPEN = DESCRIPTION.default_filter.terms[0]
+
+PAGES = Pages(
+    fields=FIELDS,
+    id="c.id",
+    page=SQL["page"].replace("{longest}", str(LONGEST_TITLE)),
+    any=SQL["any"],
+    waiting=_OPEN,
+    indexes={**OPEN_INDEXES, "id": "sqlite_autoindex_cases_1"},
+)
 
 
 def ascii_json(value: Any) -> str:
@@ -60,52 +69,6 @@ def matching(wanted: Filter, as_of: str | None) -> Clause:
         Clause("c.updated_at <= ?", (as_of,)) if as_of is not None else Clause(""),
         Clause(f"c.{IS_OPEN}") if _OPEN in wanted.terms else Clause(""),
     )
-
-
-def status_only(wanted: Filter) -> Clause | None:
-    """The filter on the tally of statuses, where it asks for nothing else."""
-    if any(term.field != "status" or term.op is not Op.ANY for term in wanted.terms):
-        return None
-    return where(wanted, {"status": Field("status", Kind.STATUS)}, (), SQLITE)
-
-
-def beyond_place(sort: Sort, cursor: Cursor, *, backward: bool) -> Clause:
-    """Rows beyond a cursor."""
-    place = Place("" if cursor.value is None else cursor.value, (cursor.id,))
-    return beyond(FIELDS[sort.field].sql, _IDS, sort, place, backward=backward, mark=("?", "?"))
-
-
-def hint(query: PageQuery) -> str:
-    """The index that has the rows in their order; left alone, SQLite takes that of the status, and sorts them all."""
-    if _OPEN not in query.filter.terms:
-        return ""
-    indexes = {**OPEN_INDEXES, "id": "sqlite_autoindex_cases_1"}
-    return f"INDEXED BY {indexes[query.sort.field]}" if query.sort.field in indexes else ""
-
-
-def page(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, as_of: str) -> Page:
-    """One page; a row more is read to know whether there are more."""
-    limit = min(query.limit, PAGE_LIMIT)
-    start = Clause("") if query.cursor is None else beyond_place(query.sort, query.cursor, backward=query.backward)
-    clause = both(wanted, start)
-    order = ordering(FIELDS[query.sort.field].sql, _IDS, query.sort, backward=query.backward)
-    sql = SQL["page"].format(longest=LONGEST_TITLE, hint=hint(query), where=clause.sql, order=order)
-    rows = connection.execute(sql, (*clause.values, limit + 1)).fetchall()
-    items = [item_of(row) for row in rows[:limit]]
-    ahead = len(rows) > limit
-    behind = query.cursor is not None and _any_behind(connection, query, wanted, items)
-    if query.backward:
-        return Page(tuple(reversed(items)), more_before=ahead, more_after=behind, as_of=as_of)
-    return Page(tuple(items), more_before=behind, more_after=ahead, as_of=as_of)
-
-
-def _any_behind(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, items: Sequence[Item]) -> bool:
-    """Whether rows stand against the reading direction. Where nothing was read, every row there is does."""
-    clause = wanted
-    if items:
-        first = Cursor(items[0].fields[query.sort.field], items[0].id)
-        clause = both(wanted, beyond_place(query.sort, first, backward=not query.backward))
-    return bool(connection.execute(SQL["any"].format(hint=hint(query), where=clause.sql), clause.values).fetchone()[0])
 
 
 def standing_of(row: sqlite3.Row) -> tuple[str, bool, str, int, str]:

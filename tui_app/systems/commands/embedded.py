@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tui_app.clock import SystemClock
+from tui_app.database.pages import status_only
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.where import both
 from tui_app.domain import moments
@@ -61,17 +62,17 @@ class EmbeddedCommands:
         wanted = read.matching(query.filter, query.as_of)
         check_sort(query.sort, self.description.sortable)
         as_of = moments.stamp(self.clock.now())
-        return await self.file.read(lambda connection: read.page(connection, query, wanted, as_of))
+        return await self.file.read(lambda connection: read.PAGES.read(connection, query, wanted, read.item_of, as_of))
 
     async def count(
         self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
     ) -> Count:
         clause = read.matching(wanted, as_of)
-        statuses = read.status_only(wanted) if as_of is None and before is None else None
+        statuses = status_only(wanted) if as_of is None and before is None else None
         if before is not None:
             sort, cursor = before
             check_sort(sort, self.description.sortable)
-            clause = both(clause, read.beyond_place(sort, cursor, backward=True))
+            clause = both(clause, read.PAGES.beyond(sort, cursor, backward=True))
         if statuses is not None:
             return Count(int(await self._one(read.SQL["tally"].format(where=statuses.sql), statuses.values)))
         sql = read.SQL["count"].format(where=clause.sql)

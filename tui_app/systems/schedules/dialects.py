@@ -6,6 +6,7 @@ differs: offsets in place of pages, everything inside ``data``, no bulk, no audi
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,7 +58,7 @@ class Listed:
     more: bool
 
 
-class Dialect:
+class Dialect(ABC):
     """What both have in common; the differences are below."""
 
     name = ""
@@ -68,21 +69,21 @@ class Dialect:
     keeps_reasons = False
     audits = False
 
+    @abstractmethod
     def query(self, ask: Ask) -> dict[str, Any]:
         """The parameters of a list request; what is none is left out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def listed(self, body: Any) -> Listed:
         """A part of the list."""
-        raise NotImplementedError
 
+    @abstractmethod
     def row(self, body: Any) -> Row:
         """One schedule, as it is shown alone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cancelled(self, body: Any) -> Row:
         """The schedule in the answer to its cancellation."""
-        raise NotImplementedError
 
 
 class _Seed(Dialect):

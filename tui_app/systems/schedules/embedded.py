@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui_app.clock import SystemClock
 from tui_app.config.values import Rate
+from tui_app.database.pages import status_only
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.where import both
 from tui_app.domain.describe import Description, Verb
@@ -92,11 +93,11 @@ class EmbeddedSchedules:
         self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
     ) -> Count:
         clause = read.matching(wanted, as_of)
-        statuses = read.status_only(wanted) if as_of is None and before is None else None
+        statuses = status_only(wanted) if as_of is None and before is None else None
         if before is not None:
             sort, cursor = before
             check_sort(sort, self.description.sortable)
-            clause = both(clause, read.beyond_place(sort, cursor, backward=True))
+            clause = both(clause, read.PAGES.beyond(sort, cursor, backward=True))
         if statuses is not None:
             return Count(int(await self._one(read.SQL["tally"].format(where=statuses.sql), statuses.values)))
         sql = read.SQL["count"].format(where=clause.sql)
