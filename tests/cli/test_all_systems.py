@@ -143,6 +143,28 @@ def test_a_malformed_line_is_named_by_its_number_and_nothing_is_planned(quash, b
     assert bus.effects() == before
 
 
+@pytest.mark.parametrize(
+    ("lines", "code", "number", "message"),
+    [
+        (["letters\tL-1", "cases\t..", "commands\tno-slash"], "USAGE", 11, "no system 'letters'"),
+        (["cases\t..", "letters\tL-1", "commands\tno-slash"], "MALFORMED_ID", 11, "not a case's id"),
+        (["commands\tno-slash", "papers\tP-1", "letters\tL-1", "cases\t.."], "MALFORMED_ID", 11, "a command's id"),
+        (["papers\tP-1", "letters\tL-1"], "USAGE", 11, "no system 'papers'"),
+    ],
+)
+def test_of_several_malformed_lines_the_first_one_is_named(
+    quash, bus, chosen, file, monkeypatch, lines, code, number, message
+):
+    # In front of it stand good lines of every system, so that none is met first because of its own.
+    text = "# the first lines are good\n" + "\n".join([*file.read_text(encoding="utf-8").splitlines(), *lines])
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    found = quash("plan", "all", "--ids", "-", "--output", "json")
+    assert (found.code, found.error["code"], found.error["details"]["line"]) == (Exit.USAGE, code, number)
+    assert found.error["message"].startswith(f"line {number} of the input: ")
+    assert message in found.error["message"]
+    assert "others" not in found.error["details"]
+
+
 def test_the_line_of_one_systems_ids_is_named_too(quash, bus, tmp_path):
     file = tmp_path / "ids"
     file.write_text("# from the ticket\nCASE-1\nCASE 2\n", encoding="utf-8")

@@ -73,6 +73,25 @@ def test_what_is_not_there_is_refused(words):
         parse(words.split())
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("plan commands a/b --ttl -5", "at least 1"),
+        ("plan commands a/b --ttl=-5", "at least 1"),
+        ("plan commands a/b --ttl 0", "at least 1"),
+        ("plan commands a/b --ttl soon", "'soon' is not a number"),
+        ("plan commands a/b --ttl -", "'-' is not a number"),
+        ("list commands --limit -5", "-5 is not between 1 and 500"),
+        ("cancel commands a/b --expect-count -1", "at least 0"),
+        ("cancel commands a/b --timeout -1", "at least 1"),
+    ],
+)
+def test_a_number_that_is_too_small_is_a_number_all_the_same(words, said):
+    with pytest.raises(UsageProblem) as refused:
+        parse(words.split())
+    assert said in refused.value.message
+
+
 def test_version_and_help(capsys):
     assert main(["--version"]) == main(["--profile", "x", "--version"]) == Exit.DONE
     assert capsys.readouterr().out == "quash 0.1.0\n" * 2

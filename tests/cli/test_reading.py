@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -73,6 +74,16 @@ def test_an_item_has_its_shape(quash, bus):
     assert found["preview"]["irreversible"] is True
     assert all(line.keys() >= {"code", "text"} for line in found["preview"]["impact"])
     assert all(entry.keys() >= {"at", "event", "actor", "details"} for entry in found["trail"])
+
+
+def test_the_trail_of_an_item_is_told_with_its_details_as_json(quash, bus):
+    [[case_id]] = bus.of("cases", "SELECT max(case_id) FROM audit WHERE event = 'CASE_CANCELLED'")
+    details = {"downstream": {"acted": False, "systems": ["lims"]}, "run_id": None, "notes": "a note"}
+    bus.of("cases", "UPDATE audit SET details = ? WHERE case_id = ?", json.dumps(details), case_id)
+    shown = quash("show", "cases", case_id).out.splitlines()
+    assert '    downstream: {"acted":false,"systems":["lims"]}' in shown
+    assert "    run_id: null" in shown
+    assert "    notes: a note" in shown
 
 
 def test_an_item_says_why_not(quash, bus):

@@ -115,6 +115,20 @@ def test_a_signal_ends_them_with_what_they_had_begun(bus, due, numbers):
 
 @pytest.mark.parametrize("verb", ["scanner", "publisher"])
 @pytest.mark.parametrize(
+    "table", ["", "url = 'postgresql://127.0.0.1:1/posts'\namqp = 'amqp://127.0.0.1:1/'\n"], ids=["here", "service"]
+)
+def test_a_profile_that_is_read_only_lets_nothing_be_queued_or_published(quash, config, bus, due, verb, table):
+    before = statuses(bus)
+    config(f"[profiles.local]\nread_only = true\n[profiles.local.schedules]\n{table}")
+    found = quash(verb, "--once", "--output", "json")
+    assert (found.code, found.out, found.error["code"]) == (Exit.NO_ACCESS, "", "FORBIDDEN")
+    assert found.error["message"] == "this profile is read-only"
+    assert "read_only" in found.error["hint"]
+    assert statuses(bus) == before
+
+
+@pytest.mark.parametrize("verb", ["scanner", "publisher"])
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[profiles.local.commands]\n", "has no schedules"),

@@ -125,8 +125,10 @@ async def test_another_users_header_is_refused(served, claimed):
             assert (response.status_code, wrong(response)["code"]) == (403, "FORBIDDEN")
     assert served.shelf.opened == []
     rows = await served.backend.store.ledger.lines(LedgerQuery())
-    assert [(row.facts["event"], row.facts["operator"], row.facts["reason"]) for row in rows] == [
+    assert [(row.facts["event"], row.facts["operator"], row.facts["what"]) for row in rows] == [
         ("refused", "jane@example.com", "Open a box")]  # fmt: skip
+    # The reason is an operator's, and nobody gave one.
+    assert "reason" not in rows[0].facts
 
 
 async def test_two_user_headers_are_none(served):
@@ -199,6 +201,17 @@ async def test_a_query_that_does_not_fit_is_refused(served, query):
     async with served.http() as http:
         response = await http.get(f"{BOX}?{query}")
     assert (response.status_code, wrong(response)["code"]) == (400, "VALIDATION_ERROR")
+
+
+async def test_two_keys_are_none(served):
+    key = str(uuid4())
+    async with served.http() as http:
+        for other in (key, str(uuid4())):
+            headers = [(HEADER, key), (HEADER, other)]
+            response = await http.post(OPEN.format(box="b1"), json={"reason": "x"}, headers=headers)
+            assert (response.status_code, wrong(response)["details"]) == (400, {"header": HEADER})
+            assert f"two {HEADER} headers" in wrong(response)["message"]
+    assert served.shelf.opened == []
 
 
 # Named, since tests that are spread over processes must have the same names in each.

@@ -257,6 +257,30 @@ async def test_who_neither_may_nor_owns_is_refused_and_recorded(served):
         assert (await served.cancel(http, case_id, key)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("reason", "Operational request", "reason: it has to be a code: "),
+        ("reason", "operational_request\n", "reason: it has to be a code: "),
+        ("notes", "a\x1b[2Jb", "notes: it has to be text without control characters "),
+        ("notes", "x" * 2_001, "notes: String should have at most 2000 characters"),
+    ],
+)
+async def test_what_does_not_fit_is_told_in_words(served, field, value, words):
+    [case_id] = await served.bench.add([Given()])
+    body = {"reason": "operational_request", "notes": "", field: value}
+    async with served.http() as http:
+        for path in ("cancel", "reinstate"):
+            response = await http.post(
+                f"{ONE.format(case_id)}/{path}", json=body, headers={"X-Idempotency-Key": str(uuid4())}
+            )
+            told = wrong(response)
+            assert (response.status_code, told["code"]) == (400, "VALIDATION_ERROR")
+            assert told["message"].startswith(words)
+            assert not set("^$\\") & set(told["message"])
+    assert served.bench.rows("SELECT * FROM cancellation") == []
+
+
 async def test_the_owner_needs_no_permission(served):
     [case_id] = await served.bench.add([Given()])
     async with served.http("jane@example.com") as http:

@@ -335,6 +335,14 @@ async def test_a_bulk_that_is_malformed_is_refused_whole(served, ids):
     assert served.file.dump() == before
 
 
+@pytest.mark.parametrize("malformed", ["not-a-uuid", "", f"{NOBODY}\n", f"{{{NOBODY}}}"])
+async def test_a_malformed_id_of_a_bulk_is_told_in_words(served, malformed):
+    async with served.http() as http:
+        _, _, message = told(await bulk(http, [NOBODY, malformed]))
+    assert message.startswith("schedule_ids.1: it has to be a UUID: ")
+    assert not set("[^$\\") & set(message)
+
+
 async def test_a_bulk_of_a_thousand(served):
     ids = [row["id"] for row in served.file.add_all([{} for _ in range(1_000)])]
     async with served.http() as http:

@@ -202,6 +202,14 @@ async def test_hostile_lines_are_shown_and_inert(hostile):
         assert not {"\x1b", "\x07", "\u202e"} & set(operator.text)
 
 
+async def test_what_was_refused_is_told_though_nobody_gave_a_reason():
+    canned = Canned()
+    canned.ledger(line(1, event="refused", code="FORBIDDEN", item=None, details={"what": "Cancel a case"}))
+    async with open_canned(canned) as operator:
+        await at(operator, "5", LedgerScreen)
+        await operator.sees("refused FORBIDDEN", "Cancel a case")
+
+
 # Runs
 
 

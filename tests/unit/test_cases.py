@@ -25,6 +25,7 @@ from tui_app.domain.plan import Options
 from tui_app.domain.run import Answer, Errand, ItemState, Order, SkipCode, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.cases import answers, demo, embedded_read, embedded_write, rules
+from tui_app.systems.cases.desk import Cancellation, User
 from tui_app.systems.cases.embedded import EmbeddedCases
 from tui_app.systems.cases.plug import PLUG
 from tui_app.systems.cases.words import DESCRIPTION, EFFECT_WORDS, OPEN, TERMINAL
@@ -344,6 +345,84 @@ async def test_a_hold_before_completion_withdraws_the_cancellation(bench, cases,
     assert (await cases.reconcile(wanted, errand()))[0].state is ItemState.REFUSED
     _, [again] = await cancelled(bench, cases, [case_id], "run-2")
     assert again.state is ItemState.CANCELLED
+
+
+@pytest.mark.parametrize("late", [0.001, 600.0, 7_300.0], ids=["at once", "ten minutes late", "after the window"])
+async def test_a_cancellation_takes_effect_when_it_is_due_whoever_looks_and_whenever(bench, cases, late):
+    ids = await bench.add([Given(minute=n) for n in range(2)])
+    promised = {}
+    for n, case_id in enumerate(ids):
+        wanted = Cancellation("operational_request", "by hand", notify=True, key=key_of(f"run-{n}", case_id))
+        promised[case_id] = await cases.desk.cancel(User("jane@example.com", permitted=True), case_id, wanted)
+        bench.clock.forward(0.25)
+    bench.clock.forward(1 + late)
+    back = {seen.id: seen.verdict for seen in await bench.open().survey(ids, Verb.REINSTATE)}
+    for case_id, told in promised.items():
+        due, deadline = told["estimated_completion"], told["rollback_deadline"]
+        [case] = bench.rows("SELECT status, updated_at, rollback_deadline FROM cases WHERE id = ?", case_id)
+        assert case == {"status": "cancelled", "updated_at": due, "rollback_deadline": deadline}
+        [request] = bench.rows("SELECT completed_at, rollback_deadline FROM cancellation WHERE case_id = ?", case_id)
+        assert request == {"completed_at": due, "rollback_deadline": deadline}
+        events = "SELECT at FROM audit WHERE case_id = ? AND event = 'CASE_CANCELLED'"
+        assert bench.rows(events, case_id) == [{"at": due}]
+        assert bench.rows("SELECT at FROM notification WHERE case_id = ?", case_id) == [{"at": due}]
+        assert moments.read(deadline) - moments.read(due) == timedelta(hours=2)
+        assert back[case_id].code is (VerdictCode.WINDOW_CLOSED if late > 7_200 else None)
+
+
+@pytest.mark.parametrize(("kind", "status"), [("hold", "active"), ("order", "in_progress"), ("alert", "open")])
+async def test_what_comes_after_a_cancellation_was_due_is_too_late(bench, cases, kind, status):
+    [case_id] = await bench.add([Given()])
+    wanted = await orders(cases, [case_id])
+    await cases.execute(wanted, errand())
+    [accepted] = bench.rows("SELECT complete_at FROM cancellation")
+    bench.clock.forward(60)
+    depend(bench, case_id, kind, "X-1", status)
+    [answer] = await cases.reconcile(wanted, errand())
+    assert answer.state is ItemState.CANCELLED
+    [audit] = bench.rows("SELECT at FROM audit WHERE event = 'CASE_CANCELLED'")
+    assert audit["at"] == accepted["complete_at"]
+    # The case was changed once more since then, and its own time says so.
+    [case] = bench.rows("SELECT updated_at AS at FROM cases")
+    assert [case] == bench.rows("SELECT changed_at AS at FROM dependency")
+
+
+async def test_what_was_in_the_way_when_a_cancellation_was_due_counts_though_it_is_gone(bench, cases):
+    lifted, deleted, again = ids = await bench.add([Given() for _ in range(3)])
+    wanted = await orders(cases, ids)
+    await cases.execute(wanted, errand())
+    bench.clock.forward(0.5)
+    for case_id in ids:
+        depend(bench, case_id)
+    bench.clock.forward(60)
+    with bench.connected() as connection:
+        moved = "UPDATE dependency SET status = ?, changed_at = ? WHERE case_id = ?"
+        for case_id in ids:
+            connection.execute(moved, ("resolved", bench.now(), case_id))
+        connection.execute("DELETE FROM dependency WHERE case_id = ?", (deleted,))
+        bench.clock.forward(60)
+        connection.execute(moved, ("active", bench.now(), again))
+    told = await cases.reconcile(wanted, errand())
+    assert {(answer.state, answer.code) for answer in told} == {(ItemState.REFUSED, "ACTIVE_HOLD")}
+    assert all("hold LEGAL-9" in answer.message for answer in told)
+    [accepted] = {row["complete_at"] for row in bench.rows("SELECT complete_at FROM cancellation")}
+    withdrawn = "SELECT DISTINCT at FROM audit WHERE event = 'CASE_CANCELLATION_WITHDRAWN'"
+    assert bench.rows(withdrawn) == [{"at": accepted}]
+    assert await bench.status(lifted) == "in_progress"
+
+
+async def test_a_hold_that_was_lifted_in_time_does_not_count(bench, cases):
+    [case_id] = await bench.add([Given()])
+    wanted = await orders(cases, [case_id])
+    await cases.execute(wanted, errand())
+    bench.clock.forward(0.2)
+    depend(bench, case_id)
+    bench.clock.forward(0.2)
+    with bench.connected() as connection:
+        connection.execute("UPDATE dependency SET status = 'resolved', changed_at = ?", (bench.now(),))
+    bench.clock.forward(60)
+    depend(bench, case_id, name="LEGAL-10")
+    assert (await cases.reconcile(wanted, errand()))[0].state is ItemState.CANCELLED
 
 
 async def test_a_case_that_ends_before_completion_is_not_cancelled(bench, cases):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_app.domain.visible import CUT, visible
+from tui_app.domain.visible import CUT, as_written, visible
 
 DANGEROUS = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"}
 
@@ -50,3 +50,21 @@ def test_it_is_never_longer_than_its_limit_and_says_where_it_was_cut(text, limit
 
 def test_a_huge_text_costs_no_more_than_its_limit():
     assert visible("\x1b" * 10_000_000, 10) == "\\x1b\\x1b\\" + CUT
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("a text", "a text"),
+        ("", ""),
+        (None, "null"),
+        (True, "true"),
+        (1_000, "1000"),
+        (
+            {"order": {"held": False, "by": None}, "names": ["zażółć"]},
+            '{"order":{"held":false,"by":null},"names":["zażółć"]}',
+        ),
+    ],
+)
+def test_a_value_of_somebodys_json_is_json(value, shown):
+    assert as_written(value) == shown

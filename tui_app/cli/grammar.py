@@ -225,22 +225,30 @@ def _add_profile(verbs: Any) -> None:
 
 
 def _limit(text: str) -> int:
-    number = _count(text)
+    number = _whole(text)
     if not 1 <= number <= 500:
         raise argparse.ArgumentTypeError(f"{text} is not between 1 and 500")
     return number
 
 
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
+def _whole(text: str) -> int:
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     return int(text)
 
 
+def _count(text: str) -> int:
+    number = _whole(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 0")
+    return number
+
+
 def _seconds(text: str) -> int:
-    number = _count(text)
+    number = _whole(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("at least one second")
+        raise argparse.ArgumentTypeError(f"{text} is not a length of time: at least 1 second")
     if number > _LONGEST_WAIT:
         raise argparse.ArgumentTypeError(f"{text} seconds are more than {_LONGEST_WAIT // 86_400} days")
     return number

@@ -14,7 +14,7 @@ from tui_app.cli.exits import Exit
 from tui_app.cli.serving import logging_to_stderr
 from tui_app.cli.telling import now
 from tui_app.domain import moments
-from tui_app.domain.errors import UsageProblem
+from tui_app.domain.errors import NotAllowed, UsageProblem
 from tui_app.domain.report import Csv
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _hands(call: Call) -> Any:
 
     Raises:
         UsageProblem: the profile has none, or somebody else does it.
+        NotAllowed: the profile is read-only.
     """
     profile = call.setup.profile
     settings, plug = profile.systems.get(SYSTEM), bootstrap.plugs().get(SYSTEM)
@@ -88,6 +89,8 @@ def _hands(call: Call) -> Any:
             f"profile {profile.name} {where}: nothing of them is done on this host",
             hint="Choose another profile with --profile, or do this on the host that has them.",
         )
+    if profile.read_only:
+        raise NotAllowed("this profile is read-only", hint="Use a profile without read_only = true.")
     return plug.hands(settings, call.setup.rooms.open())
 
 

@@ -12,6 +12,7 @@ from tui_app.cli.telling import now
 from tui_app.domain.describe import Kind
 from tui_app.domain.items import MAX_ID
 from tui_app.domain.moments import ahead
+from tui_app.domain.visible import as_written
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -102,6 +103,7 @@ def _told(item: ItemModel, preview: PreviewModel, trail: list[TrailModel], syste
     yield "trail"
     for entry in trail:
         yield f"  {entry.at}  {entry.event}" + (f"  by {entry.actor}" if entry.actor else "")
+        yield from (f"    {name}: {as_written(value)}" for name, value in entry.details.items())
     if not trail:
         yield "  no entries"
 

@@ -38,7 +38,7 @@ class Chosen:
 
     @contextmanager
     def located(self) -> Iterator[None]:
-        """Name the line of an id that its system could not take, or of a system that is not there.
+        """Name the first line with an id that its system could not take, or with a system that is not there.
 
         Raises:
             MalformedId, UsageProblem: as before, with the line in front.
@@ -46,13 +46,28 @@ class Chosen:
         try:
             yield
         except (MalformedId, UsageProblem) as error:
-            system, item = error.details.get("system"), error.details.get("id")
-            numbers = (one.number for one in self.lines if one.system == system and item in (None, one.id))
-            number = next(numbers, None)
-            if number is None:
+            found = [(self._number(one), one) for one in _each(error)]
+            numbered = [(number, one) for number, one in found if number is not None]
+            if not numbered:
                 raise
-            message = f"{_place(self.file, number)}: {error.message}"
-            raise type(error)(message, hint=error.hint, **{**error.details, "line": number}) from error
+            number, first = min(numbered, key=lambda one: one[0])
+            message = f"{_place(self.file, number)}: {first.message}"
+            raise type(first)(message, hint=first.hint, **{**first.details, "line": number}) from error
+
+    def _number(self, error: MalformedId | UsageProblem) -> int | None:
+        system, item = error.details.get("system"), error.details.get("id")
+        return next((one.number for one in self.lines if one.system == system and item in (None, one.id)), None)
+
+
+def _each(error: MalformedId | UsageProblem) -> Iterator[MalformedId | UsageProblem]:
+    """What was wrong with each selection; the service names those after the first in its details."""
+    details = dict(error.details)
+    others = details.pop("others", [])
+    yield type(error)(error.message, hint=error.hint, **details)
+    for other in others:
+        facts = dict(other)
+        kind = MalformedId if facts.pop("code") == MalformedId.code else UsageProblem
+        yield kind(facts.pop("message"), hint=facts.pop("hint"), **facts)
 
 
 def chosen(asked: Namespace) -> Chosen:

@@ -90,7 +90,7 @@ class Profile:
             '"jane@example.com"',
         ),
     ] = None
-    read_only: Annotated[bool, Setting(values.flag, "nothing can be cancelled", "true")] = False
+    read_only: Annotated[bool, Setting(values.flag, "nothing can be cancelled, queued or published", "true")] = False
     cap: Annotated[
         int | None,
         Setting(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 LIMIT = 500
 """Characters of one text on a screen, unless a caller says otherwise."""
@@ -41,3 +43,10 @@ def visible(text: str, limit: int = LIMIT, *, plain: bool = False) -> str:
     if plain and not shown.isascii():
         shown = _FOREIGN.sub(_escape, shown)
     return shown if len(shown) <= limit else shown[: max(limit - 1, 0)] + (PLAIN_CUT if plain else CUT)
+
+
+def as_written(value: Any) -> str:
+    """A value of somebody's JSON as it is written: a text without quotes, anything else as compact JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

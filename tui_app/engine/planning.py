@@ -14,8 +14,7 @@ from datetime import timedelta
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.drift import DriftReport
-from tui_app.domain.errors import Conflict, MalformedId, QuashError, UsageProblem
-from tui_app.domain.filters import check_fields
+from tui_app.domain.errors import Conflict, QuashError
 from tui_app.domain.items import Seen, Selection
 from tui_app.domain.moments import stamp
 from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, totals_from
@@ -23,6 +22,7 @@ from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Progress, Who
 from tui_app.domain.stores import Store
+from tui_app.engine.selections import check_selections
 from tui_app.engine.walk import PAGE, Place, overlaps, page_size, unmet, walk
 
 LEASE = timedelta(seconds=15)
@@ -56,7 +56,7 @@ class Planner:
             MalformedFilter: a filter names an unknown field.
             InvalidReason: a reason was proposed that could not be used.
         """
-        checked = await self._arranged([self._checked(selection, verb) for selection in selections])
+        checked = await self._arranged(check_selections(selections, self._systems, verb))
         proposed = None if reason is None else check_reason(reason)
         now = self._clock.now()
         head = PlanHead(
@@ -124,24 +124,6 @@ class Planner:
         task = asyncio.create_task(work, name=name)
         self._tasks[name] = task
         task.add_done_callback(lambda _: self._tasks.pop(name, None))
-
-    def _checked(self, selection: Selection, verb: Verb) -> Selection:
-        system = self._systems.get(selection.system)
-        if system is None:
-            raise UsageProblem(
-                f"there is no system {selection.system!r} here",
-                hint=f"Systems here: {', '.join(sorted(self._systems))}.",
-                system=selection.system,
-            )
-        if verb not in system.description.verbs:
-            raise UsageProblem(f"{system.description.many} cannot be {verb}d", hint="")
-        if selection.filter is not None:
-            check_fields(selection.filter, system.description.filterable)
-            return replace(selection, excluded=frozenset(_id(system, one) for one in selection.excluded))
-        ids = dict.fromkeys(_id(system, one) for one in selection.ids or ())
-        if not ids:
-            raise UsageProblem("nothing is selected", hint="Give ids, --ids with at least one line, or --filter.")
-        return replace(selection, ids=tuple(ids))
 
     async def _arranged(self, selections: Sequence[Selection]) -> list[Selection]:
         """What has a deadline goes first, the soonest first: whatever stands before it in a run may take too long."""
@@ -244,14 +226,6 @@ class Planner:
         now = await self._systems[system].survey([one.seen.id for one in batch], verb)
         report.add(system, [one.seen for one in batch], now)
         return len(batch)
-
-
-def _id(system: System, text: str) -> str:
-    """An id in its one spelling; an error names it, so that it is found again where it came from."""
-    try:
-        return system.check_id(text)
-    except MalformedId as error:
-        raise MalformedId(error.message, hint=error.hint, system=system.description.system, id=text) from error
 
 
 def _drift_record(state: str, read: int, report: DriftReport) -> dict[str, object]:

@@ -68,7 +68,7 @@ class Backend:
 
     async def record_refusal(self, name: str, what: str, code: str) -> None:
         """Write into the ledger that somebody wanted ``what`` they may not do."""
-        facts = {"at": stamp(self.clock.now()), "code": code, "reason": what}
+        facts = {"at": stamp(self.clock.now()), "code": code, "what": what}
         await self.store.ledger.append(Event.REFUSED, {**asdict(self.who(name)), **facts})
 
     async def close(self) -> None:

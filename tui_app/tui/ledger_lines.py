@@ -57,7 +57,8 @@ def titles(width: int) -> Content:
 def draw(line: LedgerLine, width: int) -> Content:
     """One line: when, what, on which item, why; where there is room also who and in which run."""
     event = phrase("{} {}", safe(line.event), safe(line.code or "", style=QUIET))
-    what = line.item or (f"plan {line.plan[:8]}" if line.plan else f"run {line.run[:8]}" if line.run else "")
+    of = f"plan {line.plan[:8]}" if line.plan else f"run {line.run[:8]}" if line.run else ""
+    what = line.item or line.details.get("what") or of
     moment, why = day_and_time(line.at), safe(line.reason or "")
     if width < WIDE:
         return _row([safe(moment[5:]), event, safe(what), why], width)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from tui_app.domain.visible import as_written
 from tui_app.tui.glyphs import Glyphs
 from tui_app.tui.left import left
 from tui_app.tui.text import phrase, safe
@@ -66,7 +67,7 @@ def trail_lines(trail: Sequence[TrailModel], glyphs: Glyphs, last: int | None = 
     for entry in kept:
         yield phrase("{} {} {}", moment(entry.at), safe(entry.event, 80), safe(entry.actor or "", 80))
         if last is None:
-            details = [f"{name}: {value}" for name, value in entry.details.items()]
+            details = [f"{name}: {as_written(value)}" for name, value in entry.details.items()]
             yield from (phrase("  {} {}", glyphs["dash"], safe(detail, LINE)) for detail in details)
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool
 
-from tui_app.service.native.table import Native
+from tui_app.service.native.table import Native, Spelled
 from tui_app.systems.cases.words import DESCRIPTION
 
 MOST = 100
 """Cases in one page at most."""
 
 LONGEST_NOTES = 2_000
-_LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
-_CODE = r"^[a-z][a-z0-9_]{0,63}$"
+Code = Annotated[
+    str, Spelled(r"^[a-z][a-z0-9_]{0,63}$", "a code: small letters, digits and _, a letter in front, at most 64 in all")
+]
+Notes = Annotated[
+    str,
+    Field(max_length=LONGEST_NOTES),
+    Spelled(r"^[^\x00-\x08\x0b-\x1f\x7f]*$", "text without control characters other than tabs and line feeds"),
+]
 
 
 class ListQuery(Native):
@@ -36,17 +42,17 @@ class ListQuery(Native):
 class CancelBody(Native):
     """A cancellation: the reason as a code, the operator's own words, and whether stakeholders are told."""
 
-    reason: str = Field(pattern=_CODE)
-    notes: str = Field(default="", max_length=LONGEST_NOTES, pattern=_LINES)
+    reason: Code
+    notes: Notes = ""
     notify_stakeholders: StrictBool = True
 
 
 class ReinstateBody(Native):
     """A reinstatement. Without the previous state, a case begins anew, as pending."""
 
-    reason: str = Field(pattern=_CODE)
+    reason: Code
     restore_previous_state: StrictBool = True
-    notes: str = Field(default="", max_length=LONGEST_NOTES, pattern=_LINES)
+    notes: Notes = ""
 
 
 class CasePermission(Native):
@@ -170,7 +176,7 @@ class CaseAuditLog(Native):
 
 
 class CaseCancellation(Native):
-    """A cancellation that was accepted; its times are estimates until it is complete."""
+    """A cancellation that was accepted; its times hold unless it is withdrawn."""
 
     case_id: str
     cancellation_id: str

@@ -140,7 +140,7 @@ class Exchange:
             parts=parts_of(parts),
             query=_fitted(route.query, values_of(request.scope["query_string"]), "query"),
             body=body,
-            key=key_of(request.headers.get(HEADER, "")) if route.keyed else "",
+            key=key_of(request.headers.getlist(HEADER)) if route.keyed else "",
             request_id=self.request_id,
             now=self.service.clock.now(),
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,12 +59,15 @@ class Kept:
     body: bytes
 
 
-def key_of(text: str) -> str:
-    """An idempotency key in its one spelling.
+def key_of(given: Sequence[str]) -> str:
+    """The idempotency key of a request, in its one spelling, from all headers of its name.
 
     Raises:
-        Declined: it is missing, or no UUID of version 4.
+        Declined: it is missing, given twice, or no UUID of version 4.
     """
+    if len(given) > 1:
+        raise Declined(400, "VALIDATION_ERROR", f"this request has two {HEADER} headers", header=HEADER)
+    text = given[0] if given else ""
     if re.fullmatch(PATTERN, text) is None:
         raise Declined(400, "VALIDATION_ERROR", f"{HEADER}: this request needs one, a UUID of version 4", header=HEADER)
     return text.lower()

@@ -6,9 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tui_app.service.native.table import Native
+from tui_app.service.native.table import Native, Spelled
 
-Uuid = Annotated[str, Field(pattern="^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
+Uuid = Annotated[
+    str,
+    Spelled(
+        "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+        "a UUID: 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, with hyphens between",
+    ),
+]
 
 
 class ScheduleCancelBody(Native):

@@ -5,13 +5,17 @@ One module per system fills this in with a function ``api(desk, settings) -> Nat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from tui_app.config.values import Rate
 from tui_app.contract.principal import Principal
@@ -28,6 +32,28 @@ class Native(BaseModel):
     """Base of the bodies, queries and answers of native routes: what is not known is ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """The spelling of a text field, for its annotation. ``words`` end the sentence that begins "it has to be".
+
+    The document has the pattern; whoever missed it is told in words, which say more than a regular expression.
+    """
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": self.pattern}
+
+    def _check(self, text: str) -> str:
+        if re.fullmatch(self.pattern, text) is None:
+            raise PydanticCustomError("spelling", "it has to be {words}", {"words": self.words})
+        return text
 
 
 class NoQuery(Native):

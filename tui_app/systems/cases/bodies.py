@@ -117,15 +117,14 @@ def audit_log(case_id: str, trail: Sequence[TrailEntry]) -> Body:
     return {"case_id": case_id, "audit_entries": entries}
 
 
-def cancellation(case_id: str, row: sqlite3.Row, times: Times) -> Body:
-    """A cancellation that was accepted; its deadline is an estimate until it is complete."""
-    deadline = row["rollback_deadline"] or moments.stamp(moments.read(row["complete_at"]) + times.window)
+def cancellation(case_id: str, row: sqlite3.Row) -> Body:
+    """A cancellation that was accepted. Its times hold from the beginning, unless it is withdrawn."""
     return {
         "case_id": case_id,
         "cancellation_id": row["cancellation_id"],
         "status": PROCESSING if row["state"] == PROCESSING else CANCELLED,
-        "estimated_completion": row["completed_at"] or row["complete_at"],
-        "rollback_deadline": deadline,
+        "estimated_completion": row["complete_at"],
+        "rollback_deadline": row["rollback_deadline"],
     }
 
 

@@ -16,7 +16,7 @@ from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.systems.cases import bodies, rules
 from tui_app.systems.cases import embedded_read as read
 from tui_app.systems.cases.answers import WITHDRAWN
-from tui_app.systems.cases.embedded_write import Behalf, Times, Wish, accept, audit, reinstate
+from tui_app.systems.cases.embedded_write import Behalf, Wish, accept, audit, reinstate
 
 if TYPE_CHECKING:
     from tui_app.systems.cases.embedded import EmbeddedCases
@@ -130,8 +130,8 @@ class CasesDesk:
         """
         times = self._cases.times
 
-        def work(connection: sqlite3.Connection) -> dict[str, Any]:
-            return bodies.preview(case_id, read.case_of(connection, case_id), self._cases.now(), times)
+        def work(connection: sqlite3.Connection, now: str) -> dict[str, Any]:
+            return bodies.preview(case_id, read.case_of(connection, case_id), now, times)
 
         return await self._cases.read(work)
 
@@ -142,7 +142,7 @@ class CasesDesk:
             NotFound: there is none.
         """
 
-        def work(connection: sqlite3.Connection) -> dict[str, Any]:
+        def work(connection: sqlite3.Connection, _: str) -> dict[str, Any]:
             row = read.row_of(connection, case_id)
             standing = rules.Standing(*read.standing_of(row))
             return bodies.dependencies(standing, read.dependencies(connection, case_id))
@@ -156,7 +156,7 @@ class CasesDesk:
             NotFound: there is none.
         """
 
-        def work(connection: sqlite3.Connection) -> dict[str, Any]:
+        def work(connection: sqlite3.Connection, _: str) -> dict[str, Any]:
             read.row_of(connection, case_id)
             return bodies.audit_log(case_id, read.trail(connection, case_id))
 
@@ -177,16 +177,15 @@ class CasesDesk:
             refusal = self._refusal(connection, user, case_id, "cancel", now, wanted.key)
             if refusal is not None:
                 return refusal
-            times = self._cases.times
-            there = _there(connection, user, case_id, wanted, times)
+            there = _there(connection, user, case_id, wanted)
             if there is not None:
                 return there
             behalf = Behalf(user.name, wanted.reason, wanted.notes, wanted.notify)
-            if not accept(connection, [Wish(case_id, wanted.key)], behalf, now, times):
+            if not accept(connection, [Wish(case_id, wanted.key)], behalf, now, self._cases.times):
                 stand = read.found(connection, [case_id], now)[case_id]
                 return _in_the_way(case_id, stand.cancel, stand.status, read.dependencies(connection, case_id))
             row = connection.execute(read.SQL["cancellation"], (case_id, wanted.key)).fetchone()
-            return bodies.cancellation(case_id, row, times)
+            return bodies.cancellation(case_id, row)
 
         return await self._settle(work)
 
@@ -245,7 +244,7 @@ class CasesDesk:
 
 
 def _there(
-    connection: sqlite3.Connection, user: User, case_id: str, wanted: Cancellation, times: Times
+    connection: sqlite3.Connection, user: User, case_id: str, wanted: Cancellation
 ) -> dict[str, Any] | QuashError | None:
     """What became of the cancellation that was accepted under this key; None where there is none."""
     row = connection.execute(read.SQL["cancellation"], (case_id, wanted.key)).fetchone()
@@ -255,7 +254,7 @@ def _there(
         return KeyTaken(f"this key stands for another cancellation of case {case_id}", hint="Use a new key.")
     if row["state"] == WITHDRAWN:
         return _raised(row["code"], f"case {case_id}: {row['message']}", case_id=case_id)
-    return bodies.cancellation(case_id, row, times)
+    return bodies.cancellation(case_id, row)
 
 
 def _reinstated(connection: sqlite3.Connection, user: User, case_id: str, key: str) -> dict[str, Any] | None:

@@ -87,32 +87,39 @@ class EmbeddedCases:
         """The present moment, as it is stored."""
         return moments.stamp(self.clock.now())
 
-    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Read in a snapshot in which every cancellation that is due has been completed, by this reader if need be."""
+    async def read(self, work: Callable[[sqlite3.Connection, str], T]) -> T:
+        """Read in a snapshot in which every cancellation that is due has been completed, by this reader if need be.
+
+        ``work`` gets the moment up to which that holds.
+        """
 
         def settled(connection: sqlite3.Connection) -> tuple[T, ...]:
-            return () if read.due(connection, self.now()) else (work(connection),)
+            now = self.now()
+            return () if read.due(connection, now) else (work(connection, now),)
 
         for value in await self.file.read(settled):
             return value
-        await self.file.write(lambda connection: complete(connection, self.now(), self.times))
-        return await self.file.read(work)
+        now = await self.file.write(self._complete)
+        return await self.file.read(lambda connection: work(connection, now))
+
+    def _complete(self, connection: sqlite3.Connection) -> str:
+        now = self.now()
+        complete(connection, now)
+        return now
 
     async def write(self, work: Callable[[sqlite3.Connection, str], T]) -> T:
         """Write in a transaction that completes what is due first; ``work`` gets the moment when the file is ours."""
 
         def settled(connection: sqlite3.Connection) -> T:
-            now = self.now()
-            complete(connection, now, self.times)
-            return work(connection, now)
+            return work(connection, self._complete(connection))
 
         return await self.file.write(settled)
 
     async def page(self, query: PageQuery) -> Page:
         wanted = read.matching(query.filter, query.as_of)
         check_sort(query.sort, self.description.sortable)
-        # The moment is taken when the rows are read: what is completed for this page has changed before it.
-        return await self.read(lambda connection: read.page(connection, query, wanted, self.now()))
+        # What is completed after this page was due after this moment, and is not on a later page of the same list.
+        return await self.read(lambda connection, now: read.page(connection, query, wanted, now))
 
     async def count(
         self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
@@ -130,24 +137,24 @@ class EmbeddedCases:
         return Count(min(number, COUNTED), exact=number <= COUNTED)
 
     async def item(self, item_id: str) -> Item:
-        return await self.read(lambda connection: read.item_of(read.row_of(connection, item_id)))
+        return await self.read(lambda connection, _: read.item_of(read.row_of(connection, item_id)))
 
     async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
         window = self.times.window
-        return await self.read(lambda connection: read.survey(connection, ids, verb, self.now(), window))
+        return await self.read(lambda connection, now: read.survey(connection, ids, verb, now, window))
 
     async def arrange(self, ids: Sequence[str]) -> list[str]:
         return list(ids)
 
     async def preview(self, item_id: str) -> Preview:
-        def work(connection: sqlite3.Connection) -> Preview:
+        def work(connection: sqlite3.Connection, now: str) -> Preview:
             times = self.times
-            return rules.preview(read.case_of(connection, item_id), self.now(), times.completion, times.window)
+            return rules.preview(read.case_of(connection, item_id), now, times.completion, times.window)
 
         return await self.read(work)
 
     async def trail(self, item_id: str) -> list[TrailEntry]:
-        return await self.read(lambda connection: read.trail(connection, item_id))
+        return await self.read(lambda connection, _: read.trail(connection, item_id))
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Accept what is still as it was seen, in one transaction; it is complete a moment later.
@@ -161,8 +168,8 @@ class EmbeddedCases:
         return await self.write(lambda connection, now: self._port.send(connection, orders, errand, now, settling=True))
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
-        def work(connection: sqlite3.Connection) -> list[Verification]:
-            found = read.found(connection, [order.id for order in orders], self.now())
+        def work(connection: sqlite3.Connection, now: str) -> list[Verification]:
+            found = read.found(connection, [order.id for order in orders], now)
             return verifications(orders, found, errand.verb)
 
         return await self.read(work)
@@ -171,4 +178,4 @@ class EmbeddedCases:
         await self.file.close()
 
     async def _one(self, sql: str, values: Sequence[Any]) -> Any:
-        return await self.read(lambda connection: connection.execute(sql, values).fetchone()[0])
+        return await self.read(lambda connection, _: connection.execute(sql, values).fetchone()[0])

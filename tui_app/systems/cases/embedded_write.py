@@ -1,8 +1,9 @@
 """What is written to the embedded case management: accepting, completing and undoing cancellations, guarded, by sets.
 
-A cancellation is accepted first and completed later, by whoever reads once it is due, in whatever process. Nothing but
-the status changes until then. A hold, an order or an alert that comes in between wins: the completion is guarded like
-the acceptance, and a cancellation that it leaves alone is withdrawn, with the code of what came in the way.
+A cancellation is accepted first and completed later, by whoever reads once it is due, in whatever process, and it is
+then what it was at the moment when it was due. Nothing but the status changes until then. A hold, an order or an alert
+that comes in between wins: the completion is guarded like the acceptance, and a cancellation that it leaves alone is
+withdrawn, with the code of what came in the way.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ def accept(connection: sqlite3.Connection, wishes: Sequence[Wish], behalf: Behal
     changed = {row[0] for row in connection.execute(SQL["accept"], {"orders": ascii_json(rows), "now": now}).fetchall()}
     if changed:
         hits = ascii_json([row for row in rows if row[0] in changed])
+        complete_at = moments.read(now) + times.completion
         values = {
             "hits": hits,
             "now": now,
@@ -86,7 +88,8 @@ def accept(connection: sqlite3.Connection, wishes: Sequence[Wish], behalf: Behal
             "reason": behalf.reason,
             "notes": behalf.notes,
             "notify": int(behalf.notify),
-            "complete_at": moments.stamp(moments.read(now) + times.completion),
+            "complete_at": moments.stamp(complete_at),
+            "rollback_deadline": moments.stamp(complete_at + times.window),
         }
         connection.execute(SQL["accept_requests"], values)
         details = rules.cancel_details(
@@ -103,21 +106,22 @@ def accept(connection: sqlite3.Connection, wishes: Sequence[Wish], behalf: Behal
     return changed
 
 
-def complete(connection: sqlite3.Connection, now: str, times: Times) -> None:
+def complete(connection: sqlite3.Connection, now: str) -> None:
     """Complete every cancellation that is due, in the caller's transaction, or withdraw it.
 
-    It is complete when this is done, not when it was due: the window to undo it is a whole one.
+    All that is written bears the moment when it was due, however much later this is: whoever was told until when it
+    can be undone was told the truth.
     """
-    values = {"now": now, "rollback_deadline": moments.stamp(moments.read(now) + times.window)}
-    hits = [row[0] for row in connection.execute(SQL["complete"], values).fetchall()]
+    hits = [row[0] for row in connection.execute(SQL["complete"], {"now": now}).fetchall()]
     if hits:
-        _follow(connection, {**values, "hits": ascii_json(hits)})
+        _follow(connection, hits)
     for row in connection.execute(SQL["hindered"], {"now": now}).fetchall():
-        _withdraw(connection, row, now)
+        _withdraw(connection, row)
 
 
-def _follow(connection: sqlite3.Connection, values: dict[str, Any]) -> None:
+def _follow(connection: sqlite3.Connection, hits: Sequence[str]) -> None:
     """What follows from a cancelled case: workflows, records, notifications, audit."""
+    values = {"hits": ascii_json(hits)}
     for name in ("complete_requests", "complete_workflows", "complete_records", "complete_reminders"):
         connection.execute(SQL[name], values)
     connection.execute(SQL["complete_notices"], {**values, "notice": NOTICE})
@@ -125,14 +129,15 @@ def _follow(connection: sqlite3.Connection, values: dict[str, Any]) -> None:
     connection.execute(SQL["complete_audit"], {**values, **event})
 
 
-def _withdraw(connection: sqlite3.Connection, row: sqlite3.Row, now: str) -> None:
+def _withdraw(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
     """Give up a cancellation that something has come in the way of; the case is as it was before."""
+    at = row["complete_at"]
     why = _hindrance(row)
     code = VerdictCode.NOT_KNOWN if why.code is None else why.code
-    key = {"case_id": row["case_id"], "cancellation_id": row["cancellation_id"], "now": now}
+    key = {"case_id": row["case_id"], "cancellation_id": row["cancellation_id"], "at": at}
     message = f"the cancellation was withdrawn: {why.reason}"
     connection.execute(
-        SQL["withdraw"], {"cancellation_id": row["cancellation_id"], "now": now, "code": code.value, "message": message}
+        SQL["withdraw"], {"cancellation_id": row["cancellation_id"], "code": code.value, "message": message}
     )
     connection.execute(SQL["put_back"], key)
     details = rules.cancel_details(
@@ -144,7 +149,7 @@ def _withdraw(connection: sqlite3.Connection, row: sqlite3.Row, now: str) -> Non
         run_id=row["run_id"],
         idempotency_key=row["key"],
     ) | {"new_status": row["previous_status"], "code": code.value, "message": message}
-    audit(connection, row["case_id"], rules.WITHDRAWN_EVENT, now, row["operator"], details)
+    audit(connection, row["case_id"], rules.WITHDRAWN_EVENT, at, row["operator"], details)
 
 
 def _hindrance(row: sqlite3.Row) -> Verdict:

@@ -65,10 +65,11 @@ _CANCELLATION = {
     "complete_at": str,
     "completed_at": str,
     "rollback_deadline": str,
+    "stood": str,
     "code": str,
     "message": str,
 }
-_CANCELLATION_NULL = ("key", "run_id", "completed_at", "rollback_deadline", "code", "message")
+_CANCELLATION_NULL = ("key", "run_id", "completed_at", "rollback_deadline", "stood", "code", "message")
 _AROUND: dict[str, dict[str, type[Any]]] = {
     "dependency": {"case_id": str, "type": str, "id": str, "status": str, "required": int, "changed_at": str},
     "workflow": {"case_id": str, "name": str, "status": str, "ended_by": str, "previous_status": str},
@@ -130,6 +131,18 @@ CREATE TRIGGER dependency_{event} AFTER {what} ON dependency BEGIN
               ORDER BY type <> 'hold', type <> 'order', id)
     ) AS d
     WHERE cases.id = {row}.case_id;
+END
+"""
+
+# A cancellation that is due may wait for somebody who reads. The first change after that moment leaves with it what
+# stood in the way until then, so that what came too late, or went too late, makes no difference.
+_STOOD = """
+CREATE TRIGGER case_stood AFTER UPDATE OF active_hold, related_orders_status, critical_alerts, hold ON cases
+WHEN old.status = 'cancelling' BEGIN
+    UPDATE cancellation
+    SET stood = json_object('active_hold', old.active_hold, 'related_orders_status', old.related_orders_status,
+                            'critical_alerts', old.critical_alerts, 'hold', old.hold)
+    WHERE case_id = old.id AND state = 'processing' AND complete_at < new.updated_at AND stood IS NULL;
 END
 """
 
@@ -224,3 +237,4 @@ def _make_cancellations(database: Database) -> None:
         "CREATE UNIQUE INDEX one_cancellation_at_a_time ON cancellation (case_id) WHERE state = 'processing'"
     )
     database.execute("CREATE INDEX cancellation_due ON cancellation (complete_at) WHERE state = 'processing'")
+    database.execute(_STOOD)

@@ -13,9 +13,9 @@ RETURNING id
 
 -- name: accept_requests
 INSERT INTO cancellation (cancellation_id, case_id, state, key, run_id, operator, reason, notes, notify, previous_status,
-                          accepted_at, complete_at)
+                          accepted_at, complete_at, rollback_deadline)
 SELECT c.cancellation_id, c.id, 'processing', json_extract(h.value, '$[2]'), :run_id, :operator, :reason, :notes, :notify,
-       c.previous_status, :now, :complete_at
+       c.previous_status, :now, :complete_at, :rollback_deadline
 FROM json_each(:hits) AS h CROSS JOIN cases AS c ON c.id = json_extract(h.value, '$[0]')
 
 -- name: accept_audit
@@ -26,18 +26,23 @@ SELECT c.id, :event, :now, :operator,
 FROM json_each(:hits) AS h CROSS JOIN cases AS c ON c.id = json_extract(h.value, '$[0]')
 
 -- name: complete
--- The guarded write of a completion: whatever has come in the way meanwhile leaves the case alone. What is due is found
--- by its own index; joined to it, SQLite would walk all cases, and so it would in the statements that follow.
-UPDATE cases SET status = 'cancelled', revision = revision + 1, updated_at = :now, rollback_deadline = :rollback_deadline
+-- The guarded write of a completion: whatever stood in the way when it was due leaves the case alone. What is due is
+-- found by its own index; joined to it, SQLite would walk all cases, and so it would in the statements that follow.
+UPDATE cases
+SET status = 'cancelled', revision = revision + 1,
+    (updated_at, rollback_deadline) = (SELECT max(cases.updated_at, x.complete_at), x.rollback_deadline
+                                       FROM cancellation AS x WHERE x.cancellation_id = cases.cancellation_id)
 WHERE id IN (SELECT case_id FROM cancellation WHERE state = 'processing' AND complete_at <= :now)
   AND EXISTS (SELECT 1 FROM cancellation AS x
-              WHERE x.cancellation_id = cases.cancellation_id AND x.state = 'processing' AND x.complete_at <= :now)
+              WHERE x.cancellation_id = cases.cancellation_id AND x.state = 'processing' AND x.complete_at <= :now
+                AND coalesce(x.stood ->> 'active_hold', cases.active_hold) = 0
+                AND coalesce(x.stood ->> 'related_orders_status', cases.related_orders_status) <> 'in_progress'
+                AND coalesce(x.stood ->> 'critical_alerts', cases.critical_alerts) = 0)
   AND +status = 'cancelling'
-  AND active_hold = 0 AND related_orders_status <> 'in_progress' AND critical_alerts = 0
 RETURNING cancellation_id
 
 -- name: complete_requests
-UPDATE cancellation SET state = 'completed', completed_at = :now, rollback_deadline = :rollback_deadline
+UPDATE cancellation SET state = 'completed', completed_at = complete_at
 WHERE cancellation_id IN (SELECT value FROM json_each(:hits))
 
 -- name: complete_workflows
@@ -63,34 +68,37 @@ WHERE case_id IN (SELECT x.case_id FROM json_each(:hits) AS h CROSS JOIN cancell
 -- name: complete_notices
 INSERT INTO notification (case_id, target, subject, text, status, at, cancellation_id)
 SELECT x.case_id, s.target, 'Case ' || x.case_id || ' is cancelled', replace(:notice, '{reason}', iif(x.notes = '', x.reason, x.notes)),
-       'sent', :now, x.cancellation_id
+       'sent', x.complete_at, x.cancellation_id
 FROM json_each(:hits) AS h
 CROSS JOIN cancellation AS x ON x.cancellation_id = h.value AND x.notify
 CROSS JOIN stakeholder AS s ON s.case_id = x.case_id
 
 -- name: complete_audit
 INSERT INTO audit (case_id, event, at, user_id, details)
-SELECT x.case_id, :event, :now, x.operator,
+SELECT x.case_id, :event, x.complete_at, x.operator,
        json_set(:template, '$.previous_status', x.previous_status, '$.reason', x.reason, '$.notes', x.notes,
                 '$.notify_stakeholders', json(CASE WHEN x.notify THEN 'true' ELSE 'false' END),
                 '$.cancellation_id', x.cancellation_id, '$.run_id', x.run_id, '$.idempotency_key', x.key)
 FROM json_each(:hits) AS h CROSS JOIN cancellation AS x ON x.cancellation_id = h.value
 
 -- name: hindered
--- What is due and was left alone by the guarded completion.
+-- What is due and was left alone by the guarded completion, with what stood in the way.
 SELECT x.cancellation_id, x.case_id, x.operator, x.reason, x.notes, x.notify, x.previous_status, x.run_id, x.key,
-       c.status, c.cancellation_id = x.cancellation_id AS current, c.active_hold, c.related_orders_status,
-       c.critical_alerts, c.hold
+       x.complete_at, c.status, c.cancellation_id = x.cancellation_id AS current,
+       coalesce(x.stood ->> 'active_hold', c.active_hold) AS active_hold,
+       coalesce(x.stood ->> 'related_orders_status', c.related_orders_status) AS related_orders_status,
+       coalesce(x.stood ->> 'critical_alerts', c.critical_alerts) AS critical_alerts,
+       coalesce(x.stood ->> 'hold', c.hold) AS hold
 FROM cancellation AS x LEFT JOIN cases AS c ON c.id = x.case_id
 WHERE x.state = 'processing' AND x.complete_at <= :now
 
 -- name: withdraw
-UPDATE cancellation SET state = 'withdrawn', completed_at = :now, code = :code, message = :message
+UPDATE cancellation SET state = 'withdrawn', completed_at = complete_at, rollback_deadline = NULL, code = :code, message = :message
 WHERE cancellation_id = :cancellation_id
 
 -- name: put_back
 UPDATE cases SET status = previous_status, previous_status = NULL, cancellation_id = NULL, revision = revision + 1,
-                 updated_at = :now
+                 updated_at = max(updated_at, :at)
 WHERE id = :case_id AND cancellation_id = :cancellation_id AND status = 'cancelling'
 
 -- name: reinstate

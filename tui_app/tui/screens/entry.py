@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui_app.domain.visible import as_written
 from tui_app.tui.screens.base import Dialog
 from tui_app.tui.text import lines, phrase, safe
 
@@ -45,4 +45,4 @@ class LedgerEntry(Dialog[None]):
 def _value(value: object) -> Content:
     if value is None:
         return safe("")
-    return safe(json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value, LONGEST)
+    return safe(as_written(value), LONGEST)

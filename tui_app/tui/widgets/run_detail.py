@@ -9,6 +9,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from tui_app.domain.visible import as_written
 from tui_app.tui.left import left
 from tui_app.tui.outcomes import AMBER, QUIET, VERIFIED, advice, day_and_time, item_look
 from tui_app.tui.text import lines, phrase, safe
@@ -75,6 +76,6 @@ def _trail(trail: list[TrailModel] | None, problem: str) -> list[Content]:
 
 def _entry(entry: TrailModel) -> list[Content]:
     by = phrase(" by {}", entry.actor) if entry.actor else phrase("")
-    said = ", ".join(f"{name}: {value}" for name, value in entry.details.items() if value is not None)
+    said = ", ".join(f"{name}: {as_written(value)}" for name, value in entry.details.items() if value is not None)
     first = phrase("{}  {}{}", day_and_time(entry.at), safe(entry.event, style="bold"), by)
     return [first, phrase("  {}", safe(said, 300, QUIET))] if said else [first]
