@@ -284,7 +284,8 @@ async def test_nothing_moves_without_a_key(small: Desk) -> None:
     assert not small.table.show_vertical_scrollbar
 
 
-async def test_ascii_where_the_terminal_speaks_nothing_else(local: Service) -> None:
+async def test_ascii_where_the_terminal_speaks_nothing_else(local: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui_app.tui.text._Terminal.ascii", False)
     app = QuashApp(lambda: local.client_of("jane@example.com", "operate"), utf8=False)
     async with app.run_test(size=SMALL) as pilot:
         desk = Desk(app, pilot, local)
@@ -294,4 +295,10 @@ async def test_ascii_where_the_terminal_speaks_nothing_else(local: Service) -> N
         table = [strip.text for strip in desk.table.render_lines(desk.table.size.region)]
         assert all(line.isascii() for line in table)
         assert table[1].startswith("* ")
+        await desk.press("x")
+        await desk.sees("type yes to cancel 1")
+        assert desk.text.isascii()
+        assert "|" in desk.text
+        await desk.press("escape")
+        await desk.settled()
         assert "1-19 of 216" in desk.numbers
