@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from tui_app.glyphs import Glyphs
 from tui_app.systems.commands.words import COLUMNS
-from tui_app.tui.glyphs import Glyphs
 from tui_app.tui.widgets.cells import fitted
 from tui_app.tui.widgets.layout import layout
 

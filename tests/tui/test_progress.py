@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tui_app.contract.work import OptionsModel, PauseModel, RunModel, VerifiedModel
-from tui_app.tui.glyphs import Glyphs
+from tui_app.glyphs import Glyphs
 from tui_app.tui.outcomes import AMBER, BAD, GOOD, ITEMS, counted, item_look, run_look, until
 from tui_app.tui.pace import Pace
 from tui_app.tui.widgets.progress import bar, standing

@@ -26,7 +26,7 @@ def test_a_title_is_printable_ascii(name, written):
 
 @pytest.mark.parametrize(("locale", "speaks"), [("C", False), ("POSIX", False), ("C.UTF-8", True)])
 def test_only_a_locale_of_utf_8_speaks_it(locale, speaks):
-    code = "from tui_app.tui.glyphs import speaks_utf8; print(speaks_utf8())"
+    code = "from tui_app.glyphs import speaks_utf8; print(speaks_utf8())"
     environment = {**os.environ, "LC_ALL": locale}
     said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == str(speaks)

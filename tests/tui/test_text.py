@@ -4,7 +4,7 @@ import pytest
 
 from tui_app.contract.models import TrailModel
 from tui_app.domain.items import Selection
-from tui_app.tui.glyphs import Glyphs
+from tui_app.glyphs import Glyphs
 from tui_app.tui.preview_text import trail_lines
 from tui_app.tui.text import counted
 from tui_app.tui.widgets.run_detail import _trail

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from tui_app.tui.glyphs import SIGNS, speaks_utf8
+from tui_app.glyphs import SIGNS, speaks_utf8
 
 
 def wants_ascii(stream: TextIO) -> bool:

@@ -20,12 +20,12 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from tui_app.domain.errors import Fault, QuashError
+from tui_app.glyphs import Glyphs, speaks_utf8
 from tui_app.resources import styles_dir
 from tui_app.tui.actions import BY_ID, FIXED, Action, State
 from tui_app.tui.basket import Basket
 from tui_app.tui.connection import Connection
 from tui_app.tui.everywhere import Everywhere
-from tui_app.tui.glyphs import Glyphs, speaks_utf8
 from tui_app.tui.keymap import Keymap
 from tui_app.tui.left import now
 from tui_app.tui.notices import Notice, Tone, told

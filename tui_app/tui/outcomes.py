@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, LiteralString
 from textual.content import Content
 
 from tui_app.domain.moments import read, span
-from tui_app.tui.glyphs import Glyphs
+from tui_app.glyphs import Glyphs
 from tui_app.tui.text import phrase, safe
 
 if TYPE_CHECKING:

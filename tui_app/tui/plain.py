@@ -6,7 +6,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from tui_app.tui.glyphs import plain
+from tui_app.glyphs import plain
 
 
 class PlainFilter(LineFilter):

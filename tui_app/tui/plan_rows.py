@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from tui_app.tui.glyphs import Glyphs
+from tui_app.glyphs import Glyphs
 from tui_app.tui.left import left
 from tui_app.tui.outcomes import AMBER, BAD, GOOD, QUIET
 from tui_app.tui.pages import Pages

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from tui_app.domain.visible import as_written
-from tui_app.tui.glyphs import Glyphs
+from tui_app.glyphs import Glyphs
 from tui_app.tui.left import left
 from tui_app.tui.text import phrase, safe
 from tui_app.tui.widgets.cells import moment, shown

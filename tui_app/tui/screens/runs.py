@@ -13,9 +13,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui_app.domain.plan import short
+from tui_app.glyphs import Glyphs
 from tui_app.tui.actions import RUNS, State
 from tui_app.tui.confirming import name, numbers, progress
-from tui_app.tui.glyphs import Glyphs
 from tui_app.tui.outcomes import QUIET, counted, day_and_time, plan_look, run_look
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.base import QuashScreen

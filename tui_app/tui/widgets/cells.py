@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 
 from tui_app.domain import moments
 from tui_app.domain.visible import visible
-from tui_app.tui.glyphs import Glyphs
+from tui_app.glyphs import Glyphs
 
 
 def moment(text: str) -> str:

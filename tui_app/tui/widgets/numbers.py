@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
-from tui_app.tui.glyphs import Glyphs
+from tui_app.glyphs import Glyphs
 from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.widgets.cells import time_of_day
 

@@ -17,8 +17,8 @@ from tui_app.tui.undoing import sentence
 
 if TYPE_CHECKING:
     from tui_app.contract.work import RunModel
+    from tui_app.glyphs import Glyphs
     from tui_app.tui.app import QuashApp
-    from tui_app.tui.glyphs import Glyphs
 
 _CAUSES = {
     "operator": "by the operator",

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui_app.tui.glyphs import Glyphs
+from tui_app.glyphs import Glyphs
 from tui_app.tui.left import left
 from tui_app.tui.widgets.cells import fitted, shown
 from tui_app.tui.widgets.layout import GAP, GLYPH, SIGNS, Slot
