@@ -49,7 +49,11 @@ TOKEN_COMMAND = Setting(
 )
 TOKEN_FILE = Setting(values.text, "the file that holds the token; asked second", '"~/.secrets/token"')
 CONTACT = Setting(values.text, "whom to ask when something is wrong", '"#case-ops"')
-RATE = Setting(values.rate, "how fast we send, in items; the server's answers always win", '"5/minute"')
+RATE = Setting(
+    values.rate,
+    "in this version it makes a run send one item at a time; how fast, the server's answers decide",
+    '"5/minute"',
+)
 SERVER_RATE = Setting(values.rate, "an embedded system's own limit", '"5/minute"')
 NATIVE_RATE = Setting(
     values.rate,
