@@ -1,6 +1,5 @@
 """Several runs at a time: one that waits for its system does not hold up another."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,7 +23,6 @@ async def test_urgent_posts_go_while_another_run_waits_for_its_limit(tmp_path: P
         if (await world.store.runs.get(urgent.id)).state is RunState.FINISHED and not done_when:
             done_when.append((await world.store.runs.get(slow.id)).states.get(ItemState.CANCELLED, 0))
         world.clock.forward(seconds)
-        await asyncio.sleep(0)
 
     async def worker() -> Worker:
         return Worker("w1", world.store, world.systems, world.clock, WHO, wait)

@@ -72,11 +72,6 @@ class Entry:
         return read
 
 
-def row_hash(record: dict[str, Any]) -> bytes:
-    """The hash that an item's row carries."""
-    return hashlib.sha256(canonical(record)).digest()
-
-
 def rows_digest(hashes: Iterable[bytes]) -> str:
     """The digest of a chunk's rows, in order, that its entry holds."""
     sha = hashlib.sha256()

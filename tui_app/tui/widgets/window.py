@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import NotFound
@@ -27,10 +27,6 @@ class View:
     filter: str
     sort: str
     as_of: str | None = None
-
-    def sorted_by(self, sort: str) -> View:
-        """The same rows in another order."""
-        return replace(self, sort=sort)
 
 
 class Window:
