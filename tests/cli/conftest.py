@@ -90,3 +90,10 @@ def config() -> Callable[[str], None]:
         Path(os.environ["QUASH_CONFIG"]).write_text(text, encoding="utf-8")
 
     return write
+
+
+@pytest.fixture
+def hospital(config: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Writes the profile of a case server at an address."""
+    monkeypatch.setenv("QUASH_CASES_TOKEN", "opaque")
+    return lambda url: config(f"[profiles.hospital.cases]\nurl = '{url}'\ncontact = '#case-ops'\n")

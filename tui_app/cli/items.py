@@ -16,7 +16,7 @@ from tui_app.domain.visible import as_written
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
-    from tui_app.contract.models import ItemModel, PreviewModel, SystemModel, TrailModel, VerdictModel
+    from tui_app.contract.models import ItemModel, PageModel, PreviewModel, SystemModel, TrailModel, VerdictModel
 
 
 async def list_items(call: Call) -> Exit:
@@ -39,19 +39,23 @@ async def list_items(call: Call) -> Exit:
         "at_least": page.total,
         "as_of": page.as_of,
         "next": page.next,
+        "cut": page.next is not None and len(rows) < asked.limit,
     }
     call.output.rows("quash.items.v1", "items", rows, _columns(system), around=around, flat=_flat)
-    _tell_page(call, len(rows), page.total, exact=page.exact, more=page.next)
+    _tell_page(call, len(rows), page)
     if not rows and not asked.filter and about.profile == "local":
         call.talk.say("there is nothing here; `quash demo` makes data to try it on")
     return Exit.DONE
 
 
-def _tell_page(call: Call, shown: int, total: int | None, *, exact: bool, more: str | None) -> None:
-    if call.output.form != "table":
-        return
-    of = "" if total is None else f" of {'' if exact else 'at least '}{total:,}"
-    call.talk.say(f"{shown:,}{of}" + (f"; go on with --after {more}" if more else ""))
+def _tell_page(call: Call, shown: int, page: PageModel) -> None:
+    """How much of it this is: for a person always, for a script where it is less than it asked for."""
+    of = "" if page.total is None else f" of {'' if page.exact else 'at least '}{page.total:,}"
+    further = f"; go on with --after {page.next}" if page.next else ""
+    if page.next and shown < call.arguments.limit:
+        call.talk.tell(f"cut: {shown:,}{of}, and not {call.arguments.limit:,}: no more could be read{further}")
+    elif call.output.form == "table":
+        call.talk.say(f"{shown:,}{of}{further}")
 
 
 def _columns(system: SystemModel) -> list[Column]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tui_app.domain import moments
-from tui_app.domain.errors import MalformedFilter, NotAllowed, Unavailable, UsageProblem
+from tui_app.domain.errors import MalformedFilter, NotAllowed, QuashError, Unavailable, UsageProblem
 from tui_app.domain.filters import Filter, Op, Term
 from tui_app.domain.items import PAGE_LIMIT, Count, Item, Page, PageQuery, Scalar, check_sort
 from tui_app.domain.verdict import Verdict, VerdictCode
+from tui_app.outbound.http import CONCURRENCY
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.inquiry import Inquiry, Standing
 from tui_app.systems.cases.line import CASES
@@ -46,29 +47,29 @@ class Lists:
         """
         check_sort(query.sort, DESCRIPTION.sortable)
         if self.there is not False:
-            response = await self._ask(query)
+            response = await self._ask(query, None if query.cursor is None else query.cursor.encode())
             if response is not None:
-                return _listed(query, response)
+                return await self._listed(query, response)
         return await self._brought(query)
 
     async def count(self, wanted: Filter, as_of: str | None) -> Count:
         """How many cases match, as the server says, or ids are named."""
         if self.there is not False:
-            response = await self._ask(PageQuery(wanted, DESCRIPTION.default_sort, limit=1, as_of=as_of))
+            response = await self._ask(PageQuery(wanted, DESCRIPTION.default_sort, limit=1, as_of=as_of), None)
             if response is not None:
                 told = response.json["pagination"]
                 return Count(int(told.get("total") or 0), exact=told.get("total_exact") is True)
         ids, others = named_ids(wanted)
         return Count(len(ids), exact=not others)
 
-    async def _ask(self, query: PageQuery) -> Response | None:
-        """The server's answer for a page; none where it has no list, or none of our kind."""
+    async def _ask(self, query: PageQuery, cursor: str | None) -> Response | None:
+        """The server's answer for a page behind a cursor; none where it has no list, or none of our kind."""
         sort = query.sort.reversed if query.backward else query.sort
         asked = {
             "filter": str(query.filter),
             "sort": str(sort),
             "limit": min(query.limit, MOST),
-            "cursor": None if query.cursor is None else query.cursor.encode(),
+            "cursor": cursor,
             "as_of": query.as_of,
         }
         try:
@@ -89,6 +90,31 @@ class Lists:
         self.there = ours
         return response if ours else None
 
+    async def _listed(self, query: PageQuery, response: Response) -> Page:
+        """So many rows as are wanted, from as many pages of the server as that takes.
+
+        Where one of them cannot be read, those before it are the page, and there is more behind it.
+        """
+        as_of = moments.stamp(response.date) if response.date is not None else query.as_of or ""
+        as_of = shapes.moment_of(response.json["pagination"].get("as_of")) or as_of
+        wanted, rows = min(query.limit, PAGE_LIMIT), _rows_of(response, as_of)
+        following = response.json["pagination"].get("next_cursor")
+        while following is not None and len(rows) < wanted:
+            rest = replace(query, limit=wanted - len(rows), as_of=as_of)
+            try:
+                further = await self._ask(rest, str(following))
+            except Unavailable:
+                break
+            found = [] if further is None else _rows_of(further, as_of)
+            if further is None or not found:
+                break
+            rows += found
+            following = further.json["pagination"].get("next_cursor")
+        more, behind = following is not None, query.cursor is not None
+        if query.backward:
+            return Page(tuple(reversed(rows)), more, behind, as_of)
+        return Page(tuple(rows), behind, more, as_of)
+
     async def _brought(self, query: PageQuery) -> Page:
         ids, others = named_ids(query.filter)
         if not ids:
@@ -105,13 +131,32 @@ class Lists:
         return Page(tuple(by_id[one] for one in chosen), before, after, self._now())
 
     async def _rows(self, ids: Sequence[str]) -> list[Item]:
-        return list(await asyncio.gather(*(self._row(one) for one in ids)))
+        """A row each. A server that is away is not asked for the others, nor one that takes no more reads.
+
+        Raises:
+            Unavailable: none could be read.
+        """
+        away: list[Unavailable] = []
+        places = asyncio.Semaphore(CONCURRENCY)
+
+        async def row(case_id: str) -> Item:
+            async with places:
+                try:
+                    return await self._row(case_id) if not away else _unread(case_id, away[0])
+                except Unavailable as error:
+                    away.append(error)
+                    return _unread(case_id, error)
+
+        rows = list(await asyncio.gather(*(row(one) for one in ids)))
+        if away and all(one.verdict.code is VerdictCode.NOT_KNOWN for one in rows):
+            raise away[0]
+        return rows
 
     async def _row(self, case_id: str) -> Item:
         try:
             found = await self.inquiry.standing(case_id)
-        except (Unavailable, NotAllowed) as error:
-            return _blank(case_id, Verdict.no(VerdictCode.NOT_KNOWN, f"it could not be read: {error.message}"))
+        except NotAllowed as error:
+            return _unread(case_id, error)
         return _blank(case_id, rules.NOT_FOUND) if found is None else item_of(found)
 
     def _now(self) -> str:
@@ -161,6 +206,10 @@ def _blank(case_id: str, verdict: Verdict) -> Item:
     return Item(DESCRIPTION.system, case_id, "", "", verdict, {**dict.fromkeys(KINDS, ""), "id": case_id})
 
 
+def _unread(case_id: str, error: QuashError) -> Item:
+    return _blank(case_id, Verdict.no(VerdictCode.NOT_KNOWN, f"it could not be read: {error.message}"))
+
+
 def _matches(row: Item, terms: Sequence[Term]) -> bool:
     # What could not be read, or is not there, is shown whatever is asked for: the operator named it.
     return not row.status or all(row.status in term.values for term in terms)
@@ -183,15 +232,8 @@ def _slice(ids: Sequence[str], query: PageQuery) -> tuple[list[str], bool, bool]
     return list(ids[start:end]), start > 0, end < len(ids)
 
 
-def _listed(query: PageQuery, response: Response) -> Page:
-    body: Mapping[str, Any] = response.json
-    as_of = moments.stamp(response.date) if response.date is not None else query.as_of or ""
-    rows = [_row_of(one, as_of) for one in body["cases"] if isinstance(one, dict) and one.get("case_id")]
-    more, behind = body["pagination"].get("next_cursor") is not None, query.cursor is not None
-    as_of = shapes.moment_of(body["pagination"].get("as_of")) or as_of
-    if query.backward:
-        return Page(tuple(reversed(rows)), more, behind, as_of)
-    return Page(tuple(rows), behind, more, as_of)
+def _rows_of(response: Response, as_of: str) -> list[Item]:
+    return [_row_of(one, as_of) for one in response.json["cases"] if isinstance(one, dict) and one.get("case_id")]
 
 
 def _row_of(one: Mapping[str, Any], now: str) -> Item:
