@@ -25,8 +25,9 @@ from tui_app.domain.items import PageQuery, Sort
 from tui_app.domain.plan import Options
 from tui_app.domain.run import Answer, ItemState, SkipCode, Verified
 from tui_app.domain.verdict import VerdictCode
+from tui_app.systems.cases import line
 from tui_app.systems.cases.plug import PLUG, CasesSettings
-from tui_app.systems.cases.words import DOWNSTREAM, NOT_READ, NOTIFIED_UNNAMED, REVERSIBLE
+from tui_app.systems.cases.words import ASSUMED, DOWNSTREAM, NOT_READ, NOTIFIED_UNNAMED, REVERSIBLE
 
 ONE = "CASE-1"
 BACK = errand("undo-1", verb=Verb.REINSTATE, reason="cancelled by mistake")
@@ -190,6 +191,50 @@ async def test_a_409_names_the_hold_that_came_meanwhile():
         assert "LEGAL-1" in answer.message
 
 
+@pytest.mark.parametrize("lost", ["dependencies", "everything"])
+async def test_a_409_that_nothing_explains_is_escalated(lost):
+    async with case_server(ONE) as way:
+        system = way.open()
+        [order] = await orders(system, [ONE])
+
+        def held():
+            way.server.cases[ONE].hold = True
+            way.server.quirks.without = ("dependencies",) if lost == "dependencies" else ("status",)
+
+        way.server.quirks.without = ("dependencies",)
+        [order] = [replace(order, seen=seen) for seen in await system.survey([ONE])]
+        _meanwhile(way, ONE, held)
+        if lost == "everything":
+            await way.raw.arm("503", lambda asked: bool(way.server.wishes))
+        [answer] = await system.execute([order], errand())
+        assert (answer.state, answer.code) == (ItemState.REFUSED, "ACTIVE_HOLD_OR_DEPENDENCIES")
+        assert "what is in the way could not be read" in answer.message
+        assert "Level 3: contact #case-ops" in answer.message
+
+
+async def test_a_key_that_is_processed_for_ever_is_not_known_and_escalated():
+    async with case_server(ONE, quirks=Quirks(busy=10**6)) as way:
+        system = way.open()
+        [order] = await orders(system, [ONE])
+        [answer] = await carried_out(way, system, [order], polls=1200)
+        assert answer.state is ItemState.UNKNOWN
+        assert "its key is still being processed after 15 minutes" in answer.message
+        assert len(way.server.wishes) < 60
+        assert f"tried {len(way.server.wishes)} times under one key" in answer.message
+        assert "Level 3: contact #case-ops" in answer.message
+
+
+async def test_what_was_tried_is_counted():
+    async with case_server(ONE) as way:
+        system = way.open()
+        [order] = await orders(system, [ONE])
+        await way.raw.arm("500 before the effect", lambda asked: asked.method == "POST")
+        [answer] = await system.execute([order], errand())
+        posts = [done for done in way.raw.log if done.asked.method == "POST"]
+        assert answer.state is ItemState.UNKNOWN
+        assert f"tried {len(posts)} times under one key" in answer.message
+
+
 async def test_a_key_that_is_still_processed_is_asked_for_again():
     async with case_server(ONE, quirks=Quirks(busy=2)) as way:
         system = way.open()
@@ -270,13 +315,37 @@ async def test_after_a_429_nothing_else_of_the_chunk_is_sent():
         assert way.server.steps.count("POST cancel") == 1
 
 
-async def test_a_survey_keeps_to_the_limit_of_reads():
-    async with case_server(*ids(40), quirks=Quirks(reads=Rate(100, timedelta(minutes=1)))) as way:
-        seen = await way.open().survey(ids(40))
+@pytest.mark.parametrize("reads", [100, 7])
+async def test_a_survey_says_when_to_come_back_and_goes_on_where_it_was(reads):
+    """Also where a whole window of the limit is not enough for one read of each case."""
+    async with case_server(*ids(40), quirks=Quirks(reads=Rate(reads, timedelta(minutes=1)))) as way:
+        system, seen, waits = way.open(), None, []
+        while seen is None:
+            try:
+                seen = await system.survey(ids(40))
+            except RateLimited as limited:
+                waits.append(limited.retry_after)
+                way.server.clock.forward(limited.retry_after)
         assert [one.id for one in seen] == ids(40)
         assert all(one.verdict.cancellable for one in seen)
-        assert way.waits
-        assert len(way.server.steps) < 200
+        assert way.waits == []
+        assert [way.server.steps.count(step) for step in ("case", "status", "dependencies", "cancel/preview")] == [
+            40
+        ] * 4
+        assert len(waits) >= 160 // reads
+        assert all(0 < one <= 60 for one in waits)
+
+
+async def test_what_was_read_before_a_limit_is_not_believed_for_long():
+    async with case_server(ONE, quirks=Quirks(reads=Rate(2, timedelta(minutes=1)))) as way:
+        system = way.open()
+        with pytest.raises(RateLimited) as limited:
+            await system.survey([ONE])
+        way.server.clock.forward(limited.value.retry_after + 61)
+        way.server.quirks.reads = None
+        way.server.cases[ONE].status = "closed"
+        [seen] = await system.survey([ONE])
+        assert seen.verdict.code is VerdictCode.TERMINAL
 
 
 async def test_the_screen_is_told_to_wait_and_does_not():
@@ -284,6 +353,8 @@ async def test_the_screen_is_told_to_wait_and_does_not():
         with pytest.raises(RateLimited) as limited:
             await way.open().preview(ONE)
         assert limited.value.retry_after == 60
+        assert "Ask again in 60 s" in limited.value.hint
+        assert "#case-ops" in limited.value.hint
         assert way.waits == []
 
 
@@ -296,7 +367,31 @@ async def test_a_server_that_stays_away_is_escalated():
         assert len(way.raw.log) == 4
         assert len(way.waits) == 3
         assert [f"Level {n}" in away.value.hint for n in (1, 2, 3)] == [True] * 3
+        assert "tried 4 times with exponential backoff" in away.value.hint
         assert "#case-ops" in away.value.hint
+        assert away.value.message.startswith(f"cases: {way.raw.url}")
+
+
+async def test_a_server_that_hangs_is_not_waited_for_four_times(monkeypatch):
+    """Once so much time has gone into a read, the trouble is taken for lasting."""
+    monkeypatch.setattr(line, "LASTING", timedelta(0))
+    async with case_server(ONE, patience=0.15) as way:
+        system = way.open()
+        await way.raw.arm("silent before the effect")
+        with pytest.raises(Unavailable) as away:
+            await system.item(ONE)
+        assert len(way.raw.log) == 1
+        assert "tried once." in away.value.hint
+
+
+async def test_ids_are_not_read_one_after_another_from_a_server_that_is_away():
+    async with case_server(*ids(100)) as way:
+        system = way.open()
+        await way.raw.arm("503")
+        with pytest.raises(Unavailable) as away:
+            await system.page(PageQuery(parse(f"id:{','.join(ids(100))}"), Sort("id"), limit=100))
+        assert "#case-ops" in away.value.hint
+        assert len(way.raw.log) <= 4 + 16 * 4
 
 
 async def test_another_process_settles_what_was_sent():
@@ -379,7 +474,7 @@ async def test_a_case_is_reinstated_within_its_window():
 
 
 async def test_a_window_that_has_closed_is_said_so():
-    async with case_server(ONE) as way:
+    async with case_server(ONE, quirks=Quirks(deadlines=("cancel", "status"))) as way:
         system = way.open()
         await cancelled(way, system)
         [order] = await orders(system, [ONE], "undo-1", verb=Verb.REINSTATE)
@@ -389,6 +484,31 @@ async def test_a_window_that_has_closed_is_said_so():
         [answer] = await system.execute([order], BACK)
         assert (answer.state, answer.code) == (ItemState.REFUSED, VerdictCode.WINDOW_CLOSED)
         assert way.server.returned == []
+
+
+async def test_a_window_that_the_server_never_told_is_said_to_be_assumed_and_closes_nothing():
+    """It is the server that says no; what is assumed is told beside the item and in the plan of its undo."""
+    async with case_server(ONE, quirks=Quirks(deadlines=())) as way:
+        system = way.open()
+        _, answer = await cancelled(way, system)
+        assert answer.undo_until is not None
+        assert "assumed: the server gave none" in answer.message
+        [order] = await orders(system, [ONE], "undo-1", verb=Verb.REINSTATE)
+        assert ASSUMED in {effect.code for effect in order.seen.effects}
+        way.server.clock.forward(7_201)
+        [late] = await system.survey([ONE], Verb.REINSTATE)
+        assert late.verdict.cancellable
+        [refused] = await system.execute([order], BACK)
+        assert refused.state is ItemState.REFUSED
+        assert "outside the rollback window" in refused.message
+        assert way.server.returned == []
+
+
+async def test_a_window_that_the_server_told_is_not_called_assumed():
+    async with case_server(ONE) as way:
+        _, answer = await cancelled(way, way.open())
+        assert answer.undo_until == way.server.cases[ONE].deadline
+        assert answer.message is None
 
 
 async def test_what_downstream_has_done_is_not_undone():

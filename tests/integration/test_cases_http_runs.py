@@ -1,14 +1,18 @@
 """Whole runs against a case API that is not ours: planned, confirmed, paced, paused, taken up elsewhere, undone."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from support.case_server import Quirks, case_server
 from support.world import WHO, make_world
 from tui_app.config.values import Rate
 from tui_app.domain import moments
+from tui_app.domain.filters import parse
 from tui_app.domain.items import Selection
+from tui_app.domain.plan import PlanState
 from tui_app.domain.run import ItemState, PauseCause, RunState, Verified
 from tui_app.domain.verdict import VerdictCode
+from tui_app.engine.planning import Planner
 
 MINUTE = timedelta(minutes=1)
 NAMES = tuple(f"CASE-{n}" for n in range(1, 13))
@@ -114,4 +118,86 @@ async def test_a_deadline_is_the_servers(tmp_path):
         [one] = await world.items(run.id)
         until = moments.read(one.outcome.answer.undo_until)
         assert until - way.server.clock.now() <= timedelta(hours=2)
+        await world.close()
+
+
+async def test_a_plan_waits_for_the_limit_of_reads_and_says_so(tmp_path):
+    quirks = Quirks(reads=Rate(20, MINUTE))
+    async with case_server(*NAMES, quirks=quirks) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        told = []
+
+        async def wait(seconds):
+            [plan] = await world.store.plans.newest(1)
+            told.append((world.planner.waiting(plan.id), plan.read, plan.expected))
+            way.server.clock.forward(seconds)
+
+        world.planner = Planner(world.store, world.systems, way.server.clock, wait)
+        plan = await world.plan(Selection("cases", ids=NAMES))
+        assert plan.state is PlanState.READY
+        assert plan.totals["counts"]["cancellable"] == len(NAMES)
+        assert {(waiting.system, read, expected) for waiting, read, expected in told} == {("cases", 0, len(NAMES))}
+        assert all(waiting.since < waiting.until for waiting, _, _ in told)
+        assert world.planner.waiting(plan.id) is None
+        assert way.waits == []
+        await world.close()
+
+
+async def test_a_plan_of_a_server_that_takes_no_reads_fails_with_whom_to_ask(tmp_path):
+    async with case_server(*NAMES, quirks=Quirks(reads=Rate(0, MINUTE))) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        plan = await world.plan(Selection("cases", ids=NAMES))
+        assert plan.state is PlanState.FAILED
+        assert world.waits == [60.0] * 9
+        assert "it was waited for 9 min" in plan.error
+        assert "Level 3: contact #case-ops" in plan.error
+        assert len(way.raw.log) <= 10 * len(NAMES)
+        await world.close()
+
+
+async def test_reading_a_plan_again_waits_and_fails_in_the_same_way(tmp_path):
+    async with case_server(*NAMES) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        plan = await world.plan(Selection("cases", ids=NAMES))
+        way.server.quirks.reads = Rate(0, MINUTE)
+        await world.planner.check(plan.id)
+        await world.planner.idle()
+        checked = await world.store.plans.get(plan.id)
+        assert checked.drift["state"] == "failed"
+        assert "Level 3: contact #case-ops" in checked.drift["error"]
+        assert world.waits == [60.0] * 9
+        await world.close()
+
+
+async def test_what_came_is_not_counted_where_it_cannot_be(tmp_path):
+    async with case_server(*NAMES) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        plan = await world.plan(Selection("cases", ids=NAMES))
+        asked = replace(plan, selections=(Selection("cases", filter=parse("status:in_progress")),))
+        await way.raw.arm("429")
+        assert await world.planner.arrived(asked) is None
+        await world.close()
+
+
+async def test_a_pause_is_heard_while_a_run_waits_for_the_limit_of_reads(tmp_path):
+    """The last look before the sending comes back at once: it is the gate that is waited for, in short steps."""
+    async with case_server(*NAMES) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, *NAMES)
+        way.server.quirks.reads = Rate(0, MINUTE)
+        steps = []
+
+        async def wait(seconds):
+            steps.append(seconds)
+            way.server.clock.forward(seconds)
+            if len(steps) == 3:
+                await world.steering.pause(run.id, WHO)
+
+        paused = await replace(world.worker(), wait=wait).drive(run.id)
+        assert (paused.state, paused.pause.cause) == (RunState.PAUSED, PauseCause.OPERATOR)
+        assert moments.read(paused.gates["cases"]) > way.server.clock.now()
+        assert len(steps) == 3
+        assert max(steps) <= 1
+        assert way.waits == []
+        assert way.server.wishes == []
         await world.close()

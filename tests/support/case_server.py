@@ -67,6 +67,7 @@ class Quirks:
     limit: Rate | None = None
     reads: Rate | None = None
     busy: int = 0
+    deadlines: tuple[str, ...] = ("cancel",)
 
 
 @dataclass
@@ -138,7 +139,8 @@ class CaseServer:
                 return Answered(200, shown)
             times = {"created_at": "2026-01-01T00:00:00Z", "updated_at": case.updated, "assigned_to": case.owner}
             more = {"age_days": 1, "priority": "P3", "environment": "production"}
-            return Answered(200, {"case_id": case_id, "status": shown, **times, "metadata": more})
+            due = {"rollback_deadline": case.deadline} if "status" in self.quirks.deadlines else {}
+            return Answered(200, {"case_id": case_id, "status": shown, **times, **due, "metadata": more})
         if step == "dependencies":
             held = [{"type": "hold", "id": "LEGAL-1", "status": "active", "required": True}] * case.hold
             facts = {"related_orders_status": case.orders, "critical_alerts": case.alerts}
@@ -201,7 +203,8 @@ class CaseServer:
         case.updated, case.deadline = moments.stamp(now), moments.stamp(now + WINDOW)
         self.effects.append((case_id, key))
         self._record(case, "CASE_CANCELLED", key, {"previous_status": case.before, **body}, case.updated)
-        told = {"estimated_completion": moments.stamp(now), "rollback_deadline": case.deadline}
+        told = {"estimated_completion": moments.stamp(now)}
+        told |= {"rollback_deadline": case.deadline} if "cancel" in self.quirks.deadlines else {}
         return Answered(200, {"case_id": case_id, "cancellation_id": key[:8], "status": "processing", **told})
 
     def _reinstate(self, case_id: str, case: Kept, key: str, body: Mapping[str, Any]) -> Answered:

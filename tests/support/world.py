@@ -171,6 +171,12 @@ def make_world(folder: Path, systems: Mapping[str, System] | None = None, clock:
     clock, launcher = clock or MovableClock(), NoLauncher()
     store = open_store(folder / "journal.db")
     systems = systems or {"commands": EmbeddedCommands(folder / "commands.db", clock)}
-    planner = Planner(store, systems, clock)
+    waits: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        clock.forward(seconds)
+
+    planner = Planner(store, systems, clock, wait)
     steering = Steering(store, systems, launcher, clock, environment="local", cap=None, read_only=False)
-    return World(folder, store, systems, clock, launcher, planner, steering)
+    return World(folder, store, systems, clock, launcher, planner, steering, waits)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tui_app.cli.confirming import check_guards, confirm, reason_for
 from tui_app.cli.exits import Exit
 from tui_app.cli.plans import freeze
+from tui_app.cli.reading import Reading
 from tui_app.cli.selecting import chosen
 from tui_app.cli.session import connected
 from tui_app.cli.telling import done_word
@@ -16,8 +17,6 @@ from tui_app.contract.work import DriftModel, PlanModel, PlanRequest
 from tui_app.domain.errors import Drifted, PlanChanged, UsageProblem
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from tui_app.cli.dispatch import Call
     from tui_app.client.backend import BackendClient
 
@@ -41,27 +40,28 @@ async def apply_plan(call: Call) -> Exit:
     """Read a plan again, confirm it, and wait for its run."""
     check_guards(call.arguments)
     async with connected(call) as client:
-        plan = await _find(client, call.arguments)
-        plan = await client.plans.check(plan.id, lambda seen: _draw(call, seen))
+        plan = await _find(call, client)
+        plan = await client.plans.check(plan.id, Reading(call))
         _check_drift(call, plan)
         run = await confirm(call, client, plan, shown=False)
         return await conclude(call, client, run)
 
 
-async def _find(client: BackendClient, asked: Namespace) -> PlanModel:
+async def _find(call: Call, client: BackendClient) -> PlanModel:
     """The plan that is named: a file where there is one, else an id.
 
     Raises:
         NotFound: it is neither.
         PlanChanged: it is not the one that was reviewed.
     """
+    asked = call.arguments
     given = None if asked.hash is None else asked.hash.lower()
     if given is not None and len(given) < SHORTEST_HASH:
         raise UsageProblem("--hash is too short", hint=f"Give at least {SHORTEST_HASH} digits.")
     document = _document(asked.plan)
     if document is not None:
         return await client.plans.load(document, expected_hash=given)
-    plan = await client.plans.finished(await client.plans.get(asked.plan))
+    plan = await client.plans.finished(await client.plans.get(asked.plan), Reading(call))
     if given is not None and not (plan.hash or "").startswith(given):
         raise PlanChanged(f"plan {plan.id} has the hash {plan.hash}, not {given}")
     return plan
@@ -76,11 +76,6 @@ def _document(name: str) -> bytes | None:
         return path.read_bytes()
     except OSError as error:
         raise UsageProblem(f"{path} cannot be read: {error.strerror}", hint="Check its name.") from error
-
-
-def _draw(call: Call, plan: PlanModel) -> None:
-    read = plan.drift.read if plan.drift else 0
-    call.talk.progress(f"reading again: {read:,} of {plan.counts.items:,}")
 
 
 def _check_drift(call: Call, plan: PlanModel) -> None:

@@ -37,7 +37,10 @@ class Exit(IntEnum):
     UNKNOWN = 8, "An outcome is not known, or the system contradicts what was recorded."
     LEDGER = 9, "The ledger does not verify."
     FAULT = 70, "A defect of quash; it says where the report is."
-    RATE_LIMITED = 75, "Rate limited, and the wait would pass `--timeout`."
+    RATE_LIMITED = (
+        75,
+        "Rate limited, and the wait would pass `--timeout`, also while a plan is made; or it is not waited for.",
+    )
     INTERRUPTED = 130, "Interrupted, paused by an operator, or left without a runner; the run can be resumed."
     NO_READER = 141, "Whoever read the output went away."
 

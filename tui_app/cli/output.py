@@ -150,9 +150,14 @@ class Talk:
             self._write(visible(text, LINE) + "\n")
         self._stream.flush()
 
+    @property
+    def draws(self) -> bool:
+        """Whether progress can be seen: on a terminal, by a person."""
+        return not self._json and self._stream.isatty()
+
     def progress(self, text: str) -> None:
-        """How far something is: drawn over and over, on a terminal only."""
-        if self._json or not self._stream.isatty():
+        """How far something is: drawn over and over, where it can be seen."""
+        if not self.draws:
             return
         self._write(f"\r\x1b[K{visible(text, 79)}")
         self._stream.flush()

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit
+from tui_app.cli.reading import Reading
 from tui_app.cli.selecting import Chosen, chosen
 from tui_app.cli.session import again, connected
 from tui_app.cli.telling import plan_lines
@@ -43,13 +44,7 @@ async def freeze(call: Call, client: BackendClient, request: PlanRequest, wanted
     """Make a plan, and draw how far it is; what cannot be planned is told with the line that it came from."""
     with wanted.located():
         plan = await client.plans.start(request)
-    return await client.plans.finished(plan, lambda seen: draw(call, seen))
-
-
-def draw(call: Call, plan: PlanModel) -> None:
-    """How far a plan is."""
-    of = "" if plan.expected is None else f" of {plan.expected:,}"
-    call.talk.progress(f"reading: {plan.read:,}{of}")
+    return await client.plans.finished(plan, Reading(call))
 
 
 async def _write(client: BackendClient, plan: PlanModel, file: NewFile) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tui_app.cli.confirming import check_guards, confirm
 from tui_app.cli.exits import Exit, of_run
 from tui_app.cli.output import Column, Record
-from tui_app.cli.plans import draw
+from tui_app.cli.reading import Reading
 from tui_app.cli.session import again, connected
 from tui_app.cli.waiting import conclude, print_run
 from tui_app.client.export import export_run, place, run_pieces
@@ -83,7 +83,7 @@ async def retry_run(call: Call) -> Exit:
     asked = call.arguments
     check_guards(asked)
     async with connected(call, about_run=asked.run) as client:
-        plan = await client.plans.finished(await client.runs.retry(asked.run), lambda seen: draw(call, seen))
+        plan = await client.plans.finished(await client.runs.retry(asked.run), Reading(call))
         run = await confirm(call, client, plan)
         return await conclude(call, client, run)
 
@@ -93,7 +93,7 @@ async def undo_run(call: Call) -> Exit:
     asked = call.arguments
     check_guards(asked)
     async with connected(call, about_run=asked.run) as client:
-        plan = await client.plans.finished(await client.runs.undo(asked.run), lambda seen: draw(call, seen))
+        plan = await client.plans.finished(await client.runs.undo(asked.run), Reading(call))
         undone = await client.runs.get(asked.run)
         if not undone.over and undone.state != "paused":
             call.talk.say(f"run {asked.run} is paused when you confirm")

@@ -66,6 +66,14 @@ class DriftModel(Wire):
     error: str | None = None
 
 
+class WaitingModel(Wire):
+    """A system that keeps a plan waiting: since when, and until when it takes no reads; null: it does not answer."""
+
+    system: str
+    since: str
+    until: str | None = None
+
+
 class PlanModel(Wire):
     """A plan. While ``state`` is ``building``, ``read`` counts what has been frozen so far, and there is no hash.
 
@@ -75,6 +83,7 @@ class PlanModel(Wire):
     ``notices`` holds for each system that notifies people the text that they read, with ``{reason}`` in it.
     ``impact`` names each effect on each target; ``summary`` tells the same in few lines, what matters first.
     ``arrived`` counts what matches the selection and came later, where it was asked.
+    ``waiting`` is what keeps it from being made, or read again, at present; as far as that is done in this process.
     """
 
     id: str
@@ -102,6 +111,7 @@ class PlanModel(Wire):
     soonest: str | None = None
     notices: dict[str, str] = Field(default_factory=dict)
     arrived: int | None = None
+    waiting: WaitingModel | None = None
     error: str | None = None
 
 

@@ -49,6 +49,15 @@ class PlanRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A system that keeps a plan waiting: since when, and until when it takes no reads; none: it does not answer."""
+
+    system: str
+    since: str
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """A step in the making of a plan: further items, the totals up to here, how many are expected, and the place."""
 

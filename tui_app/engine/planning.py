@@ -11,19 +11,23 @@ import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
+from functools import partial
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.drift import DriftReport
-from tui_app.domain.errors import Conflict, QuashError
-from tui_app.domain.items import Seen, Selection
+from tui_app.domain.errors import Conflict, QuashError, Unavailable
+from tui_app.domain.filters import Filter
+from tui_app.domain.items import Count, Seen, Selection
 from tui_app.domain.moments import stamp
 from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, totals_from
 from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
-from tui_app.domain.records import PlanRecord, Progress, Who
+from tui_app.domain.records import PlanRecord, Progress, Waiting, Who
 from tui_app.domain.stores import Store
+from tui_app.engine.patience import Patience
 from tui_app.engine.selections import check_selections
 from tui_app.engine.walk import PAGE, Place, overlaps, page_size, unmet, walk
+from tui_app.engine.worker import Wait
 
 LEASE = timedelta(seconds=15)
 
@@ -31,12 +35,13 @@ LEASE = timedelta(seconds=15)
 class Planner:
     """Makes plans and reads them again; owns the tasks that do it, and ends them when closed."""
 
-    def __init__(self, store: Store, systems: Mapping[str, System], clock: Clock) -> None:
+    def __init__(self, store: Store, systems: Mapping[str, System], clock: Clock, wait: Wait = asyncio.sleep) -> None:
         self._store = store
         self._systems = systems
         self._clock = clock
         self._holder = secrets.token_hex(8)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._patience = Patience(clock, wait)
 
     async def start(
         self,
@@ -96,15 +101,25 @@ class Planner:
         return await self._store.plans.get(plan_id)
 
     async def arrived(self, plan: PlanRecord) -> int | None:
-        """How many items match now beyond those frozen; none where ids are named or selections may overlap."""
+        """How many items match now beyond those frozen; none where ids are named or selections may overlap.
+
+        None as well where it cannot be counted at present: nothing depends on it.
+        """
         if overlaps(plan.selections):
             return None
         more = 0
         for selection in plan.selections:
             if selection.filter is None:
                 return None
-            more += (await self._systems[selection.system].count(selection.filter)).value - len(selection.excluded)
+            try:
+                more += (await self._systems[selection.system].count(selection.filter)).value - len(selection.excluded)
+            except Unavailable:
+                return None
         return max(0, more - plan.read) if plan.selections else None
+
+    def waiting(self, plan_id: str) -> Waiting | None:
+        """What keeps a plan waiting that is made or read again here; none where nothing does."""
+        return self._patience.of(plan_id)
 
     async def idle(self) -> None:
         """Wait until nothing is under way here."""
@@ -142,7 +157,7 @@ class Planner:
         except Conflict:
             return
         except QuashError as error:
-            await self._store.plans.fail(plan_id, self._holder, error.message)
+            await self._store.plans.fail(plan_id, self._holder, _why(error))
         finally:
             prolonging.cancel()
 
@@ -165,6 +180,10 @@ class Planner:
             hasher.add(item)
             unmet([item.seen], met.get(item.system))
         expected = await self._expected(plan)
+        if plan.expected is None:
+            # Before the first page, which may be long in coming.
+            begun = Progress([], totals.record(), expected, asdict(Place(**plan.place) if plan.place else Place()))
+            await self._store.plans.append(plan_id, self._holder, begun)
         async for system, page, place in self._pages(plan):
             if not await self._lease(plan_id):
                 return
@@ -180,13 +199,16 @@ class Planner:
         record = totals.record()
         await self._store.plans.finish(plan_id, self._holder, record, hasher.finish(record), who)
 
+    async def _count(self, selection: Selection) -> Count:
+        return await self._systems[selection.system].count(selection.filter or Filter(), as_of=selection.as_of)
+
     async def _expected(self, plan: PlanRecord) -> int | None:
         number = 0
         for selection in plan.selections:
             if selection.ids is not None:
                 number += len(selection.ids)
             elif selection.filter is not None:
-                count = await self._systems[selection.system].count(selection.filter, as_of=selection.as_of)
+                count = await self._patience.ask(plan.id, selection.system, partial(self._count, selection))
                 number += count.value - len(selection.excluded)
         return number
 
@@ -199,8 +221,9 @@ class Planner:
             if number > place.selection:
                 place = Place(number)
             system = self._systems[selection.system]
-            async for ids, place in walk(selection, system, place):  # noqa: B020
-                yield selection.system, await system.survey(ids, plan.head.verb), place
+            ask = partial(self._patience.ask, plan.id, selection.system)
+            async for ids, place in walk(selection, system, place, ask):  # noqa: B020
+                yield selection.system, await ask(partial(system.survey, ids, plan.head.verb)), place
 
     async def _compare(self, plan_id: str) -> None:
         report, read = DriftReport(), 0
@@ -209,23 +232,29 @@ class Planner:
             batch: list[PlanItem] = []
             async for item in frozen(self._store, plan_id):
                 if batch and (item.system != batch[0].system or len(batch) == page_size(self._systems[item.system])):
-                    read += await self._compare_page(batch, verb, report)
+                    read += await self._compare_page(plan_id, batch, verb, report)
                     await self._store.plans.note_drift(plan_id, _drift_record("running", read, report))
                     batch = []
                 batch.append(item)
             if batch:
-                read += await self._compare_page(batch, verb, report)
+                read += await self._compare_page(plan_id, batch, verb, report)
         except QuashError as error:
-            failed = {**_drift_record("failed", read, report), "error": error.message}
+            failed = {**_drift_record("failed", read, report), "error": _why(error)}
             await self._store.plans.note_drift(plan_id, failed)
             return
         await self._store.plans.note_drift(plan_id, _drift_record("done", read, report))
 
-    async def _compare_page(self, batch: Sequence[PlanItem], verb: Verb, report: DriftReport) -> int:
+    async def _compare_page(self, plan_id: str, batch: Sequence[PlanItem], verb: Verb, report: DriftReport) -> int:
         system = batch[0].system
-        now = await self._systems[system].survey([one.seen.id for one in batch], verb)
+        again = partial(self._systems[system].survey, [one.seen.id for one in batch], verb)
+        now = await self._patience.ask(plan_id, system, again)
         report.add(system, [one.seen for one in batch], now)
         return len(batch)
+
+
+def _why(error: QuashError) -> str:
+    """What is kept of an error: the sentence, and what to do."""
+    return f"{error.message}. {error.hint}".removesuffix(". ")
 
 
 def _drift_record(state: str, read: int, report: DriftReport) -> dict[str, object]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tui_app.domain.filters import Filter
-from tui_app.domain.items import Cursor, PageQuery, Seen, Selection
+from tui_app.domain.items import Cursor, Page, PageQuery, Seen, Selection
 from tui_app.domain.ports import System
 
 PAGE, SMALLEST = 500, 10
@@ -30,8 +31,10 @@ class Place:
     done: bool = False
 
 
-async def walk(selection: Selection, system: System, place: Place) -> AsyncIterator[tuple[list[str], Place]]:
-    """The ids of a selection from a place on, a page at a time, each with the place behind it."""
+async def walk(
+    selection: Selection, system: System, place: Place, ask: Callable[[Callable[[], Awaitable[Page]]], Awaitable[Page]]
+) -> AsyncIterator[tuple[list[str], Place]]:
+    """The ids of a selection from a place on, a page at a time, each with the place behind it; read through ``ask``."""
     size = page_size(system)
     if selection.ids is not None:
         for start in range(place.offset, len(selection.ids), size):
@@ -40,7 +43,8 @@ async def walk(selection: Selection, system: System, place: Place) -> AsyncItera
     sort, as_of = system.description.default_sort, place.as_of or selection.as_of
     cursor, done = None if place.cursor is None else Cursor.decode(place.cursor), place.done
     while not done:
-        page = await system.page(PageQuery(selection.filter or Filter(), sort, size, cursor, as_of=as_of))
+        query = PageQuery(selection.filter or Filter(), sort, size, cursor, as_of=as_of)
+        page = await ask(partial(system.page, query))
         as_of, done = as_of or page.as_of, not page.more_after
         if page.items:
             cursor = Cursor(page.items[-1].fields[sort.field], page.items[-1].id)

@@ -79,7 +79,7 @@ class Worker:
                 continue
             problem = await self._work_on(run, claim)
             if isinstance(problem, RateLimited):
-                await self.store.work.close_gate(claim.system, self.clock.now() + _asked(problem))
+                await self.store.work.close_gate(claim.system, self.clock.now() + asked_for(problem))
                 await self.store.work.release(claim)
             elif problem is not None:
                 failures += 1
@@ -157,7 +157,7 @@ class Worker:
         }
 
 
-def _asked(limited: RateLimited) -> timedelta:
+def asked_for(limited: RateLimited) -> timedelta:
     """For how long a system wants to be left alone, within reason."""
     if limited.retry_after is None:
         return LIMITED

@@ -45,6 +45,9 @@ from tui_app.outbound.transport import Door
 PATIENCE = 30.0
 """Seconds that a request may take in all, apart from connecting."""
 
+READ_PATIENCE = 10.0
+"""The same for a read at most: it can be asked again, and somebody may be looking at the screen."""
+
 MAX_BODY = 16 * 1024 * 1024
 CONCURRENCY = 16
 
@@ -172,7 +175,9 @@ class HttpService:
             request.headers["Authorization" if bearer else "X-Session-ID"] = "Bearer " * bearer + token.reveal()
         try:
             async with self._line() as line:
-                return await line.ask(request, patience=self._patience, limit=self._max_body)
+                reads = request.method == "GET"
+                patience = min(self._patience, READ_PATIENCE) if reads else self._patience
+                return await line.ask(request, patience=patience, limit=self._max_body)
         except NotSent as error:
             raise CannotConnect(f"{self.origin} does not answer: {error}") from error
         except NoAnswer as error:

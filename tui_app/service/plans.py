@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Literal
 
@@ -17,6 +18,7 @@ from tui_app.contract.work import (
     RunModel,
     RunRequest,
     SelectionModel,
+    WaitingModel,
 )
 from tui_app.domain.describe import Verb
 from tui_app.domain.filters import parse
@@ -59,7 +61,9 @@ class ImportQuery(Query):
 def told(backend: Backend, plan: PlanRecord, arrived: int | None = None) -> PlanModel:
     """A plan as it is answered."""
     systems = [backend.systems[name] for name in plan.head.targets if name in backend.systems]
-    return plan_model(plan, systems, backend.facts.environment, arrived)
+    told = plan_model(plan, systems, backend.facts.environment, arrived)
+    waiting = backend.planner.waiting(plan.id)
+    return told if waiting is None else told.model_copy(update={"waiting": WaitingModel(**asdict(waiting))})
 
 
 def _selection(given: SelectionModel) -> Selection:

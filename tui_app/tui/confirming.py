@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from tui_app.client.progress import held_up, so_far
 from tui_app.domain.errors import Conflict, NotAllowed, PhraseDiffers
 from tui_app.domain.plan import PlanState, check_cap, short
 from tui_app.domain.reasons import check_reason
@@ -144,9 +145,8 @@ def numbers(plan: PlanModel) -> str:
 
 
 def progress(plan: PlanModel) -> str:
-    """How far the plan is made."""
-    of = f" of {plan.expected:,}" if plan.expected is not None else ""
-    return f"{plan.read:,}{of} read"
+    """How far the plan is made, or read again, and what keeps it waiting."""
+    return held_up(plan) or so_far(plan)
 
 
 def name(plan: PlanModel) -> str:

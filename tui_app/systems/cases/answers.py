@@ -103,7 +103,8 @@ def _ours(order: Order, request: Request, found: Found) -> Answer:
         return _already(found)
     if request.state == WITHDRAWN:
         return Answer(ItemState.REFUSED, request.code, request.message, before=before, after=found.status)
-    return Answer(ItemState.CANCELLED, ours=True, before=before, after=found.status, undo_until=request.undo_until)
+    until, said = request.undo_until, request.message
+    return Answer(ItemState.CANCELLED, None, said, ours=True, before=before, after=found.status, undo_until=until)
 
 
 def _already(found: Found) -> Answer:

@@ -5,6 +5,7 @@ What became of an order is judged by what is read of its case, with the same wor
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,13 +20,13 @@ from tui_app.outbound.answers import retry_after
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Found, accepted, not_reinstated
 from tui_app.systems.cases.inquiry import PERMISSION, Inquiry
-from tui_app.systems.cases.line import CASES, TRIES, CaseLine
+from tui_app.systems.cases.line import CASES, LASTING, TRIES, CaseLine, times
 from tui_app.systems.cases.replies import (
     cancelled,
-    deadline_of,
     free,
     judged,
     late,
+    left_to_the_case,
     refused,
     undoable,
     unknown,
@@ -45,9 +46,11 @@ PROCESSING = timedelta(minutes=15)
 FIRST_POLL, LONGEST_POLL = timedelta(seconds=0.5), timedelta(seconds=30)
 """When an accepted cancellation is asked for again; the time between doubles, since reads are limited too."""
 
-KEY_BUSY = 2.0
-"""Seconds to wait where a key is still being processed, and the server does not say for how long."""
+KEY_BUSY = timedelta(seconds=2)
+"""How long to wait first where a key is still being processed; the time between doubles."""
 
+_MINUTES = round(PROCESSING.total_seconds() / 60)
+_NOT_READ = "what is in the way could not be read"
 _KEY_WORDS = ("KEY", "IDEMPOTEN", "REQUEST_IN_PROGRESS")
 
 
@@ -61,6 +64,15 @@ class _Taken:
     apart: timedelta = FIRST_POLL
 
 
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """An order whose key the server is still processing: since when we know, when to ask again, and how much later."""
+
+    since: datetime
+    due: datetime
+    apart: timedelta
+
+
 @dataclass(slots=True)
 class Conduct:
     """Sends and settles orders, one at a time each."""
@@ -68,7 +80,8 @@ class Conduct:
     line: CaseLine
     inquiry: Inquiry
     _taken: dict[str, _Taken] = field(default_factory=dict)
-    _later: dict[str, datetime] = field(default_factory=dict)
+    _busy: dict[str, _Busy] = field(default_factory=dict)
+    _tries: Counter[str] = field(default_factory=Counter)
 
     async def send(self, order: Order, errand: Errand) -> Reply:
         """Send an order that is still as it was seen; a reply that is no answer says that it did not reach the server.
@@ -100,6 +113,7 @@ class Conduct:
         return judged(order, found, errand, settling=False)
 
     async def _post(self, order: Order, errand: Errand) -> Response:
+        self._tries[order.key] += 1
         if errand.verb is Verb.REINSTATE:
             body = {"reason": rules.ROLLBACK_CODE, "restore_previous_state": True, "notes": errand.reason}
             return await self.line.post(*CASES, order.id, "reinstate", key=order.key, json=body)
@@ -122,7 +136,7 @@ class Conduct:
             found, _ = await self.inquiry.found(order, errand)
         except (Unavailable, NotAllowed) as error:
             # The refusal is certain; only what lies behind it could not be read.
-            return refused(order, code, f"{message} (what is in the way could not be read: {error.message})")
+            return refused(order, code, self._unresolved(f"{message} ({_NOT_READ}: {error.message})", response))
         return self._explained(order, errand, found, said, response)
 
     def _explained(
@@ -131,16 +145,36 @@ class Conduct:
         code, message = said.code or f"HTTP_{response.status}", said.message or f"the server answered {response.status}"
         busy = any(word in said.code.upper() for word in _KEY_WORDS) or "still being processed" in message.lower()
         if response.status == 409 and busy and (found is None or found.status != CANCELLED):
-            # The same request under the same key is on its way: it is asked for again, under that key.
-            now = self.line.clock.now()
-            self._later[order.key] = now + timedelta(seconds=retry_after(response.headers, now) or KEY_BUSY)
-            return accepted(order)
+            return self._asked_again(order, response)
         if found is None:
             return judged(order, None, errand, settling=True)
         verdict = found.back if errand.verb is Verb.REINSTATE else found.cancel
         if verdict.cancellable and not any(one.key == order.key for one in found.requests):
-            return refused(order, code, message, found.status)
+            why = f"{_NOT_READ}: {verdict.reason}" if verdict.reason else "nothing in the way is to be read of the case"
+            return refused(order, code, self._unresolved(f"{message} ({why})", response), found.status)
         return judged(order, found, errand, settling=True)
+
+    def _unresolved(self, message: str, response: Response) -> str:
+        """The words of a refusal, with the runbook's way on where what causes a 409 was not found."""
+        if response.status != 409:
+            return message
+        return f"{message}. {self.line.escalation('read the case, to find what is in the way')}"
+
+    def _asked_again(self, order: Order, response: Response) -> Answer:
+        """The answer where the same request under the same key is on its way: it is asked for again, not for ever."""
+        now = self.line.clock.now()
+        before = self._busy.get(order.key, _Busy(now, now, KEY_BUSY))
+        if now - before.since > PROCESSING:
+            told = f"its key is still being processed after {_MINUTES} minutes"
+            return unknown(order, f"{told}. {self.line.escalation(self._done(order))}")
+        asked = timedelta(seconds=retry_after(response.headers, now) or 0.0)
+        # Each asking counts towards the limit of cancellations.
+        apart = min(before.apart * 2, LONGEST_POLL)
+        self._busy[order.key] = _Busy(before.since, now + max(asked, before.apart), apart)
+        return accepted(order)
+
+    def _done(self, order: Order) -> str:
+        return f"tried {times(self._tries[order.key])} under one key"
 
     async def _forbidden(self, order: Order, message: str) -> str:
         held = await self.inquiry.permitted(anew=True)
@@ -164,15 +198,18 @@ class Conduct:
 
     async def _after_silence(self, order: Order, errand: Errand, error: OutcomeUnknown) -> Answer:
         """Sent, and no answer: read, and send again under the same key, until it is known or nothing helps."""
-        for failures in range(1, TRIES + 1):
-            await self.line.pause(failures)
+        begun, looks = self.line.clock.now(), 0
+        while looks < TRIES and self.line.clock.now() - begun < LASTING:
+            looks += 1
+            await self.line.pause(looks)
             reply = await self.settle(order, errand)
             if isinstance(reply, Answer):
                 return reply
             if isinstance(reply, RateLimited):
                 # The server is there again: what became of it is asked for when it may be.
                 return accepted(order)
-        return unknown(order, f"{error.message}. {self.line.escalation(TRIES)}")
+        done = f"{self._done(order)} and looked at {times(looks)}, with exponential backoff"
+        return unknown(order, f"{error.message}. {self.line.escalation(done)}")
 
     async def settle(self, order: Order, errand: Errand) -> Reply:
         """What became of an order that may have been sent: read first; sent again only while its key lives.
@@ -183,7 +220,8 @@ class Conduct:
             NotSignedIn, NotAllowed: nothing could be read.
         """
         taken, now = self._taken.get(order.key), self.line.clock.now()
-        if now < max(self._later.get(order.key, now), now if taken is None else taken.due):
+        busy = self._busy.get(order.key)
+        if now < max(now if one is None else one.due for one in (busy, taken)):
             return accepted(order)
         try:
             standing = await self.inquiry.standing(order.id)
@@ -197,7 +235,7 @@ class Conduct:
                 return undoable(answer, None if taken is None or told else taken.undo_until)
             response = await self._post(order, errand)
         except OutcomeUnknown as error:
-            return Unavailable(error.message, hint=self.line.escalation(1))
+            return Unavailable(error.message, hint=self.line.escalation(self._done(order)))
         except Unavailable as reason:
             return reason
         return await self._judged(order, errand, response)
@@ -211,7 +249,7 @@ class Conduct:
             return self._back_or_not(order, errand, found, unread)
         told = next((one for one in found.requests if one.key == order.key), None)
         if found.status == CANCELLED and taken is not None and (told is None or unread):
-            return cancelled(order, taken.undo_until or deadline_of(found))
+            return undoable(left_to_the_case(order, found), taken.undo_until)
         if told is not None or found.status == CANCELLED:
             answer = judged(order, found, errand, settling=True)
             if answer.state is ItemState.ACCEPTED:
@@ -238,9 +276,8 @@ class Conduct:
 
     def _waited_for(self, order: Order, taken: _Taken, now: datetime) -> Answer:
         if now - taken.since > PROCESSING:
-            minutes = round(PROCESSING.total_seconds() / 60)
-            told = f"the server took it on, and it is not complete after {minutes} minutes"
-            return unknown(order, f"{told}. {self.line.escalation(TRIES)}")
+            told = f"the server took it on, and it is not complete after {_MINUTES} minutes"
+            return unknown(order, f"{told}. {self.line.escalation('asked again and again whether it is complete')}")
         taken.apart = min(taken.apart * 2, LONGEST_POLL)
         taken.due = now + taken.apart - FIRST_POLL
         return accepted(order)

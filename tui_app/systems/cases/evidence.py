@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from tui_app.domain import moments
 from tui_app.domain.ports import TrailEntry
 from tui_app.domain.run import Errand, Order
+from tui_app.domain.verdict import Verdict
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import COMPLETED, PROCESSING, WITHDRAWN, Event, Request
 from tui_app.systems.cases.words import CANCELLED, CANCELLING
 
 WINDOW = timedelta(hours=2)
-"""How long a cancellation can be undone where a server only tells when it was made: the runbook's window."""
+"""How long a cancellation can be undone by the runbook, assumed where the server tells only when it was made."""
+
+ASSUMED = f"the time to undo it is assumed: the server gave none, and the runbook has {rules.lasting(WINDOW)}"
 
 SOON = timedelta(seconds=60)
 """How long a cancellation of somebody else is waited for; one that takes longer is an answer."""
@@ -27,14 +31,36 @@ def cancels(trail: Sequence[TrailEntry]) -> list[TrailEntry]:
     return [one for one in trail if one.event == rules.CANCEL_EVENT]
 
 
-def deadline_in(trail: Sequence[TrailEntry]) -> str | None:
-    """Until when the last cancellation can be undone: as its entry says, else the runbook's window from its time on."""
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Until when a cancellation can be undone; ``assumed`` where no word of the server's says so."""
+
+    until: str
+    assumed: bool = False
+
+
+def deadline_in(trail: Sequence[TrailEntry]) -> Deadline | None:
+    """The deadline of the last cancellation: as its entry says, else the runbook's window from its time on, assumed."""
     made = cancels(trail)
     if not made:
         return None
     told = shapes.moment_of(made[-1].details.get("rollback_deadline"))
+    if told is not None:
+        return Deadline(told)
     at = shapes.moment_of(made[-1].at)
-    return told or (None if at is None else moments.stamp(moments.read(at) + WINDOW))
+    return None if at is None else Deadline(moments.stamp(moments.read(at) + WINDOW), assumed=True)
+
+
+def deadline_of(told: str | None, trail: Sequence[TrailEntry]) -> Deadline | None:
+    """The deadline that the case itself tells, else that of its audit; none where nothing tells of one."""
+    return deadline_in(trail) if told is None else Deadline(told)
+
+
+def back(status: str, due: Deadline | None, now: str) -> Verdict:
+    """May a case be brought back, as far as was read of it."""
+    if due is None:
+        return rules.reinstating(status, None, now)
+    return rules.reinstating(status, due.until, now, assumed=due.assumed)
 
 
 def is_ours(entry: TrailEntry, order: Order, errand: Errand, users: set[str]) -> bool:
@@ -51,7 +77,7 @@ def is_ours(entry: TrailEntry, order: Order, errand: Errand, users: set[str]) ->
 
 
 def requests_of(
-    order: Order, trail: Sequence[TrailEntry], events: Sequence[Event], status: str, now: str, due: str | None
+    order: Order, trail: Sequence[TrailEntry], events: Sequence[Event], status: str, now: str, due: Deadline | None
 ) -> tuple[Request, ...]:
     """The cancellations that the audit tells of: that under our key, and one of somebody else that is decided soon."""
     ours = _of_our_key(order, trail, events, status, due)
@@ -66,7 +92,7 @@ def requests_of(
 
 
 def _of_our_key(
-    order: Order, trail: Sequence[TrailEntry], events: Sequence[Event], status: str, due: str | None
+    order: Order, trail: Sequence[TrailEntry], events: Sequence[Event], status: str, due: Deadline | None
 ) -> Request | None:
     """What became of the cancellation under our key. An entry alone does not say that it is complete: the status does.
 
@@ -78,7 +104,8 @@ def _of_our_key(
         since = events[places[rules.CANCEL_EVENT] :]
         if status != CANCELLED and not any(one.event == rules.REINSTATE_EVENT for one in since):
             return Request(order.key, user, PROCESSING)
-        return Request(order.key, user, COMPLETED, undo_until=due)
+        until, said = (None, None) if due is None else (due.until, ASSUMED if due.assumed else None)
+        return Request(order.key, user, COMPLETED, message=said, undo_until=until)
     if rules.WITHDRAWN_EVENT in places:
         details = trail[places[rules.WITHDRAWN_EVENT]].details
         code = shapes.text_of(details.get("code")) or "WITHDRAWN"

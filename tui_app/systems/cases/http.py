@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from tui_app.domain.describe import Description, Verb
@@ -17,10 +17,11 @@ from tui_app.domain.ports import Preview, Reply, TrailEntry
 from tui_app.domain.run import Errand, Order, Verification
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.systems.cases import rules
+from tui_app.systems.cases.begun import Begun
 from tui_app.systems.cases.conduct import Conduct
 from tui_app.systems.cases.impact import preview
 from tui_app.systems.cases.inquiry import Inquiry, Standing
-from tui_app.systems.cases.line import CaseLine
+from tui_app.systems.cases.line import CaseLine, Kept
 from tui_app.systems.cases.lists import Lists, item_of
 from tui_app.systems.cases.shapes import Impact
 from tui_app.systems.cases.words import SUMMED
@@ -44,6 +45,7 @@ class HttpCases:
         self._inquiry = Inquiry(line)
         self._conduct = Conduct(line, self._inquiry)
         self._lists = Lists(self._inquiry)
+        self._begun = Begun()
 
     @property
     def description(self) -> Description:
@@ -90,19 +92,26 @@ class HttpCases:
         return found
 
     async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
-        """Each case by itself, at the pace that the server allows.
+        """Each case by itself; the same survey after a limit goes on with what that had left unread.
 
         One that cannot be read is not known, and blocks itself; where none can be, the server is unavailable.
         """
-        found = await _all(self._seen(one, verb) for one in ids)
+        kept = self._begun.take(ids, verb, self._line.clock.now())
+        found = await _all(self._seen(one, verb, kept) for one in ids)
         troubles = [one for one in found if isinstance(one, Unavailable)]
+        limits = [one for one in troubles if isinstance(one, RateLimited)]
+        if limits:
+            # The longest: before that there is nothing to come back for.
+            longest = max(limits, key=lambda one: one.retry_after or 0.0)
+            self._begun.keep(ids, verb, kept, self._line.clock.now() + timedelta(seconds=longest.retry_after or 0.0))
+            raise longest
         if troubles and len(troubles) == len(found):
             raise troubles[0]
         return [_unread(one, told) for one, told in zip(ids, found, strict=True)]
 
-    async def _seen(self, case_id: str, verb: Verb) -> Seen | Unavailable:
+    async def _seen(self, case_id: str, verb: Verb, kept: Kept) -> Seen | Unavailable:
         try:
-            return await self._inquiry.seen(case_id, verb)
+            return await self._inquiry.seen(case_id, verb, kept)
         except Unavailable as trouble:
             return trouble
 

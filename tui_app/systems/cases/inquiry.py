@@ -16,10 +16,10 @@ from tui_app.domain.run import Errand, Order
 from tui_app.domain.verdict import Effect, Verdict, VerdictCode
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Event, Found
-from tui_app.systems.cases.evidence import cancels, deadline_in, is_ours, requests_of
+from tui_app.systems.cases.evidence import WINDOW, back, cancels, deadline_of, is_ours, requests_of
 from tui_app.systems.cases.impact import effects
-from tui_app.systems.cases.line import CASES, CaseLine
-from tui_app.systems.cases.words import BACK, CANCELLED, NOT_READ, TERMINAL
+from tui_app.systems.cases.line import CASES, CaseLine, Kept
+from tui_app.systems.cases.words import ASSUMED, BACK, CANCELLED, NOT_READ, TERMINAL
 
 if TYPE_CHECKING:
     from tui_app.outbound.answers import Response
@@ -91,7 +91,7 @@ class Inquiry:
             if not anew and last.at is not None and (last.run_id == run_id if run_id is not None else recent):
                 return last.held
             user = await self.line.user()
-            response = await self.line.get("api", "v1", "users", user, "permissions", PERMISSION, patient=True)
+            response = await self.line.get("api", "v1", "users", user, "permissions", PERMISSION)
             held = shapes.allowed(response.status, response.json)
             self._permission = _Permission(held, run_id or last.run_id, now, last.had or bool(held))
             return held
@@ -112,34 +112,38 @@ class Inquiry:
             hint=f"Verify the roles of this user; ask {whom}. Then resume.",
         )
 
-    async def standing(self, case_id: str, *, patient: bool = False) -> Standing | None:
+    async def standing(self, case_id: str, kept: Kept | None = None) -> Standing | None:
         """A case as it stands, by as few reads as its server allows; none where there is no such case.
 
         Raises:
             NotAllowed: it may not be read.
             Unavailable: it could not be read.
         """
-        first = await self._of(case_id, patient=patient)
+        first = await self._of(case_id, kept=kept)
         told = shapes.told(first.json, first.text) if first.ok else shapes.Told()
         last = first
         if told.status is None:
-            last = await self._of(case_id, "status", patient=patient)
+            last = await self._of(case_id, "status", kept=kept)
             if last.status in _ABSENT and not first.ok:
                 return None
             if last.ok:
                 told = _merged(told, shapes.told(last.json, last.text))
         held, unread = (shapes.holds(first.json), "") if first.ok else (None, "")
         if held is None and told.status not in TERMINAL:
-            around = await self._of(case_id, "dependencies", patient=patient)
+            around = await self._of(case_id, "dependencies", kept=kept)
             held = shapes.holds(around.json) if around.ok else None
             unread = "" if held is not None else self._why(around, "three facts")
         now = moments.stamp(last.date or self.line.clock.now())
         return Standing(case_id, told, held, unread, now)
 
-    async def seen(self, case_id: str, verb: Verb) -> Seen:
-        """What a plan freezes of one case: verdict for the verb, and impact."""
+    async def seen(self, case_id: str, verb: Verb, kept: Kept | None = None) -> Seen:
+        """What a plan freezes of one case: verdict for the verb, and impact.
+
+        Raises:
+            RateLimited: the server takes no reads at present; ``kept`` has what was read so far.
+        """
         try:
-            found = await self.standing(case_id, patient=True)
+            found = await self.standing(case_id, kept)
         except NotAllowed as error:
             return Seen(case_id, "", "", Verdict.no(VerdictCode.FORBIDDEN, error.message))
         if found is None:
@@ -148,11 +152,11 @@ class Inquiry:
             unknown = Verdict.no(VerdictCode.NOT_KNOWN, "the server does not tell its status")
             return Seen(case_id, "", found.version, unknown)
         if verb is Verb.REINSTATE:
-            return await self._to_reinstate(found)
+            return await self._to_reinstate(found, kept)
         verdict = await self._with_permission(found, found.verdict())
         touched: tuple[Effect, ...] = ()
         if verdict.cancellable:
-            impact, unread = await self.impact(case_id, patient=True)
+            impact, unread = await self.impact(case_id, kept)
             touched = effects(impact, found.now) if not unread else (Effect(NOT_READ, unread),)
         return Seen(case_id, found.status, found.version, verdict, touched)
 
@@ -166,28 +170,28 @@ class Inquiry:
         missing = f"the permission {PERMISSION} is missing, and so is ownership"
         return Verdict.no(VerdictCode.FORBIDDEN, f"{missing} (assigned to {found.told.assigned_to or 'nobody'})")
 
-    async def _to_reinstate(self, found: Standing) -> Seen:
-        due, before = found.told.deadline, ""
-        if found.status == CANCELLED:
-            trail, _ = await self.audit(found.id, patient=True)
-            before = next((str(one.details.get("previous_status") or "") for one in reversed(cancels(trail))), "")
-            due = due or deadline_in(trail)
-        verdict = rules.reinstating(found.status, due, found.now)
-        if not verdict.cancellable:
+    async def _to_reinstate(self, found: Standing, kept: Kept | None) -> Seen:
+        trail, _ = await self.audit(found.id, kept) if found.status == CANCELLED else ([], "")
+        due = deadline_of(found.told.deadline, trail)
+        verdict = back(found.status, due, found.now)
+        if due is None or not verdict.cancellable:
             return Seen(found.id, found.status, found.version, verdict)
-        back = (Effect(BACK, before or "the status that it had"),)
-        return Seen(found.id, found.status, found.version, verdict, back, due)
+        before = next((str(one.details.get("previous_status") or "") for one in reversed(cancels(trail))), "")
+        touched = [Effect(BACK, before or "the status that it had")]
+        if due.assumed:
+            touched.append(Effect(ASSUMED, rules.lasting(WINDOW)))
+        return Seen(found.id, found.status, found.version, verdict, tuple(touched), due.until)
 
-    async def impact(self, case_id: str, *, patient: bool = False) -> tuple[shapes.Impact, str]:
+    async def impact(self, case_id: str, kept: Kept | None = None) -> tuple[shapes.Impact, str]:
         """What cancelling would do, and why that is not known, where it is not."""
-        response = await self._of(case_id, "cancel", "preview", patient=patient)
+        response = await self._of(case_id, "cancel", "preview", kept=kept)
         if not response.ok:
             return shapes.Impact(), self._why(response, "preview")
         return shapes.impact(response.json), ""
 
-    async def audit(self, case_id: str, *, patient: bool = False) -> tuple[list[TrailEntry], str]:
+    async def audit(self, case_id: str, kept: Kept | None = None) -> tuple[list[TrailEntry], str]:
         """The audit of a case, oldest first, and why it is not known, where it is not."""
-        response = await self._of(case_id, "audit-log", patient=patient)
+        response = await self._of(case_id, "audit-log", kept=kept)
         if not response.ok:
             return [], self._why(response, "audit log")
         return shapes.entries(response.json), ""
@@ -203,14 +207,14 @@ class Inquiry:
             Event(one.event, order.key if is_ours(one, order, errand, ours) else shapes.key_in(one.details), one.actor)
             for one in trail
         ]
-        due = standing.told.deadline or deadline_in(trail)
-        back = rules.reinstating(standing.status, due, standing.now)
+        due = deadline_of(standing.told.deadline, trail)
         requests = requests_of(order, trail, told, standing.status, standing.now, due)
         events = tuple(one for one in told if one.event in (rules.CANCEL_EVENT, rules.REINSTATE_EVENT))
-        return Found(standing.status, standing.version, standing.verdict(), back, requests, events), unread
+        again = back(standing.status, due, standing.now)
+        return Found(standing.status, standing.version, standing.verdict(), again, requests, events), unread
 
-    async def _of(self, case_id: str, *parts: str, patient: bool) -> Response:
-        response = await self.line.get(*CASES, case_id, *parts, patient=patient)
+    async def _of(self, case_id: str, *parts: str, kept: Kept | None) -> Response:
+        response = await self.line.get(*CASES, case_id, *parts, kept=kept)
         if response.status == 403 and (not parts or parts == ("status",)):
             said = shapes.problem(response.json, response.text).message
             raise NotAllowed(f"case {case_id} may not be read{said and f': {said}'}")

@@ -1,4 +1,7 @@
-"""The way to a case API: who asks, at what pace, how often again, and what to say when that was not enough."""
+"""The way to a case API: who asks, when it may be asked again, how often, and what to say when that was not enough.
+
+Nobody waits for a limit here: whoever asks is told when to come back.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +30,22 @@ LONGEST_WAIT = 900.0
 """Seconds that a server is believed to want us to wait at most."""
 
 TRIES = 4
-"""How often in a row something is read before the trouble is taken for lasting."""
+"""How often in a row something is tried before the trouble is taken for lasting."""
+
+LASTING = timedelta(seconds=15)
+"""After how long it is taken for lasting, however few the tries: a server that hangs is not waited for four times."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 8.0
 """Seconds; the pause between two tries doubles, with full jitter."""
 
 _UNIX = 1_000_000_000
 
+_WHERE = "Check that it runs, and `url` of cases in the profile."
+
 Wait = Callable[[float], Awaitable[None]]
+
+Kept = dict[tuple[str, ...], "Response"]
+"""Answers by their path: what was read before a limit came in the way is not asked for again after it."""
 
 
 class CaseLine:
@@ -60,6 +71,7 @@ class CaseLine:
         self.operator = operator
         self._wait = wait
         self._closed_until: datetime | None = None
+        self._limits = 0
 
     async def user(self) -> str:
         """Who asks: the token's principal, else the operator of the profile.
@@ -72,34 +84,42 @@ class CaseLine:
         await self.tokens.current()
         return self.tokens.subject or self.operator
 
-    async def get(self, *parts: str, query: Mapping[str, Any] | None = None, patient: bool = False) -> Response:
-        """Read, again and again where the trouble may pass; ``patient`` waits for limits as well.
+    async def get(self, *parts: str, query: Mapping[str, Any] | None = None, kept: Kept | None = None) -> Response:
+        """Read, again and again where the trouble may pass soon.
+
+        With ``kept`` it is asked at most once, however often whoever asks comes back; and not at all while the server
+        is known to take no reads.
 
         Raises:
-            RateLimited: the server asks us to wait, and whoever asks is not patient.
+            RateLimited: the server takes no reads for so many seconds.
             Unavailable: the trouble has not passed; the hint is how the runbook escalates.
             NotSignedIn: there is no token, or it is not accepted.
         """
-        failures = 0
+        if kept is not None:
+            if parts in kept:
+                return kept[parts]
+            self._check_open()
+        response = await self._read(parts, query)
+        self._limits = 0
+        self._note(response)
+        if kept is not None:
+            kept[parts] = response
+        return response
+
+    async def _read(self, parts: tuple[str, ...], query: Mapping[str, Any] | None) -> Response:
+        failures, begun = 0, self.clock.now()
         while True:
-            if patient:
-                await self._opened()
             try:
                 headers = {USER_HEADER: await self.user()}
-                response = await self.service.read(*parts, query=query, headers=headers, plain=True)
+                return await self.service.read(*parts, query=query, headers=headers, plain=True)
             except RateLimited as limited:
-                asked = min(LIMITED if limited.retry_after is None else limited.retry_after, LONGEST_WAIT)
-                if not patient:
-                    raise RateLimited(limited.message, hint=limited.hint, retry_after=asked) from limited
-                self._close(asked)
+                raise self._limited(limited) from limited
             except Unavailable as error:
                 failures += 1
-                if failures >= TRIES:
-                    raise type(error)(error.message, hint=self.escalation(failures)) from error
+                if failures >= TRIES or self.clock.now() - begun >= LASTING:
+                    hint = f"{_WHERE} {self.escalation(tried(failures))}"
+                    raise type(error)(f"cases: {error.message}", hint=hint) from error
                 await self.pause(failures)
-            else:
-                self._note(response)
-                return response
 
     async def post(self, *parts: str, key: str, json: Mapping[str, Any]) -> Response:
         """Ask once for a change, under a key.
@@ -112,7 +132,7 @@ class CaseLine:
         try:
             return await self.service.write(*parts, json=dict(json), headers=headers)
         except RateLimited as limited:
-            asked = min(LIMITED if limited.retry_after is None else limited.retry_after, LONGEST_WAIT)
+            asked = _seconds(limited)
             told = f"{limited.message}: {asked:g} s, then with the same key"
             raise RateLimited(told, hint=limited.hint, retry_after=asked) from limited
 
@@ -120,22 +140,36 @@ class CaseLine:
         """The pause after so many failures in a row: it doubles, with full jitter."""
         await self._wait(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)))  # noqa: S311
 
-    def escalation(self, tries: int) -> str:
-        """The escalation path of the runbook, from what was done to whom to ask."""
+    def escalation(self, done: str) -> str:
+        """The escalation path of the runbook, from what was ``done`` here to whom to ask."""
         whom = self.contact or "the team that runs the case API (the profile names no contact)"
         return (
-            f"Level 1: tried {tries} times with exponential backoff. "
+            f"Level 1: {done}. "
             "Level 2: check the case's dependencies, and resolve what blocks it. "
             f"Level 3: contact {whom}."
         )
 
-    async def _opened(self) -> None:
-        while self._closed_until is not None:
-            left = (self._closed_until - self.clock.now()).total_seconds()
-            if left <= 0:
-                self._closed_until = None
-                return
-            await self._wait(left)
+    def _limited(self, limited: RateLimited) -> RateLimited:
+        """The answer to a read that was one too many. Those that were on their way together are one time."""
+        if self._left() <= 0:
+            self._limits += 1
+        asked = _seconds(limited)
+        self._close(asked)
+        return self._not_before(limited.message, asked)
+
+    def _check_open(self) -> None:
+        left = self._left()
+        if left > 0:
+            raise self._not_before(f"{self.service.origin} has asked us to wait", left)
+        self._closed_until = None
+
+    def _not_before(self, message: str, seconds: float) -> RateLimited:
+        done = f"came back {times(self._limits)}, when the server said, and it takes no reads"
+        hint = f"Ask again in {seconds:.0f} s. {self.escalation(done)}"
+        return RateLimited(f"cases: {message}", hint=hint, retry_after=seconds)
+
+    def _left(self) -> float:
+        return 0.0 if self._closed_until is None else (self._closed_until - self.clock.now()).total_seconds()
 
     def _close(self, seconds: float) -> None:
         # Never in no time: a server that asks for nothing would be hammered on.
@@ -151,3 +185,18 @@ class CaseLine:
         if number > _UNIX:
             number -= (response.date or self.clock.now()).timestamp()
         self._close(min(max(number, 0.0), LONGEST_WAIT))
+
+
+def times(number: int) -> str:
+    """So many times, in words."""
+    return "once" if number == 1 else f"{number} times"
+
+
+def tried(number: int) -> str:
+    """What was done where something was tried so many times."""
+    return f"tried {times(number)}" + (" with exponential backoff" if number > 1 else "")
+
+
+def _seconds(limited: RateLimited) -> float:
+    """For how long the server wants to be left alone, within reason."""
+    return min(LIMITED if limited.retry_after is None else limited.retry_after, LONGEST_WAIT)

@@ -40,16 +40,17 @@ def judged(order: Order, found: Found | None, errand: Errand, *, settling: bool)
     return passed_over(order, found, settling=settling)
 
 
-def cancelled(order: Order, undo_until: str | None) -> Answer:
-    """The answer for a case that we have cancelled."""
-    return Answer(ItemState.CANCELLED, ours=True, before=order.seen.status, after=CANCELLED, undo_until=undo_until)
+def cancelled(order: Order, undo_until: str | None, said: str | None = None) -> Answer:
+    """The answer for a case that we have cancelled; ``said`` is what has to be known of its deadline."""
+    before = order.seen.status
+    return Answer(ItemState.CANCELLED, None, said, ours=True, before=before, after=CANCELLED, undo_until=undo_until)
 
 
 def undoable(answer: Answer, until: str | None) -> Answer:
     """The answer with the deadline that the server gave when it took the order on, where there was one."""
     if answer.state is not ItemState.CANCELLED or until is None:
         return answer
-    return replace(answer, undo_until=until)
+    return replace(answer, undo_until=until, message=None)
 
 
 def refused(order: Order, code: str, message: str, after: str | None = None) -> Answer:
@@ -70,6 +71,7 @@ def late(found: Found) -> str:
     )
 
 
-def deadline_of(found: Found) -> str | None:
-    """Until when the cancellation can be undone that a case has now, as its requests say."""
-    return next((one.undo_until for one in found.requests if one.undo_until), None)
+def left_to_the_case(order: Order, found: Found) -> Answer:
+    """The answer for a case that we have cancelled, with the deadline that its requests tell, and how it is known."""
+    told = next((one for one in found.requests if one.undo_until), None)
+    return cancelled(order, None) if told is None else cancelled(order, told.undo_until, told.message)

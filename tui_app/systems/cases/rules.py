@@ -107,15 +107,18 @@ def verdict(standing: Standing) -> Verdict:
     return YES
 
 
-def reinstating(status: str, deadline: str | None, now: str, acted: str = "") -> Verdict:
-    """May a cancelled case be brought back. ``acted`` names the downstream systems that acted on the cancellation."""
+def reinstating(status: str, deadline: str | None, now: str, acted: str = "", *, assumed: bool = False) -> Verdict:
+    """May a cancelled case be brought back. ``acted`` names the downstream systems that acted on the cancellation.
+
+    A deadline that is ``assumed`` closes nothing: the server judges.
+    """
     if status == CANCELLING:
         return Verdict.no(VerdictCode.NOT_CANCELLED, "its cancellation is not complete yet")
     if status != CANCELLED:
         return Verdict.no(VerdictCode.NOT_CANCELLED, f"it is {status}, not cancelled")
     if deadline is None:
         return Verdict.no(VerdictCode.WINDOW_CLOSED, "nothing tells until when it could have been reinstated")
-    if deadline <= now:
+    if deadline <= now and not assumed:
         return Verdict.no(VerdictCode.WINDOW_CLOSED, f"it could be reinstated until {deadline}")
     if acted:
         return Verdict.no(VerdictCode.RELATED_ORDER, f"downstream has acted on the cancellation already: {acted}")

@@ -50,6 +50,7 @@ TOLD = "CASE_TOLD"
 NOTIFIED_UNNAMED = "CASE_NOTIFIED_UNNAMED"
 FINAL = "CASE_FINAL"
 NOT_READ = "CASE_IMPACT_NOT_READ"
+ASSUMED = "CASE_WINDOW_ASSUMED"
 
 EFFECT_WORDS = {
     NOTIFIED: EffectWords(
@@ -184,6 +185,12 @@ EFFECTS_SUMMED = {
         one="it cannot be reinstated afterwards",
         many="{count} cases cannot be reinstated afterwards",
         irreversible=True,
+    ),
+    ASSUMED: EffectWords(
+        one="how long it can be brought back is assumed: the server gave no deadline, and the runbook has {target}",
+        many="{count} cases: how long they can be brought back is assumed: the server gave no deadline, "
+        "and the runbook has {target}",
+        warning=True,
     ),
     NOT_READ: EffectWords(
         one="what it touches is not known: {target}",

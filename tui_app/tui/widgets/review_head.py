@@ -38,7 +38,7 @@ class ReviewHead(Static):
     def growing(self, plan: PlanModel) -> None:
         """How far it is made, or read again."""
         if plan.drift is not None:
-            told = phrase("Plan {} is read again: {} of {}", name(plan), plan.drift.read, plan.counts.items)
+            told = phrase("Plan {} is read again: {}", name(plan), safe(progress(plan)))
         else:
             told = phrase(
                 "A plan is being made: {}. It goes on when you leave; {} finds it again.",
