@@ -22,6 +22,7 @@ from tui_app.domain.errors import (
     NotAllowed,
     NotFound,
     NotSignedIn,
+    RateLimited,
     Unavailable,
     UsageProblem,
 )
@@ -656,3 +657,42 @@ async def test_a_run_of_two_chunks_is_cancelled_verified_and_of_one_mind(either,
     verified = {one.verification.verified for one in items if one.verification is not None}
     assert verified == {Verified.YES if either.posts.name == "seed" else Verified.NOT_KNOWN}
     await world.close()
+
+
+# -- limits of reads
+
+
+async def test_a_survey_goes_on_where_a_limit_of_reads_cut_it_off(either):
+    """Also where one window of the limit is not enough for the whole of it."""
+    ids = [either.posts.add() for _ in range(40)]
+    system, handle, window = either.open(), either.posts.handle, [5]
+
+    def limited(asked):
+        window[0] -= 1
+        return Answered(429, {}, {"Retry-After": "30"}) if window[0] < 0 else handle(asked)
+
+    either.server._handle = limited
+    seen, waits = None, 0
+    while seen is None:
+        try:
+            seen = await system.survey(ids)
+        except RateLimited as limit:
+            waits += 1
+            window[0] = 5
+            either.posts.clock.forward(limit.retry_after)
+    assert [one.id for one in seen] == ids
+    # One read finds out about the dialect.
+    assert waits == 8
+    assert len(either.posts.asked) == 41
+
+
+async def test_a_survey_does_not_ask_a_service_that_is_away_for_each(either):
+    ids = [either.posts.add() for _ in range(100)]
+    system = either.open()
+    await system.survey(ids[:1])
+    before = len(either.server.log)
+    await either.server.arm("503")
+    with pytest.raises(Unavailable) as away:
+        await system.survey(ids)
+    assert "#posts" in away.value.hint
+    assert len(either.server.log) - before <= 16

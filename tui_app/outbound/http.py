@@ -45,7 +45,7 @@ from tui_app.outbound.transport import Door
 PATIENCE = 30.0
 """Seconds that a request may take in all, apart from connecting."""
 
-READ_PATIENCE = 10.0
+READ_PATIENCE = 8.0
 """The same for a read at most: it can be asked again, and somebody may be looking at the screen."""
 
 MAX_BODY = 16 * 1024 * 1024

@@ -95,7 +95,8 @@ class Line:
         # A damaged record of TLS comes as the error of `ssl`, which is one of the system.
         except (httpx.TransportError, OSError) as error:
             certain = isinstance(error, _NOT_SENT) or not progress.may_have_left
-            raise (NotSent if certain else NoAnswer)(words(error)) from error
+            told = f"nothing within {patience:g} s" if isinstance(error, httpx.ReadTimeout) else words(error)
+            raise (NotSent if certain else NoAnswer)(told) from error
         answer.request = request
         return answer
 

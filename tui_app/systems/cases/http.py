@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from tui_app.domain.describe import Description, Verb
@@ -16,8 +16,9 @@ from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sor
 from tui_app.domain.ports import Preview, Reply, TrailEntry
 from tui_app.domain.run import Errand, Order, Verification
 from tui_app.domain.verdict import Verdict, VerdictCode
+from tui_app.outbound.answers import Response
+from tui_app.outbound.begun import Begun
 from tui_app.systems.cases import rules
-from tui_app.systems.cases.begun import Begun
 from tui_app.systems.cases.conduct import Conduct
 from tui_app.systems.cases.impact import preview
 from tui_app.systems.cases.inquiry import Inquiry, Standing
@@ -45,7 +46,7 @@ class HttpCases:
         self._inquiry = Inquiry(line)
         self._conduct = Conduct(line, self._inquiry)
         self._lists = Lists(self._inquiry)
-        self._begun = Begun()
+        self._begun: Begun[tuple[str, ...], Response] = Begun()
 
     @property
     def description(self) -> Description:
@@ -103,7 +104,7 @@ class HttpCases:
         if limits:
             # The longest: before that there is nothing to come back for.
             longest = max(limits, key=lambda one: one.retry_after or 0.0)
-            self._begun.keep(ids, verb, kept, self._line.clock.now() + timedelta(seconds=longest.retry_after or 0.0))
+            self._begun.keep(ids, verb, kept, longest, self._line.clock.now())
             raise longest
         if troubles and len(troubles) == len(found):
             raise troubles[0]

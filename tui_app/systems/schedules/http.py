@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from tui_app.clock import SystemClock
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import Conflict, NotFound
+from tui_app.domain.errors import Conflict, NotFound, RateLimited, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
 from tui_app.domain.run import Errand, Order, Verification, Verified
-from tui_app.outbound.http import Auth, HttpService
+from tui_app.outbound.begun import Begun
+from tui_app.outbound.http import CONCURRENCY, Auth, HttpService
 from tui_app.outbound.tokens import TokenSource
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.bodies import Entry, Row, parted
@@ -69,6 +71,7 @@ class HttpSchedules:
         self._wire = Wire(service, DIALECTS.get(dialect), contact)
         self._pages = Pages(self._wire, self._clock)
         self._sender = Sender(self._wire, self._clock)
+        self._begun: Begun[str, Seen] = Begun()
 
     @property
     def description(self) -> Description:
@@ -104,14 +107,32 @@ class HttpSchedules:
         return item_of(await self._row(item_id), self._clock.now())
 
     async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
-        """See the Protocol; one read for each.
+        """See the Protocol; one read for each. The same survey after a limit goes on with what that had left unread.
 
         Raises:
             Conflict: the verb is not to cancel.
         """
         _only_cancel(verb)
         once = list(dict.fromkeys(ids))
-        seen = dict(zip(once, await each(once, self._seen), strict=True))
+        seen = self._begun.take(once, verb, self._clock.now())
+        troubles: list[Unavailable] = []
+        places = asyncio.Semaphore(CONCURRENCY)
+
+        async def look(item_id: str) -> None:
+            async with places:
+                if item_id in seen or troubles:
+                    return
+                try:
+                    seen[item_id] = await self._seen(item_id)
+                except Unavailable as trouble:
+                    # The others would meet it as well, each for as long.
+                    troubles.append(trouble)
+
+        await each(once, look)
+        if troubles:
+            if isinstance(troubles[0], RateLimited):
+                self._begun.keep(once, verb, seen, troubles[0], self._clock.now())
+            raise troubles[0]
         return [seen[item_id] for item_id in ids]
 
     async def _seen(self, item_id: str) -> Seen:
