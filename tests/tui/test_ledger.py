@@ -11,6 +11,7 @@ from support.canned import HASH, Canned, item, plan, run
 from support.console import Operator, open_canned, open_console, request
 from tui_app.contract.ledger import LedgerLine
 from tui_app.contract.work import RunRequest
+from tui_app.domain import moments
 from tui_app.domain.errors import MalformedFilter
 from tui_app.tui.ledger_lines import Wanted, wanted
 from tui_app.tui.screens.entry import LedgerEntry
@@ -271,6 +272,20 @@ async def test_a_plan_in_the_making_is_found_again():
         await operator.sees("A plan is being made: 1,200 of 12,000 read")
         await operator.press("escape")
         await operator.on(RunsScreen)
+
+
+async def test_a_plan_in_the_making_says_what_keeps_it_waiting():
+    until = "2026-01-03T14:03:20Z"
+    waiting = {"system": "cases", "since": "2026-01-03T14:02:20Z", "until": until}
+    canned = Canned()
+    making = {"state": "building", "hash": None, "phrase": None, "read": 12, "expected": 300, "impact": []}
+    canned.plan(plan(0, waiting=waiting, **making))
+    told = f"waiting for the read limit of cases until {moments.read(until).astimezone():%H:%M:%S}, 12 of 300 read"
+    async with open_canned(canned) as operator:
+        await operator.sees("being planned", told)
+        await operator.press("enter")
+        await operator.on(ReviewScreen)
+        await operator.sees(f"A plan is being made: {told}")
 
 
 async def test_the_cursor_begins_on_the_newest_run_and_not_on_a_plan_that_was_left():
