@@ -164,7 +164,7 @@ class CaseLine:
         self._closed_until = None
 
     def _not_before(self, message: str, seconds: float) -> RateLimited:
-        done = f"came back {times(self._limits)}, when the server said, and it takes no reads"
+        done = f"asked {times(self._limits)} at the times that the server named, and it took no reads"
         hint = f"Ask again in {seconds:.0f} s. {self.escalation(done)}"
         return RateLimited(f"cases: {message}", hint=hint, retry_after=seconds)
 
