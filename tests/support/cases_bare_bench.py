@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from support.benches import BEGINNING, Given, State
-from support.case_server import Kept, Way, case_server
+from support.case_server import Kept, Quirks, Way, case_server
 from support.cases_bench import CasesBench
 from tui_app.domain import moments
 
@@ -107,5 +107,5 @@ class BareBench:
 @asynccontextmanager
 async def cases_bare_bench() -> AsyncIterator[BareBench]:
     """A running server without a list, and the bench of it."""
-    async with case_server() as way:
+    async with case_server(quirks=Quirks(deadlines=("cancel", "status"))) as way:
         yield BareBench(way)
