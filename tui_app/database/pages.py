@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tui_app.database.where import SQLITE, Clause, Field, Place, beyond, both, ordering, where
+from tui_app.database.where import Clause, Field, Place, beyond, both, ordering
 from tui_app.domain.describe import Kind
-from tui_app.domain.filters import Filter, Op, Term
+from tui_app.domain.filters import Term
 from tui_app.domain.items import PAGE_LIMIT, Cursor, Item, Page, PageQuery, Sort
 
 
@@ -74,10 +74,3 @@ class Pages:
         if self.waiting not in query.filter.terms or query.sort.field not in self.indexes:
             return ""
         return f"INDEXED BY {self.indexes[query.sort.field]}"
-
-
-def status_only(wanted: Filter) -> Clause | None:
-    """The filter on a tally of statuses, where it asks for nothing else."""
-    if any(term.field != "status" or term.op is not Op.ANY for term in wanted.terms):
-        return None
-    return where(wanted, {"status": Field("status", Kind.STATUS)}, (), SQLITE)

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from tui_app.clock import SystemClock
 from tui_app.config.values import Rate
-from tui_app.database.pages import status_only
+from tui_app.database.schema import identity
 from tui_app.database.sqlite import SqliteFile
+from tui_app.database.tally import status_only, tallied
 from tui_app.database.where import both
 from tui_app.domain import moments
 from tui_app.domain.describe import Description, Verb
@@ -76,13 +77,7 @@ class EmbeddedCases:
         return rules.check_id(text)
 
     async def identity(self) -> str:
-        """A UUID made with the file: moved elsewhere it is the same one, a new file in its place is not."""
-
-        def work(connection: sqlite3.Connection) -> str:
-            row = connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
-            return f"sqlite:{row['value']}"
-
-        return await self.file.read(work)
+        return await self.file.read(identity)
 
     def now(self) -> str:
         """The present moment, as it is stored."""
@@ -132,7 +127,7 @@ class EmbeddedCases:
             check_sort(sort, self.description.sortable)
             clause = both(clause, read.PAGES.beyond(sort, cursor, backward=True))
         if statuses is not None:
-            return Count(int(await self._one(read.SQL["tally"].format(where=statuses.sql), statuses.values)))
+            return Count(await self.read(lambda connection, _: tallied(connection, statuses)))
         sql = read.SQL["count"].format(where=clause.sql)
         number = int(await self._one(sql, (*clause.values, COUNTED + 1)))
         return Count(min(number, COUNTED), exact=number <= COUNTED)

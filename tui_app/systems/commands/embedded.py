@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tui_app.clock import SystemClock
-from tui_app.database.pages import status_only
+from tui_app.database.schema import identity
 from tui_app.database.sqlite import SqliteFile
+from tui_app.database.tally import status_only, tallied
 from tui_app.database.where import both
 from tui_app.domain import moments
 from tui_app.domain.describe import Description, Verb
@@ -50,13 +51,7 @@ class EmbeddedCommands:
         return rules.join_id(*rules.split_id(text))
 
     async def identity(self) -> str:
-        """A UUID made with the file: moved elsewhere it is the same bus, a new file in its place is not."""
-
-        def work(connection: sqlite3.Connection) -> str:
-            row = connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
-            return f"sqlite:{row['value']}"
-
-        return await self.file.read(work)
+        return await self.file.read(identity)
 
     async def page(self, query: PageQuery) -> Page:
         wanted = read.matching(query.filter, query.as_of)
@@ -74,7 +69,7 @@ class EmbeddedCommands:
             check_sort(sort, self.description.sortable)
             clause = both(clause, read.PAGES.beyond(sort, cursor, backward=True))
         if statuses is not None:
-            return Count(int(await self._one(read.SQL["tally"].format(where=statuses.sql), statuses.values)))
+            return Count(await self.file.read(lambda connection: tallied(connection, statuses)))
         sql = read.SQL["count"].format(where=clause.sql)
         number = int(await self._one(sql, (*clause.values, COUNTED + 1)))
         return Count(min(number, COUNTED), exact=number <= COUNTED)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from tui_app.clock import SystemClock
 from tui_app.config.values import Rate
-from tui_app.database.pages import status_only
+from tui_app.database.schema import identity
 from tui_app.database.sqlite import SqliteFile
+from tui_app.database.tally import status_only, tallied
 from tui_app.database.where import both
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict
@@ -75,13 +76,7 @@ class EmbeddedSchedules:
         return rules.check_schedule_id(text)
 
     async def identity(self) -> str:
-        """A UUID made with the file: moved elsewhere it holds the same schedules, a new file in its place does not."""
-
-        def work(connection: sqlite3.Connection) -> str:
-            row = connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
-            return f"sqlite:{row['value']}"
-
-        return await self.file.read(work)
+        return await self.file.read(identity)
 
     async def page(self, query: PageQuery) -> Page:
         wanted = read.matching(query.filter, query.as_of)
@@ -99,7 +94,7 @@ class EmbeddedSchedules:
             check_sort(sort, self.description.sortable)
             clause = both(clause, read.PAGES.beyond(sort, cursor, backward=True))
         if statuses is not None:
-            return Count(int(await self._one(read.SQL["tally"].format(where=statuses.sql), statuses.values)))
+            return Count(await self.file.read(lambda connection: tallied(connection, statuses)))
         sql = read.SQL["count"].format(where=clause.sql)
         number = int(await self._one(sql, (*clause.values, COUNTED + 1)))
         return Count(min(number, COUNTED), exact=number <= COUNTED)
