@@ -15,7 +15,6 @@ from support.orders import cancel, errand, key_of, orders
 from support.schedules_bench import OWNER, ScheduleFile
 from support.world import MovableClock
 from tui_app.config.values import Rate
-from tui_app.database.where import both, ordering
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict, Fault, MalformedId, RateLimited
 from tui_app.domain.filters import Filter, parse
@@ -236,14 +235,9 @@ def explained(file, sql, values):
     ids=str,
 )
 def test_pages_are_read_from_an_index_in_its_order(file, wanted, field, cursor, backward):
-    sort = Sort(field)
-    clause = embedded_read.matching(wanted, None)
-    if cursor is not None:
-        clause = both(clause, embedded_read.PAGES.beyond(sort, cursor, backward=backward))
-    order = ordering(embedded_read.FIELDS[field].sql, ("s.id",), sort, backward=backward)
-    hint = embedded_read.PAGES.hint(PageQuery(wanted, sort))
-    sql = embedded_read.SQL["page"].format(longest=10, hint=hint, where=clause.sql, order=order)
-    plan = explained(file, sql, (*clause.values, 100, 0))
+    query = PageQuery(wanted, Sort(field), cursor=cursor, backward=backward)
+    page = embedded_read.PAGES.page(query, embedded_read.PAGES.matching(wanted, None))
+    plan = explained(file, page.sql, page.values)
     assert "INDEX" in plan[0]
     assert not any("TEMP B-TREE" in step for step in plan), plan
 

@@ -10,11 +10,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from tui_app.database.bound import ascii_json
 from tui_app.database.sqlite import SqliteFile
 from tui_app.domain import moments
 from tui_app.domain.ports import Clock
 from tui_app.systems.schedules import rules, shapes
-from tui_app.systems.schedules.embedded_read import SQL, ascii_json
+from tui_app.systems.schedules.embedded_read import SQL
 from tui_app.systems.schedules.embedded_write import cancel_guarded, entry, whole
 from tui_app.systems.schedules.requests import (
     PAGE_LIMIT,

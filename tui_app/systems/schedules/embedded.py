@@ -6,14 +6,12 @@ import sqlite3
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tui_app.clock import SystemClock
 from tui_app.config.values import Rate
 from tui_app.database.schema import identity
 from tui_app.database.sqlite import SqliteFile
-from tui_app.database.tally import status_only, tallied
-from tui_app.database.where import both
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict
 from tui_app.domain.filters import Filter
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
 
 CHUNK_SIZE = 500
 """One bulk request: short enough for publishers to wait, long enough for pages to be written once."""
-
-COUNTED = 200_000
-"""Rows that are counted one by one at most; beyond, the number is a lower bound."""
 
 
 class EmbeddedSchedules:
@@ -79,7 +74,7 @@ class EmbeddedSchedules:
         return await self.file.read(identity)
 
     async def page(self, query: PageQuery) -> Page:
-        wanted = read.matching(query.filter, query.as_of)
+        wanted = read.PAGES.matching(query.filter, query.as_of)
         check_sort(query.sort, self.description.sortable)
         now = self.clock.now()
         return await self.file.read(lambda connection: read.page(connection, query, wanted, now))
@@ -87,17 +82,9 @@ class EmbeddedSchedules:
     async def count(
         self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
     ) -> Count:
-        clause = read.matching(wanted, as_of)
-        statuses = status_only(wanted) if as_of is None and before is None else None
         if before is not None:
-            sort, cursor = before
-            check_sort(sort, self.description.sortable)
-            clause = both(clause, read.PAGES.beyond(sort, cursor, backward=True))
-        if statuses is not None:
-            return Count(await self.file.read(lambda connection: tallied(connection, statuses)))
-        sql = read.SQL["count"].format(where=clause.sql)
-        number = int(await self._one(sql, (*clause.values, COUNTED + 1)))
-        return Count(min(number, COUNTED), exact=number <= COUNTED)
+            check_sort(before[0], self.description.sortable)
+        return await self.file.read(read.PAGES.counting(wanted, as_of, before))
 
     async def item(self, item_id: str) -> Item:
         now = self.clock.now()
@@ -158,9 +145,6 @@ class EmbeddedSchedules:
 
     async def close(self) -> None:
         await self.file.close()
-
-    async def _one(self, sql: str, values: Sequence[Any]) -> Any:
-        return await self.file.read(lambda connection: connection.execute(sql, values).fetchone()[0])
 
 
 def _only_cancel(verb: Verb) -> None:

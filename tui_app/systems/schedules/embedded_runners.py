@@ -7,13 +7,13 @@ import sqlite3
 from datetime import timedelta
 from typing import Any
 
+from tui_app.database.bound import ascii_json
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.statements import load
 from tui_app.domain import moments
 from tui_app.domain.ports import Clock
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.embedded_read import SQL as READ
-from tui_app.systems.schedules.embedded_read import ascii_json
 from tui_app.systems.schedules.embedded_write import entry
 from tui_app.systems.schedules.runners import Delivery, Job, Publisher, Runners, Standing, Unclaimed
 from tui_app.systems.schedules.words import PUBLISHING

@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from tui_app.config.values import Rate
+from tui_app.database.bound import revision
 from tui_app.domain.errors import RateLimited
 from tui_app.domain.run import Answer, Errand, Order
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.answers import cancelled, passed_over
 from tui_app.systems.schedules.postgres_read import found
 from tui_app.systems.schedules.postgres_rows import SQL, Connection, Row, listed, row, rows
-from tui_app.systems.schedules.targets import Behalf, Target, revision
+from tui_app.systems.schedules.targets import Behalf, Target
 
 
 async def cancel_guarded(connection: Connection, targets: Sequence[Target], behalf: Behalf) -> dict[str, Row]:
