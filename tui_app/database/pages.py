@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tui_app.database.bound import ascii_json
@@ -22,12 +22,16 @@ class Waiting:
     """The rows that operators look at most: those that can still be cancelled, by their statuses.
 
     ``term`` asks for them in a filter; ``sql`` does in a query, in the very words of the partial indexes. ``indexes``
-    names, by the field that is sorted by, the index that has these rows in that order.
+    names, by the field that is sorted by, the index that has these rows in that order, where the database must be told.
     """
 
     term: Term
     sql: str
-    indexes: Mapping[str, str]
+    indexes: Mapping[str, str] = field(default_factory=dict)
+
+    def clause(self, wanted: Filter) -> Clause:
+        """What a filter asks for, once more, so that the partial indexes are found; nothing where it asks for more."""
+        return Clause(self.sql) if self.term in wanted.terms else Clause("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,14 @@ class Pages:
         return both(
             where(wanted, self.fields, self.searched, SQLITE),
             Clause("") if as_of is None else Clause(self.as_of, (as_of,) * self.as_of.count("?")),
-            Clause(self.waiting.sql) if self.waiting.term in wanted.terms else Clause(""),
+            self.waiting.clause(wanted),
             Clause("") if before is None else self._beyond(*before, backward=True),
         )
 
     def _beyond(self, sort: Sort, cursor: Cursor, *, backward: bool) -> Clause:
-        field = self.fields[sort.field]
-        place = place_of(cursor, field, (cursor.id,))
-        return beyond(field.sql, (self.id,), sort, place, backward=backward, mark=("?", "?"))
+        by = self.fields[sort.field]
+        place = place_of(cursor, by, (cursor.id,))
+        return beyond(by.sql, (self.id,), sort, place, backward=backward, mark=("?", "?"))
 
     def page(self, query: PageQuery, wanted: Clause) -> Clause:
         """The statement of one page of the rows ``wanted``, and of one row more, which tells whether there are more."""

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from tui_app.database.bound import ascii_json, revision
-from tui_app.domain.run import Answer, Errand, Order
+from tui_app.domain.run import Answer, Errand, Order, first_of_each
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.answers import cancelled, passed_over
 from tui_app.systems.commands.embedded_read import SQL, found
@@ -14,9 +14,7 @@ from tui_app.systems.commands.embedded_read import SQL, found
 
 def cancel(connection: sqlite3.Connection, orders: Sequence[Order], errand: Errand, now: str) -> list[Answer]:
     """Cancel a chunk inside the caller's transaction: statuses, replies, audit and batches, or nothing."""
-    first: dict[str, Order] = {}
-    for order in orders:
-        first.setdefault(order.id, order)
+    first = first_of_each(orders)
     guarded = ascii_json([[order.id, revision(order.seen.version)] for order in first.values()])
     rows = connection.execute(SQL["cancel"], {"orders": guarded, "now": now}).fetchall()
     changed = {row[0] for row in rows}

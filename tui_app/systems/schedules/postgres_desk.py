@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tui_app.database.postgres_rows import Connection, row, rows
 from tui_app.database.where import POSTGRES
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.desk import Actor, may_cancel
 from tui_app.systems.schedules.postgres_read import whole
-from tui_app.systems.schedules.postgres_rows import SQL, Connection, ScheduleDatabase, row, rows
+from tui_app.systems.schedules.postgres_rows import SQL, ScheduleDatabase
 from tui_app.systems.schedules.postgres_write import cancel_guarded, entry, record
 from tui_app.systems.schedules.requests import (
     PAGE_LIMIT,

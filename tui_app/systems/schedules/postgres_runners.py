@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
+from tui_app.database.postgres_rows import Connection, Row, rows
 from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.postgres_rows import Connection, Row, ScheduleDatabase, listed, rows, statements
+from tui_app.systems.schedules.postgres_rows import ScheduleDatabase, listed, statements
 from tui_app.systems.schedules.postgres_write import entry, record
 from tui_app.systems.schedules.runners import Job, Standing, Unclaimed
 from tui_app.systems.schedules.words import PUBLISHING
