@@ -20,6 +20,7 @@ from tui_app.domain.run import Order
 from tui_app.domain.verdict import YES
 from tui_app.systems.schedules.desk import Desk
 from tui_app.systems.schedules.embedded import EmbeddedSchedules
+from tui_app.systems.schedules.embedded_desk import EmbeddedDeskStore
 from tui_app.systems.schedules.embedded_runners import EmbeddedQueue, EmbeddedStore, OutboxChannel
 from tui_app.systems.schedules.requests import ScheduleRefused
 from tui_app.systems.schedules.rules import STUCK_AFTER
@@ -65,7 +66,7 @@ class World:
     async def desk(self):
         """A native request of the owner."""
         try:
-            await Desk(self.file, self.clock).cancel(Owner(), ITEM, {})
+            await Desk(EmbeddedDeskStore(self.file, self.clock)).cancel(Owner(), ITEM, {})
         except ScheduleRefused as refused:
             return refused.refusal.code
         return "cancelled"

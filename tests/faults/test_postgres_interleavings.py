@@ -16,7 +16,8 @@ from support.schedules_bench import OWNER
 from tui_app.domain.items import Seen
 from tui_app.domain.run import Order
 from tui_app.domain.verdict import YES
-from tui_app.systems.schedules.postgres_desk import PostgresDesk
+from tui_app.systems.schedules.desk import Desk
+from tui_app.systems.schedules.postgres_desk import PostgresDeskStore
 from tui_app.systems.schedules.postgres_runners import OutboxTable, PostgresStore
 from tui_app.systems.schedules.postgres_write import cancel
 from tui_app.systems.schedules.requests import ScheduleRefused
@@ -130,7 +131,7 @@ class World:
     async def desk(self, database, queue):
         """A native request of the owner."""
         try:
-            await PostgresDesk(database).cancel(Owner(), self.item, {})
+            await Desk(PostgresDeskStore(database)).cancel(Owner(), self.item, {})
         except ScheduleRefused as refused:
             return refused.refusal.code
         return "cancelled"

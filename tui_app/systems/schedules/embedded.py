@@ -22,6 +22,7 @@ from tui_app.systems.schedules import embedded_read as read
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import verification
 from tui_app.systems.schedules.desk import Desk
+from tui_app.systems.schedules.embedded_desk import EmbeddedDeskStore
 from tui_app.systems.schedules.embedded_write import cancel, over_limit
 from tui_app.systems.schedules.schema import prepare
 from tui_app.systems.schedules.words import DESCRIPTION
@@ -58,7 +59,7 @@ class EmbeddedSchedules:
     @cached_property
     def desk(self) -> Desk:
         """What the native routes call."""
-        return Desk(self.file, self.clock)
+        return Desk(EmbeddedDeskStore(self.file, self.clock))
 
     @cached_property
     def runners(self) -> Runners:

@@ -22,7 +22,8 @@ from tui_app.domain.run import Answer, Errand, Order, Verification
 from tui_app.systems.schedules import postgres_read as read
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import verification
-from tui_app.systems.schedules.postgres_desk import PostgresDesk
+from tui_app.systems.schedules.desk import Desk
+from tui_app.systems.schedules.postgres_desk import PostgresDeskStore
 from tui_app.systems.schedules.postgres_rows import PAGES, ScheduleDatabase
 from tui_app.systems.schedules.postgres_write import cancel, over_limit
 from tui_app.systems.schedules.words import DESCRIPTION
@@ -58,9 +59,9 @@ class PostgresSchedules:
         return CHUNK_SIZE
 
     @cached_property
-    def desk(self) -> PostgresDesk:
+    def desk(self) -> Desk:
         """What the native routes call."""
-        return PostgresDesk(self.database)
+        return Desk(PostgresDeskStore(self.database))
 
     def check_id(self, text: str) -> str:
         return rules.check_schedule_id(text)
