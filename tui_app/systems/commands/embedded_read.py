@@ -112,25 +112,7 @@ def preview(connection: sqlite3.Connection, item_id: str) -> Preview:
         batch=batch,
         process=None if process is None else process["type"],
     )
-    return rules.preview(command_of(row), around)
-
-
-def command_of(row: sqlite3.Row) -> rules.Command:
-    """The facts of a row that holds a whole command."""
-    return rules.Command(
-        domain=row["domain"],
-        command_id=row["command_id"],
-        command_type=row["type"],
-        status=row["status"],
-        attempts=row["attempts"],
-        max_attempts=row["max_attempts"],
-        reply_queue=row["reply_queue"],
-        correlation_id=row["correlation_id"],
-        batch_id=row["batch_id"],
-        error_type=row["error_type"],
-        error_code=row["error_code"] or None,
-        error=row["error"],
-    )
+    return rules.preview(rules.Command.of(item_of(row).fields), around)
 
 
 def entry(row: sqlite3.Row) -> TrailEntry:

@@ -90,7 +90,7 @@ async def preview(connection: Connection, item_id: str) -> Preview:
         NotFound: there is none.
     """
     one = await _command(connection, item_id)
-    command = _facts(one)
+    command = rules.Command.of(item_of(one).fields)
     payload = batch = None
     if one["has_archive"] and one["msg_id"] is not None:
         payload = await _payload(connection, command, one["msg_id"])
@@ -103,23 +103,6 @@ async def preview(connection: Connection, item_id: str) -> Preview:
         processes = await _processes(connection, [command.correlation_id])
     around = rules.Surroundings(one["queue_exists"], payload, batch, processes.get(command.correlation_id or ""))
     return rules.preview(command, around)
-
-
-def _facts(read: Row) -> rules.Command:
-    return rules.Command(
-        domain=read["domain"],
-        command_id=read["command_id"],
-        command_type=read["type"],
-        status=read["status"],
-        attempts=read["attempts"],
-        max_attempts=read["max_attempts"],
-        reply_queue=read["reply_queue"],
-        correlation_id=read["correlation_id"],
-        batch_id=read["batch"],
-        error_type=read["error_type"],
-        error_code=read["error_code"] or None,
-        error=read["error"],
-    )
 
 
 async def _payload(connection: Connection, command: rules.Command, msg_id: int) -> Any:

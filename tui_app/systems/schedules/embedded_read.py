@@ -112,21 +112,8 @@ def preview(connection: sqlite3.Connection, item_id: str, now: datetime) -> Prev
     """
     row = row_of(connection, item_id)
     [around] = connection.execute(SQL["survey"], (ascii_json([item_id]),)).fetchall()
-    facts = rules.Schedule(
-        status=row["status"],
-        channel=row["channel"],
-        content=row["content"],
-        run_at=row["run_at"],
-        local=row["run_at_local"],
-        timezone=row["timezone"],
-        attempts=row["attempts"],
-        owner=row["owner"],
-        post_title=row["title"],
-        post_status=row["post_status"],
-        others=bool(around["others"]),
-        stuck=_stuck(row["status"], row["claimed_at"], now),
-        cut=bool(row["cut"]),
-    )
+    stuck = _stuck(row["status"], row["claimed_at"], now)
+    facts = rules.Schedule.of(row, others=bool(around["others"]), stuck=stuck)
     return rules.preview(facts, now)
 
 

@@ -69,21 +69,7 @@ async def preview(connection: Connection, item_id: str) -> Preview:
     """
     one = await _one(connection, item_id)
     around = await rows(connection, SQL["survey"], {"ids": listed([item_id])})
-    facts = rules.Schedule(
-        status=one["status"],
-        channel=one["channel"],
-        content=one["content"],
-        run_at=one["run_at"],
-        local=one["run_at_local"],
-        timezone=one["timezone"],
-        attempts=one["attempts"],
-        owner=one["owner"],
-        post_title=one["title"],
-        post_status=one["post_status"],
-        others=any(read["others"] for read in around),
-        stuck=one["stuck"],
-        cut=one["cut"],
-    )
+    facts = rules.Schedule.of(one, others=any(read["others"] for read in around), stuck=one["stuck"])
     return rules.preview(facts, moments.read(one["as_of"]))
 
 
