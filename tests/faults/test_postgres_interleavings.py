@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from support import violations
 from support.broken_schedules import CheckingStore, unguarded_cancel
 from support.orders import errand, key_of
 from support.postgres_steps import Actor, Interleavings, SteppedDatabase, Turns, connect
@@ -170,19 +171,7 @@ class World:
         )
         asked = await self.stage.watcher.execute(query, (self.item,))
         status, post, out, cancels = await asked.fetchone()
-        found = []
-        if out and cancels:
-            found.append("both cancelled and published")
-        if out > 1:
-            found.append("published twice")
-        if cancels > 1:
-            found.append("cancelled twice")
-        if (status == "cancelled") is not (cancels == 1):
-            found.append(f"{status} with {cancels} cancellations in the audit")
-        if (status == "success") is not (out == 1):
-            found.append(f"{status} with {out} in the outbox")
-        if status not in ("cancelled", "success") and not (status == "publishing" and died):
-            found.append(f"lost: it is {status}")
+        found = violations.of_a_race(status, out, cancels, died=died)
         if status == "cancelled" and post != "ready":
             found.append(f"cancelled, its post {post}")
         if self.messages.waits:
