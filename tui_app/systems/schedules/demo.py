@@ -22,6 +22,7 @@ from tui_app.database.statements import load
 from tui_app.domain import moments
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.demo_posts import CONNECTIONS, CONTENTS, HOSTILE, OWNERS, TITLES, ZONES, noise, uuid_of
+from tui_app.systems.schedules.plug import QUEUE
 from tui_app.systems.schedules.schema import TALLY, prepare
 from tui_app.systems.schedules.words import (
     CANCELLED,
@@ -42,8 +43,6 @@ CHUNK = 24_000
 APART = timedelta(seconds=11)
 CERTAIN = 24
 """The soonest rows, all of which can be cancelled; what comes after them follows ``_PATTERN``."""
-
-QUEUE = "post_publish"
 
 _PATTERN = (
     *[PENDING] * 12,
@@ -224,10 +223,4 @@ def _audit(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _message(row: dict[str, Any]) -> dict[str, Any]:
-    body = {
-        "schedule_id": row["id"],
-        "post_variant_id": row["post_variant_id"],
-        "channel_connection_id": row["channel_connection_id"],
-        "attempt_count": row["attempts"],
-    }
-    return {"queue": QUEUE, "body": json.dumps(body), "at": row["run_at"]}
+    return {"queue": QUEUE, "body": json.dumps(shapes.message(row)), "at": row["run_at"]}

@@ -92,10 +92,10 @@ def survey(connection: sqlite3.Connection, ids: Sequence[str], now: datetime) ->
     for position, item_id, status, revision, run_at, channel, claimed_at, post_status, others in map(
         tuple, connection.execute(SQL["survey"], (ascii_json(list(ids)),))
     ):
-        found = rules.verdict(status, _stuck(status, claimed_at, now))
-        effects = rules.effects(status, channel, post_status, bool(others)) if found.cancellable else ()
-        due = run_at if found.cancellable else None
-        seen[position] = Seen(item_id, status, str(revision), found, effects, due)
+        verdict = rules.verdict(status, _stuck(status, claimed_at, now))
+        effects = rules.effects(status, channel, post_status, bool(others)) if verdict.cancellable else ()
+        due = run_at if verdict.cancellable else None
+        seen[position] = Seen(item_id, status, str(revision), verdict, effects, due)
     return seen
 
 
