@@ -37,7 +37,7 @@ END""",
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class StatusTally:
     """The tally of one table of a file; ``item`` is what its triggers are named after."""
 
     table: str

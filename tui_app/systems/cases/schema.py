@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from tui_app.database.schema import prepare_once
-from tui_app.database.tally import Tally
+from tui_app.database.tally import StatusTally
 from tui_app.systems.cases.words import OPEN, STATUSES
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ OPEN_INDEXES = {
     "hold": "open_by_hold",
 }
 
-TALLY = Tally("cases", "case")
+TALLY = StatusTally("cases", "case")
 
 # What is in the way follows from the dependencies, whoever writes them, in the transaction that writes them. A hold
 # that was set and lifted has changed the case: its version says so.

@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from tui_app.database.schema import prepare_once
-from tui_app.database.tally import Tally
+from tui_app.database.tally import StatusTally
 from tui_app.systems.commands.words import STATUSES
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ WAITING = "status = 'IN_TROUBLESHOOTING_QUEUE'"
 # is served by the primary key; attempts and reply queue are sorted when they are asked for.
 WAITING_INDEXES = {"type": "waiting_by_type", "error_code": "waiting_by_error_code"}
 
-TALLY = Tally("command", "command")
+TALLY = StatusTally("command", "command")
 
 
 def prepare(connection: sqlite3.Connection) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from tui_app.database.schema import prepare_once
-from tui_app.database.tally import Tally
+from tui_app.database.tally import StatusTally
 from tui_app.systems.schedules.words import STATUSES
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ CREATE TRIGGER connection_renamed AFTER UPDATE OF display_name ON channel_connec
 END""",
 )
 
-TALLY = Tally("schedule", "schedule")
+TALLY = StatusTally("schedule", "schedule")
 
 
 def prepare(connection: sqlite3.Connection) -> None:
