@@ -2,8 +2,6 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 import unicodedata
 
 import pytest
@@ -414,24 +412,6 @@ async def test_payload_batch_and_process_are_found(world):
     assert texts["Batch b1"][:2] == ("commands: 2", "completed: 0")
     assert "in troubleshooting: 1" in texts["Batch b1"]
     assert [effect.code for effect in preview.effects] == ["REPLY", "BATCH", "COMPENSATION", "IRREVERSIBLE"]
-
-
-def test_an_existing_file_is_opened_without_sqlite_utils(tmp_path):
-    demo.seed(tmp_path / "commands.db", 10)
-    code = f"""
-import asyncio, sys, pathlib
-from tui_app.systems.commands.embedded import EmbeddedCommands
-from tui_app.domain.items import PageQuery
-async def main():
-    system = EmbeddedCommands(pathlib.Path({str(tmp_path / "commands.db")!r}))
-    described = system.description
-    page = await system.page(PageQuery(described.default_filter, described.default_sort))
-    await system.close()
-    print(len(page.items), sorted(set(sys.modules) & {{"sqlite_utils", "psycopg", "pydantic", "httpx"}}))
-asyncio.run(main())
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "10 []"
 
 
 # Demo data

@@ -1,8 +1,6 @@
 """What is particular to schedules: their rules, the embedded file, and the demo's rows."""
 
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -437,25 +435,6 @@ async def test_copies_of_owner_and_channel_follow(file, system):
     file.change("UPDATE channel_connection SET display_name = '@renamed'")
     item = await system.item(row["id"])
     assert (item.fields["owner"], item.fields["channel"]) == ("ops2@example.com", "@renamed")
-
-
-def test_an_existing_file_is_opened_without_sqlite_utils(tmp_path):
-    demo.seed(tmp_path / "schedules.db", 10)
-    code = f"""
-import asyncio, sys, pathlib
-from tui_app.systems.schedules.embedded import EmbeddedSchedules
-from tui_app.domain.items import PageQuery
-async def main():
-    system = EmbeddedSchedules(pathlib.Path({str(tmp_path / "schedules.db")!r}))
-    described = system.description
-    page = await system.page(PageQuery(described.default_filter, described.default_sort))
-    await system.close()
-    heavy = {{"sqlite_utils", "psycopg", "pydantic", "httpx", "tui_app.systems.schedules.runners"}}
-    print(len(page.items), sorted(set(sys.modules) & heavy))
-asyncio.run(main())
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "10 []"
 
 
 # Demo data
