@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import sqlite3
-import subprocess
 import sys
 from datetime import timedelta
 
@@ -742,24 +741,6 @@ async def test_every_order_of_what_is_open_comes_from_an_index(bench, cases):
         for descending in (False, True):
             page = await cases.page(PageQuery(DESCRIPTION.default_filter, Sort(name, descending)))
             assert len(page.items) == 1
-
-
-def test_an_existing_file_is_opened_without_sqlite_utils(tmp_path):
-    PLUG.seed(tmp_path / "cases.db", 10)
-    code = f"""
-import asyncio, sys, pathlib
-from tui_app.systems.cases.embedded import EmbeddedCases
-from tui_app.domain.items import PageQuery
-async def main():
-    system = EmbeddedCases(pathlib.Path({str(tmp_path / "cases.db")!r}))
-    described = system.description
-    page = await system.page(PageQuery(described.default_filter, described.default_sort))
-    await system.close()
-    print(len(page.items), sorted(set(sys.modules) & {{"sqlite_utils", "psycopg", "pydantic", "httpx"}}))
-asyncio.run(main())
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "10 []"
 
 
 # Demo data

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tui_app.domain.errors import MalformedFilter, MalformedId, UsageProblem
@@ -150,6 +150,13 @@ class Page:
     more_before: bool
     more_after: bool
     as_of: str
+
+    @classmethod
+    def in_order(cls, query: PageQuery, items: Sequence[Item], *, ahead: bool, behind: bool, as_of: str) -> Page:
+        """From items in the direction of reading, and whether there are more of them ahead and behind."""
+        if query.backward:
+            return cls(tuple(reversed(items)), more_before=ahead, more_after=behind, as_of=as_of)
+        return cls(tuple(items), more_before=behind, more_after=ahead, as_of=as_of)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from tui_app.domain.describe import Verb
-from tui_app.domain.errors import Conflict
+from tui_app.domain.errors import Conflict, NotAllowed
 from tui_app.domain.items import Seen
 from tui_app.domain.plan import Options
+from tui_app.domain.verdict import VerdictCode
 
 
 class ItemState(StrEnum):
@@ -170,6 +171,14 @@ class Order:
     sent_at: str | None = None
 
 
+def first_of_each(orders: Iterable[Order]) -> dict[str, Order]:
+    """The first order of each id, by id: what is given twice has one effect, and the second order finds it done."""
+    first: dict[str, Order] = {}
+    for order in orders:
+        first.setdefault(order.id, order)
+    return first
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """What all orders of a chunk share: on whose behalf, why, and as part of what."""
@@ -199,6 +208,12 @@ class Answer:
     before: str | None = None
     after: str | None = None
     undo_until: str | None = None
+
+    @classmethod
+    def forbidden(cls, order: Order, error: NotAllowed) -> Answer:
+        """That the system does not let us do this; nothing was changed."""
+        status = order.seen.status
+        return cls(ItemState.REFUSED, VerdictCode.FORBIDDEN.value, error.message, before=status, after=status)
 
 
 class Verified(StrEnum):

@@ -26,6 +26,9 @@ from tui_app.domain.errors import UsageProblem
 from tui_app.domain.ports import System
 from tui_app.systems.plug import Hands, Plug
 
+QUEUE = "post_publish"
+"""What the queue of due posts is called, unless a profile says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class SchedulesSettings:
@@ -50,7 +53,7 @@ class SchedulesSettings:
     queue: Annotated[
         str,
         Setting(values.text, "the queue in that broker", '"post_publish"'),
-    ] = "post_publish"
+    ] = QUEUE
     dialect: Annotated[
         str,
         Setting(values.one_of("auto", "seed", "luxaris"), "`seed` or `luxaris`; `auto` finds out", '"seed"'),

@@ -9,9 +9,6 @@ WHERE {where}
 ORDER BY {order}
 LIMIT %s OFFSET %s
 
--- name: now
-SELECT {now} AS as_of
-
 -- name: any
 SELECT EXISTS (SELECT FROM scheduler.schedule AS s WHERE {where}) AS found
 
@@ -122,11 +119,3 @@ WHERE r.principal = %(principal)s AND r.at > now() - %(per)s
 
 -- name: request
 INSERT INTO scheduler.request (principal) VALUES (%(principal)s)
-
--- name: whoami
-SELECT current_database() AS name,
-       has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may_ask,
-       (SELECT d.oid::text FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()) AS oid
-
--- name: cluster
-SELECT system_identifier::text AS number FROM pg_catalog.pg_control_system()
