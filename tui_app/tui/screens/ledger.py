@@ -173,7 +173,7 @@ def _verdict(check: LedgerCheck, yes: str, no: str) -> Content:
             "{} The ledger holds: {}, {}.",
             yes,
             counted(check.entries, "entry", "entries"),
-            counted(check.items, "item", "items"),
+            counted(check.items, "item"),
         )
         told = told.stylize("$text-success")
         return phrase("{} Head {}", told, check.head) if check.head else told
