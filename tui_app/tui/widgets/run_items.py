@@ -47,6 +47,7 @@ class RunItems(Vertical):
         super().__init__(id="run-left")
         self._run_id = run_id
         self._several = False
+        self._moved = False
         self._run: RunModel | None = None
         self._lines: list[OutcomeLine] = []
         self._state: str | None = None
@@ -72,6 +73,9 @@ class RunItems(Vertical):
         if before is not None and before.outcomes == run.outcomes and before.verified == run.verified:
             return
         self._lines = sorted(run.outcomes, key=_rank)
+        if run.over and run.counts.get("unknown") and not self._moved:
+            # What needs a look is in sight first, with why and what to do beside it.
+            self._state, self._pages = "unknown", None
         chosen = next((at for at, line in enumerate(self._lines, 1) if line.state == self._state), 0)
         self._state = self._lines[chosen - 1].state if chosen else None
         self.outcomes.cursor = chosen
@@ -95,6 +99,7 @@ class RunItems(Vertical):
         return self._pages.row(self.items.cursor) if self._pages else None
 
     def act_move(self, where: str) -> None:
+        self._moved = True
         (self.outcomes if self.outcomes.has_focus else self.items).act_move(where)
 
     def _number(self, run: RunModel) -> int:
@@ -149,7 +154,7 @@ class RunItems(Vertical):
         if self._run is None:
             return None
         if index == 0:
-            return phrase(" {}", counted(self._run.items, "item", "items"))
+            return phrase(" {}", counted(self._run.items, "item"))
         if index > len(self._lines):
             return None
         line = self._lines[index - 1]
