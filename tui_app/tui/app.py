@@ -242,13 +242,16 @@ class QuashApp(App[int], inherit_bindings=False):
         self.dropping = False
 
     async def on_event(self, event: events.Event) -> None:
+        if not isinstance(event, events.Key) or not await self._kept(event.key):
+            await super().on_event(event)
+
+    async def _kept(self, key: str) -> bool:
+        """Whether a key goes no further."""
         # A key meant for the screen that is being opened would act on the one that is being left.
-        if isinstance(event, events.Key) and self.dropping and event.key not in ALWAYS_HEARD:
-            return
+        if self.dropping and key not in ALWAYS_HEARD:
+            return True
         # A field hears of a key only after the next one has been handed out, which would then go to the wrong field.
-        if isinstance(event, events.Key) and isinstance(self.focused, ReasonField) and self.focused.leaves(event.key):
-            return
-        await super().on_event(event)
+        return isinstance(self.focused, ReasonField) and await self.focused.takes(key)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: the registry, as far as the screen has it."""
