@@ -25,6 +25,7 @@ from tui_app.resources import styles_dir
 from tui_app.tui.actions import BY_ID, FIXED, Action, State
 from tui_app.tui.basket import Basket
 from tui_app.tui.connection import Connection
+from tui_app.tui.credentials import Tokens
 from tui_app.tui.everywhere import Everywhere
 from tui_app.tui.keymap import Keymap
 from tui_app.tui.left import now
@@ -67,6 +68,7 @@ class QuashApp(App[int], inherit_bindings=False):
     about: reactive[About | None] = reactive(None, init=False)
     notice: reactive[Notice | None] = reactive(None, init=False)
     countdown: reactive[int] = reactive(0, init=False)
+    token_ends: reactive[str] = reactive("", init=False)
 
     def __init__(
         self,
@@ -89,6 +91,7 @@ class QuashApp(App[int], inherit_bindings=False):
         self.help_state: State | None = None
         self.everywhere = Everywhere(self)
         self.link = Connection(self, client_factory)
+        self.tokens = Tokens(self)
         self._reports = reports
         self.dropping = False
         for each in THEMES:
@@ -145,6 +148,7 @@ class QuashApp(App[int], inherit_bindings=False):
             self.top.connected()
 
     def _tick(self) -> None:
+        self.tokens.tell()
         if self.notice is None or self.notice.retry is None:
             return
         if self.countdown > 1:
@@ -192,6 +196,11 @@ class QuashApp(App[int], inherit_bindings=False):
             self.countdown = round(notice.retry or 0)
         else:
             self.say(notice.text, notice.tone)
+
+    def drop_notice(self) -> None:
+        """End a banner that lasts until it is answered; one that tries again by itself stays until that succeeds."""
+        if self.notice is not None and self.notice.retry is None:
+            self.notice = None
 
     def say(self, message: Content, tone: Tone = "info") -> None:
         """A message that fades."""
