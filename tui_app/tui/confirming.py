@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tui_app.contract.models import About
     from tui_app.contract.work import PlanModel, PlanRequest, RunRequest
 
-IDS_SPELLED = 5
-"""Up to this many ids stand in the command line; more are referred to by their plan."""
+IDS_SPELLED = 60
+"""Characters of ids that stand in the command line at most; more are referred to by their plan."""
 
 
 @dataclass(slots=True)
@@ -127,18 +127,18 @@ class Review:
         plan = self.plan
         if plan is None:
             return ""
-        parts = ["quash", *_what(plan, self.request), "--reason", reason.strip() or "...", "--yes"]
-        parts += ["--expect-count", str(plan.counts.items)]
+        parts = ["quash", *_what(plan, self.request), "--yes", "--expect-count", str(plan.counts.items)]
         parts += [] if notify else ["--no-notify"]
         parts += ["--accept-drift"] if accept_drift else []
-        return shlex.join(parts)
+        # Last, since it may be long: where the line has no room, it is the reason that is not seen whole.
+        return shlex.join([*parts, "--reason", reason.strip() or "..."])
 
 
 def _what(plan: PlanModel, request: PlanRequest | None) -> list[str]:
     if request is None or len(request.selections) != 1 or request.verb != "cancel":
         return ["apply", plan.id]
     chosen = request.selections[0]
-    if chosen.ids is not None and len(chosen.ids) <= IDS_SPELLED:
+    if chosen.ids is not None and len(" ".join(chosen.ids)) <= IDS_SPELLED:
         return ["cancel", chosen.system, *chosen.ids]
     if chosen.filter and not chosen.excluded:
         return ["cancel", chosen.system, "--filter", chosen.filter]

@@ -73,9 +73,6 @@ class RunItems(Vertical):
         if before is not None and before.outcomes == run.outcomes and before.verified == run.verified:
             return
         self._lines = sorted(run.outcomes, key=_rank)
-        if run.over and run.counts.get("unknown") and not self._moved:
-            # What needs a look is in sight first, with why and what to do beside it.
-            self._state, self._pages = "unknown", None
         chosen = next((at for at, line in enumerate(self._lines, 1) if line.state == self._state), 0)
         self._state = self._lines[chosen - 1].state if chosen else None
         self.outcomes.cursor = chosen
@@ -88,6 +85,8 @@ class RunItems(Vertical):
                 self._pages.resize(self._number(run))
             self._pages.age()
             self._load(*self.items.sight())
+        if run.over and run.counts.get("unknown") and not self._moved:
+            cast("QuashScreen[object]", self.screen).start(self._go_to_unknown(), group="unknown")
 
     def name_systems(self, systems: Collection[str]) -> None:
         """The systems that the run is about."""
@@ -101,6 +100,13 @@ class RunItems(Vertical):
     def act_move(self, where: str) -> None:
         self._moved = True
         (self.outcomes if self.outcomes.has_focus else self.items).act_move(where)
+
+    async def _go_to_unknown(self) -> None:
+        """Begin with what needs a look, so that why and what to do stand beside it; unless somebody looks elsewhere."""
+        found = await self.app.client.runs.items(self._run_id, state="unknown", limit=1)
+        if found.items and not self._moved:
+            self._moved = True
+            self.items.go(found.items[0].position)
 
     def _number(self, run: RunModel) -> int:
         return run.items if self._state is None else sum(one.count for one in self._lines if one.state == self._state)
