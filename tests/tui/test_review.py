@@ -12,6 +12,7 @@ from support.console import Operator, open_canned, open_console, request
 from support.world import TROUBLED, fill
 from tui_app.contract.work import RunModel
 from tui_app.domain.errors import CannotConnect, MalformedId, OutcomeUnknown
+from tui_app.tui.bursts import HAND
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.review import ReviewScreen, draft_of
 from tui_app.tui.screens.run import RunScreen
@@ -53,7 +54,7 @@ async def test_a_review_shows_the_numbers_the_groups_the_impact_and_the_command_
         "payments/c000002",
         "Cannot be undone",
         "type yes to cancel 3",
-        "the same: quash cancel commands payments/c000000",
+        "the same: quash apply p",
     )
 
 
@@ -91,7 +92,7 @@ async def test_enter_in_the_reason_never_confirms(operator):
 async def test_keys_that_come_all_at_once_are_typed_where_they_were_meant(operator):
     screen = await reviewing(operator, *ids(2))
     for key in (*"duplicate", "enter", *"yes"):
-        operator.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        operator.app.post_message(_key(key))
     await operator.until(lambda: screen.form.confirmation.value == "yes", "the confirmation")
     assert screen.form.reason.value == "duplicate"
     assert await runs(operator) == []
@@ -100,7 +101,7 @@ async def test_keys_that_come_all_at_once_are_typed_where_they_were_meant(operat
 async def test_without_a_reason_they_stay_in_the_reason(operator):
     screen = await reviewing(operator, *ids(2))
     for key in ("enter", *"yes", "enter", *"cancel"):
-        operator.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        operator.app.post_message(_key(key))
     # The first enter has nothing to go on with; the second has, since by then the words stand there.
     await operator.until(lambda: screen.form.confirmation.value == "cancel", "the confirmation")
     assert screen.form.reason.value == "yes"
@@ -261,12 +262,34 @@ async def test_a_paste_confirms_nothing(operator):
     screen = await reviewing(operator, *ids(2))
     await operator.type(REASON)
     await operator.press("enter")
-    operator.app.post_message(events.Paste("yes"))
+    pasted = events.Paste("yes")
+    pasted.time -= 2 * HAND
+    operator.app.post_message(pasted)
     await operator.sees("A paste confirms nothing")
     assert screen.form.confirmation.value == ""
     await operator.press("enter")
     await operator.sees("Type exactly: yes")
     assert await runs(operator) == []
+
+
+async def test_keys_in_one_go_with_a_paste_confirm_nothing(operator):
+    screen = await reviewing(operator, *ids(2))
+    # What a paste is that holds the end of a paste: the rest of it comes as keys.
+    crafted = [events.Paste("see the ticket"), *(_key(one) for one in ("enter", *"yes", "enter"))]
+    for number, event in enumerate(crafted):
+        event.time = 1000 + number * HAND / 2
+        operator.app.post_message(event)
+    await operator.sees("This came in one go with a paste. If it is you, press enter again.")
+    assert (screen.form.reason.value, screen.form.confirmation.value) == ("see the ticket", "yes")
+    assert await runs(operator) == []
+    by_hand = _key("enter")
+    by_hand.time = crafted[-1].time + 2 * HAND
+    operator.app.post_message(by_hand)
+    await operator.on(RunScreen)
+
+
+def _key(name: str) -> events.Key:
+    return events.Key(name, name if len(name) == 1 else None)
 
 
 async def test_a_pasted_reason_becomes_one_line(operator):

@@ -53,6 +53,12 @@ class Field(Input):
     def _position_to_cell(self, position: int) -> int:
         return cell_len(masked(self.value[:position]))
 
+    async def heard(self) -> None:
+        """Wait until the keys that were handed out before have been typed."""
+        typed = asyncio.Event()
+        if self.call_later(typed.set):
+            await typed.wait()
+
 
 class Option(Checkbox):
     """Something that is done or not; the stock box differs between the two by nothing but its colour."""
@@ -99,7 +105,7 @@ class ReasonField(LineField):
         if key not in ("enter", "tab"):
             return False
         if key == "enter":
-            await self._heard()
+            await self.heard()
             lack = self.lack
             if lack is not None:
                 self.post_message(self.Lacking(lack))
@@ -107,18 +113,23 @@ class ReasonField(LineField):
         self.screen.set_focus(self.screen.query_one(ConfirmationField))
         return True
 
-    async def _heard(self) -> None:
-        """Wait until the keys that were handed out before have been typed."""
-        typed = asyncio.Event()
-        if self.call_later(typed.set):
-            await typed.wait()
-
 
 class ConfirmationField(Field):
     """The confirmation: typed by hand, or it confirms nothing."""
 
     class Pasted(Message):
         """A paste was refused."""
+
+    class Doubted(Message):
+        """An enter that may be part of a paste was refused."""
+
+    async def doubts(self, key: str) -> bool:
+        """Whether a key that came in one go with a paste is refused here: the one that would confirm is."""
+        if key != "enter":
+            return False
+        await self.heard()
+        self.post_message(self.Doubted())
+        return True
 
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
