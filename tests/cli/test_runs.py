@@ -12,7 +12,9 @@ import sys
 
 import pytest
 
+from support import canned
 from support.command_line import TROUBLED, runner_at_work
+from tui_app import bootstrap
 from tui_app.cli import waiting
 from tui_app.cli.exits import Exit
 from tui_app.client.backend import BackendClient
@@ -239,3 +241,20 @@ def test_a_report_is_written_once_and_printed_anywhere(quash, bus, confirmed, tm
 def test_a_run_that_is_not_there(quash, bus, action):
     found = quash("runs", action, "rnone", "--output", "json")
     assert (found.code, found.out, found.error["code"]) == (Exit.PARTLY, "", "NOT_FOUND")
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_run_with_unknown_outcomes_says_why_and_whom_to_ask(quash, monkeypatch, form):
+    why = "no answer came. Level 3: contact #case-ops."
+    items = [canned.item(0), canned.item(1, "unknown", code="OUTCOME_UNKNOWN", message=why)]
+    service = canned.Canned()
+    service.run(canned.run(*items), *items)
+    monkeypatch.setattr(bootstrap, "client", lambda setup: service.client())
+    found = quash("runs", canned.run(*items).id, "--output", form)
+    assert found.code == Exit.DONE
+    if form == "json":
+        assert found.json["run"]["counts"]["unknown"] == 1
+        assert "#case-ops" not in found.out
+    else:
+        assert f"unknown: commands payments/c000001: {why}" in found.out
+        assert "verify, or plan it anew" in found.out

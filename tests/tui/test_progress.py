@@ -6,7 +6,7 @@ import pytest
 
 from tui_app.contract.work import OptionsModel, PauseModel, RunModel, VerifiedModel
 from tui_app.glyphs import Glyphs
-from tui_app.tui.outcomes import AMBER, BAD, GOOD, ITEMS, counted, item_look, run_look, until
+from tui_app.tui.outcomes import AMBER, BAD, GOOD, ITEMS, item_look, run_look, tally, until
 from tui_app.tui.pace import Pace
 from tui_app.tui.widgets.progress import bar, standing
 
@@ -40,10 +40,10 @@ def stands(of, pace=None):
 
 
 def test_the_numbers_are_said_in_words():
-    assert counted(run(cancelled=3, skipped=1, pending=12)).plain == (
+    assert tally(run(cancelled=3, skipped=1, pending=12)).plain == (
         "3 cancelled · 0 refused · 1 skipped · 0 unknown · 12 left"
     )
-    assert "2 already cancelled" in counted(run(already_cancelled=2)).plain
+    assert "2 already cancelled" in tally(run(already_cancelled=2)).plain
 
 
 def test_unknown_is_amber_neither_red_nor_green():

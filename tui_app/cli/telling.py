@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tui_app.domain import moments
+from tui_app.domain.advice import WHAT_TO_DO
+from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.plan import short
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanModel, RunModel
+    from tui_app.contract.work import PlanModel, RunItemModel, RunModel
 
 YOURS = "(the reason that you give)"
 
@@ -97,6 +99,16 @@ def run_lines(run: RunModel) -> Iterator[str]:
         yield f"  ledger head {run.head}"
 
 
+def unknown_lines(items: Sequence[RunItemModel], number: int, report: str) -> Iterator[str]:
+    """Some items of those whose outcome is not known, why, and what to do; ``report`` is what names all of them."""
+    for item in items:
+        yield f"  unknown: {item.system} {item.id}: {item.message or item.code or 'no answer'}"
+    if items:
+        yield f"  {WHAT_TO_DO['unknown']}"
+    if items and number > len(items):
+        yield f"  {number - len(items):,} more are unknown; all of them: {report}"
+
+
 def waits(run: RunModel) -> Iterator[str]:
     """The systems that take nothing more from us for a while, while they do."""
     present = now()
@@ -110,7 +122,7 @@ def _undo(run: RunModel) -> Iterator[str]:
     """What of a run can be brought back, and how long that is so."""
     if run.undo is None:
         return
-    present, many = now(), f"{run.undo.items:,} item{'' if run.undo.items == 1 else 's'}"
+    present, many = now(), counted(run.undo.items, "item")
     first, last = moments.read(run.undo.first_closes), moments.read(run.undo.last_closes)
     told_first, told_last = (
         f"{moments.stamp(one)} ({moments.ahead(moments.stamp(one), present)})" for one in (first, last)

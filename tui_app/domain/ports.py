@@ -155,6 +155,13 @@ class SignedIn(Protocol):
     def credentials_expire(self) -> datetime | None:
         """When the token at hand ends; none where it does not say, or none was needed yet."""
 
+    async def sign_in(self) -> None:
+        """Have a token at hand before it is needed; a request would do the same.
+
+        Raises:
+            NotSignedIn: nobody gives one.
+        """
+
 
 @runtime_checkable
 class NamesUser(Protocol):

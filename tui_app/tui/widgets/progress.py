@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from tui_app.domain.moments import span
 from tui_app.tui import gates
-from tui_app.tui.outcomes import QUIET, counted, done, item_look, run_look, until
+from tui_app.tui.outcomes import QUIET, done, item_look, run_look, tally, until
 from tui_app.tui.pace import Pace
 from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.undoing import sentence
@@ -55,7 +55,7 @@ class Progress(Static):
         glyphs, key = self.app.glyphs, self.app.key_of("pause")
         drawn = bar(run, max(10, self.content_size.width), glyphs)
         undo = sentence(run, now)
-        parts = [counted(run), drawn, standing(run, pace, now, key, glyphs), *([] if undo is None else [undo])]
+        parts = [tally(run), drawn, standing(run, pace, now, key, glyphs), *([] if undo is None else [undo])]
         told = lines(*parts)
         # As it is drawn, and not as it reads: the stretches of the bar differ by their colour.
         if self._drawn is None or told.markup != self._drawn.markup:
@@ -105,7 +105,7 @@ def paused(run: RunModel, now: datetime, key: str) -> Content:
     cause = phrase("{}", _CAUSES.get(run.pause.cause, run.pause.cause))
     if run.pause.message:
         cause = phrase("{}: {}", cause, safe(run.pause.message, 120))
-    if run.pause.until:
+    if run.pause.until and not run.interrupted:
         return phrase("{} · goes on at {}", cause, until(run.pause.until, now))
     return phrase("{} · {} resumes", cause, key)
 
