@@ -311,7 +311,7 @@ class PostsBench:
         self._server = server
         self.posts = posts
         self.opened: list[System] = []
-        self.lacks: Collection[str] = {"versions", "keys", "operators", "controls"}
+        self.lacks: Collection[str] = {"versions", "keys", "operators", "controls", "locks"}
         if posts.name == "luxaris":
             self.lacks = {*self.lacks, "reasons", "audits", "texts"}
 

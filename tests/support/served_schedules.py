@@ -27,7 +27,7 @@ from tui_app.systems.schedules.plug import SchedulesSettings
 class ServedSchedulesBench(SchedulesBench):
     """The file as it is, and the adapter over TCP. The service tells whole seconds, and the date of this host."""
 
-    lacks: Collection[str] = ("versions", "keys", "operators", "controls")
+    lacks: Collection[str] = ("versions", "keys", "operators", "controls", "locks")
     searched: Sequence[str] = ("id", "channel", "content")
 
     def __init__(self, folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tui_app.domain.items import Selection
 from tui_app.domain.plan import Confirmed, PlanHead, PlanItem, PlanState
-from tui_app.domain.run import ItemState, Outcome, PauseCause, RunState, Verification, Verified
+from tui_app.domain.run import EFFECTIVE, ItemState, Outcome, PauseCause, RunState, Verification, Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ class RunRecord:
     """A run as it is kept, with its numbers. ``undo`` counts the windows of what no later run undid, closed or not.
 
     ``gates`` names the systems of a run that is not over which take nothing from us until the moment given.
+    ``stopped_by`` is the operator who asked for its stop, which is over only when what was on its way is settled.
     """
 
     id: str
@@ -114,6 +115,19 @@ class RunRecord:
     head: str | None
     undo: Undo | None = None
     gates: Mapping[str, str] = field(default_factory=dict)
+    stopped_by: str | None = None
+
+    @property
+    def unsent(self) -> int:
+        """Items that are planned still."""
+        return self.items - sum(self.states.values())
+
+    @property
+    def unsettled(self) -> int:
+        """Items that were on their way and have no outcome, and outcomes that have not been verified."""
+        done = sum(self.states.get(state, 0) for state in EFFECTIVE)
+        open_ = self.states.get(ItemState.SENDING, 0) + self.states.get(ItemState.ACCEPTED, 0)
+        return open_ + max(0, done - sum(self.verified.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,12 +50,13 @@ EFFECTIVE = frozenset({ItemState.CANCELLED, ItemState.REINSTATED})
 ITEM_MOVES: Mapping[ItemState, frozenset[ItemState]] = {
     ItemState.PLANNED: frozenset({ItemState.SENDING, ItemState.SKIPPED}),
     ItemState.SENDING: _SETTLED | {ItemState.ACCEPTED, ItemState.UNKNOWN, ItemState.SKIPPED, ItemState.PLANNED},
-    ItemState.ACCEPTED: _SETTLED | {ItemState.UNKNOWN},
+    ItemState.ACCEPTED: _SETTLED | {ItemState.UNKNOWN, ItemState.SKIPPED},
     ItemState.UNKNOWN: _SETTLED,
     **dict.fromkeys(_SETTLED | {ItemState.SKIPPED}, frozenset()),
 }
 """Where an item may go. ``sending`` returns to ``planned`` only when it is certain that nothing was sent, and
-to ``skipped`` only when the guard of our own statement held it back."""
+to ``skipped`` only when the guard of our own statement held it back, or when a stopped run looks and the system is
+certain to hold nothing of ours; ``accepted`` for the latter alone."""
 
 
 class SkipCode(StrEnum):
@@ -172,7 +173,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What all orders of a chunk share: on whose behalf, why, and as part of what."""
+    """What all orders of a chunk share: on whose behalf, why, and as part of what.
+
+    ``only_look``: the run was stopped, and whatever became of the orders, nothing is sent for them any more.
+    """
 
     run_id: str
     chunk: int
@@ -180,6 +184,7 @@ class Errand:
     operator: str
     reason: str
     options: Options
+    only_look: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,11 @@ class Answer:
     before: str | None = None
     after: str | None = None
     undo_until: str | None = None
+
+
+def stopped(status: str, message: str) -> Answer:
+    """The answer for an item of a stopped run of which it is certain that we did nothing to it."""
+    return Answer(ItemState.SKIPPED, SkipCode.STOPPED.value, message, before=status, after=status)
 
 
 class Verified(StrEnum):

@@ -1,12 +1,13 @@
 -- name: next_chunk
 -- What was put aside is only asked for, whatever its system limits: left alone it would be due and never taken.
+-- A chunk that came back without having come to its end stands behind those that did so less often.
 SELECT c.run, c.number, c.system, c.first_position, c.last_position, c.generation, g.system IS NOT NULL AS closed
 FROM chunk AS c LEFT JOIN gate AS g ON g.system = c.system AND g.not_before > :now
 WHERE c.run = (SELECT number FROM run WHERE id = :run)
   AND c.state <> 'done'
   AND (c.state = 'aside' AND c.due_at <= :now
        OR g.system IS NULL AND (c.state = 'waiting' OR c.state = 'claimed' AND c.worker <> :worker))
-ORDER BY c.number
+ORDER BY c.failures, c.number
 LIMIT 1;
 
 -- name: next_due

@@ -166,7 +166,13 @@ class EmbeddedCases:
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write: what it finds accepted under our key was sent by us, and ends as it says."""
-        return await self.write(lambda connection, now: self._port.send(connection, orders, errand, now, settling=True))
+
+        def settle(connection: sqlite3.Connection, now: str) -> Sequence[Reply]:
+            if errand.only_look:
+                return self._port.look(connection, orders, errand, now)
+            return self._port.send(connection, orders, errand, now, settling=True)
+
+        return await self.write(settle)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         def work(connection: sqlite3.Connection, now: str) -> list[Verification]:

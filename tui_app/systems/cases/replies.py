@@ -70,6 +70,14 @@ def late(found: Found) -> str:
     )
 
 
+def not_again(found: Found) -> str:
+    """Why a case of a stopped run that may have been sent is left as it is."""
+    return (
+        f"it may have been sent before the run was stopped, and the case is {found.status}: it is not sent again. "
+        "Read the case, and make a new plan if it is still meant."
+    )
+
+
 def deadline_of(found: Found) -> str | None:
     """Until when the cancellation can be undone that a case has now, as its requests say."""
     return next((one.undo_until for one in found.requests if one.undo_until), None)

@@ -21,7 +21,7 @@ from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
 from tui_app.domain.run import Errand, Order, Verification
 from tui_app.systems.schedules import embedded_read as read
 from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.answers import verification
+from tui_app.systems.schedules.answers import looked_at, verification
 from tui_app.systems.schedules.desk import Desk
 from tui_app.systems.schedules.embedded_write import cancel, over_limit
 from tui_app.systems.schedules.schema import prepare
@@ -150,7 +150,15 @@ class EmbeddedSchedules:
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write: what it finds done under our key was done by us."""
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+
+        def look(connection: sqlite3.Connection) -> Sequence[Reply]:
+            found = read.found(connection, [order.id for order in orders], self.clock.now())
+            return [looked_at(order, found.get(order.id)) for order in orders]
+
+        # In a turn of its own as a writer: what another one has begun is over then.
+        return await self.file.write(look)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         now = self.clock.now()

@@ -20,9 +20,9 @@ from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.schedules import postgres_read as read
 from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.answers import verification
+from tui_app.systems.schedules.answers import looked_at, verification
 from tui_app.systems.schedules.postgres_desk import PostgresDesk
-from tui_app.systems.schedules.postgres_rows import Connection, ScheduleDatabase, matching
+from tui_app.systems.schedules.postgres_rows import SQL, Connection, ScheduleDatabase, listed, matching, rows
 from tui_app.systems.schedules.postgres_write import cancel, over_limit
 from tui_app.systems.schedules.words import DESCRIPTION
 
@@ -132,9 +132,18 @@ class PostgresSchedules:
         """The same guarded write.
 
         It waits for a lost transaction that is still committing, since that holds the rows; what it finds done under
-        our key was done by us.
+        our key was done by us. Where it may only look, it waits for the rows all the same.
         """
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+        ids = [order.id for order in orders]
+
+        async def look(connection: Connection) -> Sequence[Reply]:
+            await rows(connection, SQL["hold"], {"ids": listed(ids)})
+            found = await read.found(connection, ids)
+            return [looked_at(order, found.get(order.id)) for order in orders]
+
+        return await self.database.write(look)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))
