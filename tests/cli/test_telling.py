@@ -1,96 +1,29 @@
-"""Plans and runs in words, in the states that a real one is seldom in."""
+"""A run in lines: what a person is told of one that is paused or being stopped."""
 
-from datetime import timedelta
+from support.canned import run
+from tui_app.cli.telling import run_lines
+from tui_app.contract.work import OutcomeLine, PauseModel, RunModel
 
-import pytest
-
-from support import canned
-from tui_app.cli import telling
-from tui_app.domain import moments
-
-NOW = moments.read(canned.AT)
+OUTCOMES = [OutcomeLine(state="accepted", count=3), OutcomeLine(state="sending", count=1)]
 
 
-def at(minutes: float) -> str:
-    return moments.stamp(NOW + timedelta(minutes=minutes))
+def paused(**facts: object) -> RunModel:
+    counts = {"cancelled": 0, "already_cancelled": 0, "refused": 0, "skipped": 0, "unknown": 0, "pending": 12}
+    pause = PauseModel(cause="breaker", message="nobody answers")
+    known = run().model_dump() | {"state": "paused", "counts": counts, "outcomes": OUTCOMES, "pause": pause}
+    return RunModel(**{**known, **facts})
 
 
-LAST = f"the last closes at {at(95)} (in 1 h 35 min)"
+def test_what_is_pending_is_told_apart_once_nothing_is_sent() -> None:
+    told = list(run_lines(paused()))
+    assert "  pending: 3 accepted · 1 without an answer · 8 unsent" in told
+    going_on = paused(state="running", pause=None, attended=True)
+    assert not any(line.startswith("  pending:") for line in run_lines(going_on))
 
 
-@pytest.fixture(autouse=True)
-def same_moment(monkeypatch):
-    monkeypatch.setattr(telling, "now", lambda: NOW)
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "said"),
-    [
-        (30, 30, f"can be undone: 2 items, until {at(30)} (in 30 min 00 s)"),
-        (
-            30,
-            95,
-            f"can be undone: 2 items; the first window closes at {at(30)} (in 30 min 00 s), {LAST}",
-        ),
-        (
-            -1,
-            95,
-            f"can be undone: 2 items; the first window closed at {at(-1)} (1 min 00 s ago), {LAST}",
-        ),
-        (-5, -2, f"could be undone: 2 items, until {at(-2)} (2 min 00 s ago)"),
-    ],
-)
-def test_windows_are_open_closing_or_closed(first, last, said):
-    window = {"items": 2, "first_closes": at(first), "last_closes": at(last)}
-    run = canned.run(canned.item(0), canned.item(1), undo=window)
-    assert f"  {said}" in list(telling.run_lines(run))
-
-
-def test_a_run_without_windows_says_nothing_of_undoing():
-    assert [line for line in telling.run_lines(canned.run(canned.item(0))) if "undo" in line] == []
-
-
-def test_a_system_that_takes_nothing_more_is_said_while_that_lasts():
-    gates = {"cases": at(0.7), "schedules": at(-1)}
-    going = canned.run(canned.item(0), canned.item(1, "planned"), gates=gates)
-    assert [line for line in telling.run_lines(going) if "takes" in line] == ["  cases takes nothing more for 42 s"]
-    assert list(telling.waits(canned.run(canned.item(0), gates=gates))) == []
-
-
-def test_a_plan_is_told_by_its_summary():
-    summary = [{"code": "A", "text": "9 notifications to a, b, c and 6 more", "count": 9}]
-    lines = list(telling.plan_lines(canned.plan(2, summary=summary)))
-    assert "  9 notifications to a, b, c and 6 more" in lines
-    assert not any("replies" in line for line in lines)
-
-
-def told(**facts) -> list[str]:
-    impact = [
-        {"code": "A", "text": "2 notifications to a", "count": 2, "notifies": True},
-        {"code": "B", "text": "it ends"},
-    ]
-    notices = {"cases": "Cancelled.\nReason: {reason}", "letters": "Not coming."}
-    return list(telling.plan_lines(canned.plan(2, impact=impact, notices=notices, by_system={"cases": 2}), **facts))
-
-
-def test_the_text_that_people_read_holds_the_reason_and_is_only_of_systems_in_the_plan():
-    lines = told(reason="by mistake {0}")
-    place = lines.index("  who is notified of cases reads:")
-    assert lines[place + 1 : place + 3] == ["    Cancelled.", "    Reason: by mistake {0}"]
-    assert not any("letters" in line for line in lines)
-    assert f"    Reason: {telling.YOURS}" in told()
-
-
-def test_what_does_not_happen_without_notices_is_said():
-    lines = told(notify=False)
-    assert "  not done, with --no-notify: 2 notifications to a" in lines
-    assert "  it ends" in lines
-    assert not any("reads:" in line for line in lines)
-
-
-def test_an_undo_is_said_as_one():
-    plan = canned.plan(2, verb="reinstate", soonest=at(9), impact=[])
-    lines = list(telling.plan_lines(plan))
-    assert "  2 in the plan, 2 will be reinstated, 0 blocked" in lines
-    assert f"  the first window closes {at(9)} (in 9 min 00 s)" in lines
-    assert f"  the first is due {at(9)} (in 9 min 00 s)" in list(telling.plan_lines(canned.plan(2, soonest=at(9))))
+def test_a_stop_names_who_asked_and_what_is_left() -> None:
+    told = list(run_lines(paused(wanted="stopped", stopped_by="jane@example.com")))
+    assert "  stopped by jane@example.com: nothing more is sent; 12 still to be settled by looking" in told
+    assert "  paused by breaker: nobody answers" in told
+    over = paused(state="stopped", wanted=None, pause=None, stopped_by="jane@example.com")
+    assert "  stopped by jane@example.com" in list(run_lines(over))
