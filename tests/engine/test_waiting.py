@@ -378,3 +378,21 @@ async def test_a_system_that_does_not_even_tell_which_it_is_pauses_the_run(opene
     assert len(asked) == TRIES
     await world.steering.resume(run.id, WHO)
     assert (await drive(world, run)).states == {ItemState.CANCELLED: 3}
+
+
+async def test_a_gate_that_opens_while_a_runner_looks_for_work_ends_no_run(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between finding nothing to claim and asking when there will be something, time passes."""
+    world = opened(rates={"cases": Rate(1, MINUTE)})
+    fill_all(tmp_path, 3, "cases")
+    run = await run_of(world, "cases")
+    next_due = world.store.work.next_due
+
+    async def late(*asked: Any) -> str | None:
+        world.clock.forward(3600)
+        return await next_due(asked[0], world.clock.now())
+
+    monkeypatch.setattr(world.store.work, "next_due", late)
+    done = await drive(world, run)
+    assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 3})

@@ -11,7 +11,8 @@ ORDER BY c.failures, c.number
 LIMIT 1;
 
 -- name: next_due
-SELECT min(CASE c.state WHEN 'aside' THEN c.due_at ELSE g.not_before END)
+-- A gate may open between a claim that found nothing and this question: what waits for none is due now.
+SELECT min(CASE c.state WHEN 'aside' THEN c.due_at ELSE coalesce(g.not_before, :now) END)
 FROM chunk AS c LEFT JOIN gate AS g ON g.system = c.system AND g.not_before > :now
 WHERE c.run = (SELECT number FROM run WHERE id = :run) AND c.state <> 'done';
 
