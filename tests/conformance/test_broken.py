@@ -13,11 +13,11 @@ from conformance import test_reinstating as reinstating
 
 from support.benches import Bench
 from support.scenes import set_scene
-from tui_app.config.values import Rate
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import RateLimited
 from tui_app.domain.items import Filter, Page, PageQuery, Seen
 from tui_app.domain.ports import Reply
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, Verified
 from tui_app.domain.verdict import YES
 

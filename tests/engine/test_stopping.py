@@ -11,11 +11,11 @@ from support.invariants import assert_invariants
 from support.mixed import fill_all, records
 from support.watched import Watched, drive, run_of, watching
 from support.world import WHO, World
-from tui_app.config.values import Rate
 from tui_app.domain.errors import CannotConnect, Conflict, NotSignedIn, RateLimited
 from tui_app.domain.items import Seen
 from tui_app.domain.ledger import Event
 from tui_app.domain.ports import Reply
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import LedgerQuery, RunRecord
 from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState, Verified, item_key
 from tui_app.engine import stopping

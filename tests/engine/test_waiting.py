@@ -11,11 +11,11 @@ import pytest
 from support.mixed import fill_all, put_on_hold, records
 from support.watched import Watched, drive, run_of, watching
 from support.world import WHO
-from tui_app.config.values import Rate
 from tui_app.domain.errors import CannotConnect, RateLimited
 from tui_app.domain.items import Selection
 from tui_app.domain.moments import read
 from tui_app.domain.ports import Reply
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import LedgerQuery, RunRecord
 from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState, Verified
 from tui_app.engine.worker import FIRST_WAIT, LIMITED, LONGEST, LOOK, SHORTEST, TRIES

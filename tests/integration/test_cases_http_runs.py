@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from support.case_server import Quirks, case_server
 from support.world import WHO, make_world
-from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.items import Selection
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import ItemState, PauseCause, RunState, Verified
 from tui_app.domain.verdict import VerdictCode
 

@@ -18,9 +18,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from support.world import MovableClock
-from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.commands.embedded import EmbeddedCommands
 from tui_app.systems.commands.schema import prepare

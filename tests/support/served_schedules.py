@@ -12,8 +12,8 @@ from typing import Any
 from support.backend import KEY, listening, make_backend, token
 from support.schedules_bench import OWNER, SchedulesBench
 from support.world import MovableClock, make_world
-from tui_app.config.values import Rate
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.outbound.tokens import TokenSource
 from tui_app.service.app import create_app
 from tui_app.service.auth import Authenticator

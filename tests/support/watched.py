@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from support.mixed import everything
 from support.world import WHO, World
 from tui_app.domain.errors import RateLimited
 from tui_app.domain.ports import Reply, System
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import RunRecord
 from tui_app.domain.run import Errand, Order
 from tui_app.engine.worker import Worker
@@ -55,7 +56,11 @@ async def run_of(world: World, *names: str) -> RunRecord:
 
 
 async def drive(
-    world: World, run: RunRecord, systems: Any = None, waiting: Callable[[float], Awaitable[object]] | None = None
+    world: World,
+    run: RunRecord,
+    systems: Any = None,
+    waiting: Callable[[float], Awaitable[object]] | None = None,
+    rates: Mapping[str, Rate] | None = None,
 ) -> RunRecord:
     """Be its runner; ``waiting`` is told of each wait before time passes."""
 
@@ -65,5 +70,5 @@ async def drive(
             await waiting(seconds)
         world.clock.forward(seconds)
 
-    worker = Worker("w1", world.store, systems or world.systems, world.clock, WHO, wait)
+    worker = Worker("w1", world.store, systems or world.systems, world.clock, WHO, wait, rates=rates or {})
     return await worker.drive(run.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from tui_app.domain.items import Selection
@@ -148,6 +149,7 @@ class Claim:
     """The right to work on one chunk. Every later write carries the generation, so that a late worker is refused.
 
     ``closed``: the system takes nothing at present, and is only to be asked what became of what it has accepted.
+    ``part``: some of the chunk's items are left out, and wait for another turn.
     """
 
     run_id: str
@@ -156,6 +158,15 @@ class Claim:
     system: str
     items: tuple[RunItem, ...]
     closed: bool = False
+    part: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """How many items may be sent now; where none may, ``due`` is when to ask again."""
+
+    items: int
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 from tui_app.domain.items import Selection
 from tui_app.domain.ledger import Event
 from tui_app.domain.plan import PlanHead, PlanItem
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import (
     Claim,
+    Grant,
     LedgerQuery,
     LedgerReport,
     LedgerRow,
@@ -161,10 +163,16 @@ class WorkStore(Protocol):
         """
 
     async def next_due(self, run_id: str, now: datetime) -> str | None:
-        """When the earliest chunk is due that was put aside, or that waits for a gate; none where none does."""
+        """When the earliest chunk that is not done is due, which may be now; none where all are done."""
 
     async def close_gate(self, system: str, until: datetime) -> None:
         """Let a system have nothing until then, from any run of this journal; a later moment stands."""
+
+    async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
+        """Permits to send so many items of a chunk, or fewer, so that the rate of its system holds for all runs."""
+
+    async def give_back(self, claim: Claim, now: datetime) -> None:
+        """What was sent of this chunk under permits was sent by now; claiming it anew says the same."""
 
     async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> dict[int, SkipCode | VerdictCode]:
         """Write the intents of these positions, on disk when this returns.

@@ -49,8 +49,8 @@ class Bench:
 async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool = False) -> None:
     """Bring a claimed chunk as far as it goes: to its end, or aside while the system works on it.
 
-    While its system is closed it is only asked what became of what it has accepted; what is planned stays so. Of a run
-    that is ``stopping`` nothing is planned any more, and what was on its way is only looked at.
+    Of a claim on a part nothing but that part is touched, and the chunk is given back for the rest. Of a run that is
+    ``stopping`` nothing is planned any more, and what was on its way is only looked at.
 
     Raises:
         Unavailable: the system cannot be reached; what was not sent is planned again, and the chunk can be released.
@@ -61,7 +61,7 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
     settled = await _settle(bench, run, claim, errand)
     sent = _Sorted()
     # Where the system could not be asked what became of the last ones, it gets no further ones.
-    if not settled.held and not claim.closed and not stopping:
+    if not settled.held and not stopping:
         decided, orders = await _decide(bench, run, claim)
         sent = await _send(bench, run, claim, errand, orders)
         sent.final[:0] = decided
@@ -75,7 +75,7 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
         raise reason
     if waiting:
         return
-    if claim.closed and not stopping and any(one.state is ItemState.PLANNED for one in claim.items):
+    if claim.part:
         await bench.work.release(claim)
         return
     await bench.work.complete(claim)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,10 +23,12 @@ from tui_app.domain.errors import (
 from tui_app.domain.ledger import Event
 from tui_app.domain.moments import read, stamp
 from tui_app.domain.ports import Clock, System
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import Claim, Pause, RunRecord, Who
 from tui_app.domain.run import OVER, PauseCause, RunState
 from tui_app.domain.stores import Store
 from tui_app.engine.chunk import Bench, run_chunk
+from tui_app.engine.pacing import Pace
 from tui_app.engine.stopping import ended, skip_unsent
 
 TRIES = 6
@@ -52,6 +54,7 @@ class Worker:
     """One worker: its name, what it may use, and on whose behalf it acts.
 
     One that ``serves`` works for a service, which has checked who confirmed each run: it acts for that principal.
+    ``rates`` are those of the profile, by system.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Worker:
     who: Who
     wait: Wait = asyncio.sleep
     serves: bool = False
+    rates: Mapping[str, Rate] = field(default_factory=dict)
 
     async def drive(self, run_id: str) -> RunRecord:
         """Work on a run until it is over or paused.
@@ -143,7 +147,11 @@ class Worker:
     async def _work_on(self, run: RunRecord, claim: Claim) -> QuashError | None:
         bench = Bench(self.store.work, self.systems[claim.system], self.clock, self._facts(run))
         try:
-            await run_chunk(bench, run, claim, stopping=run.wanted is RunState.STOPPED)
+            if run.wanted is RunState.STOPPED:
+                await run_chunk(bench, run, claim, stopping=True)
+                return None
+            async with Pace(self.store.work, self.clock, self.rates).turn(claim) as part:
+                await run_chunk(bench, run, part)
         except (StorageFull, Conflict):
             raise
         except (Unavailable, OutcomeUnknown, Refused) as problem:

@@ -11,10 +11,11 @@ from tui_app.database.sqlite import SqliteFile
 from tui_app.database.statements import load
 from tui_app.domain.errors import Conflict
 from tui_app.domain.moments import stamp
-from tui_app.domain.records import Claim
+from tui_app.domain.rates import Rate
+from tui_app.domain.records import Claim, Grant
 from tui_app.domain.run import ItemState, Outcome, SkipCode, Verification
 from tui_app.domain.verdict import VerdictCode
-from tui_app.store.sqlite import stopping
+from tui_app.store.sqlite import permits, stopping
 from tui_app.store.sqlite.outcomes import write_outcomes
 from tui_app.store.sqlite.runs import run_items
 from tui_app.store.sqlite.verifications import add_to_tally, run_number, write_verifications
@@ -54,6 +55,7 @@ class SqliteWork:
                 " WHERE run = ? AND number = ?",
                 (worker, chunk["run"], chunk["number"]),
             )
+            permits.come_back(connection, run_id, chunk["number"], now)
             first, last = chunk["first_position"], chunk["last_position"]
             items = run_items(connection, run_id, after=first - 1, until=last, limit=last - first + 1)
             generation, closed = chunk["generation"] + 1, bool(chunk["closed"])
@@ -68,6 +70,20 @@ class SqliteWork:
 
     async def close_gate(self, system: str, until: datetime) -> None:
         await self._file.write(lambda connection: connection.execute(_SQL["close_gate"], (system, stamp(until))))
+
+    async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
+        def work(connection: sqlite3.Connection) -> Grant:
+            _hold(connection, claim)
+            return permits.take(connection, claim, wanted, rate, now)
+
+        # The intents that follow are durable, and this with them.
+        return await self._file.write(work, durable=False)
+
+    async def give_back(self, claim: Claim, now: datetime) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            permits.come_back(connection, claim.run_id, claim.chunk, now)
+
+        await self._file.write(work, durable=False)
 
     async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> dict[int, SkipCode | VerdictCode]:
         items = {one.item.position: one.item for one in claim.items}

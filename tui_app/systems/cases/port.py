@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tui_app.config.values import Rate
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Unavailable
 from tui_app.domain.ports import Reply
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, Errand, Order
 from tui_app.systems.cases import rules
 from tui_app.systems.cases.answers import Found, accepted, looked_at, not_reinstated, passed_over, reinstated

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui_app.clock import SystemClock
-from tui_app.config.values import Rate
 from tui_app.database.pages import status_only
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.where import both
@@ -18,6 +17,7 @@ from tui_app.domain.errors import Conflict
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Errand, Order, Verification
 from tui_app.systems.schedules import embedded_read as read
 from tui_app.systems.schedules import rules

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from tui_app.config.values import Rate
 from tui_app.database.postgres import PATIENCE, Patience, Postgres
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict, NotAllowed
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.schedules import postgres_read as read
