@@ -1,7 +1,7 @@
 """What a run does while a system works on something, or limits who asks: the others go on, nothing is sent twice."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ from support.watched import Watched, drive, run_of, watching
 from support.world import WHO
 from tui_app.domain.errors import CannotConnect, RateLimited
 from tui_app.domain.items import Selection
-from tui_app.domain.moments import read
+from tui_app.domain.moments import read, stamp
 from tui_app.domain.ports import Reply
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import LedgerQuery, RunRecord
-from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState, Verified
+from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState, Verified, item_key
 from tui_app.engine.worker import FIRST_WAIT, LIMITED, LONGEST, LOOK, SHORTEST, TRIES
 
 MINUTE = timedelta(minutes=1)
@@ -396,3 +396,29 @@ async def test_a_gate_that_opens_while_a_runner_looks_for_work_ends_no_run(
     monkeypatch.setattr(world.store.work, "next_due", late)
     done = await drive(world, run)
     assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 3})
+
+
+async def test_a_closed_system_is_not_sent_what_a_dead_runner_may_have_sent(opened: Any, tmp_path: Path) -> None:
+    """Of a chunk one was accepted and one has an intent alone: that is asked for, and this waits for the gate."""
+    world = opened(chunk=2)
+    fill_all(tmp_path, 2, "cases")
+    run = await run_of(world, "cases")
+    claim = await world.store.work.claim(run.id, "dead", world.clock.now())
+    assert claim is not None
+    keys = {one.item.position: item_key(run.secret, run.id, "cases", one.item.seen.id) for one in claim.items}
+    await world.store.work.intend(claim, keys, stamp(world.clock.now()))
+    why = Errand(run.id, claim.chunk, run.plan.verb, run.principal, run.confirmed.reason, run.confirmed.options)
+    first = claim.items[0]
+    await world.systems["cases"].execute([Order(first.item.seen.id, keys[0], first.item.seen)], why)
+    await world.store.work.accept(claim, [0], stamp(world.clock.now()))
+    opens = world.clock.moment + MINUTE
+    await world.store.work.close_gate("cases", opens)
+    taken: list[tuple[datetime, int]] = []
+
+    async def look(seconds: float) -> None:
+        taken.append((world.clock.moment, records(tmp_path)["cases"].taken().total()))
+
+    done = await drive(world, run, waiting=look)
+    assert done.states == {ItemState.CANCELLED: 2}
+    assert {number for at, number in taken if at < opens} == {1}
+    assert taken[-1][1] == 2

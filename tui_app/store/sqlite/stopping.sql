@@ -5,10 +5,13 @@ WHERE id = :run AND (wanted IS NOT 'stopped' OR state = 'paused')
 RETURNING number;
 
 -- name: planned
-SELECT i.position, i.system, i.item, i.status, c.number AS chunk
+SELECT i.position, i.system, i.item, i.status, (
+    SELECT c.number FROM chunk AS c
+    WHERE c.run = x.number AND c.first_position <= i.position
+    ORDER BY c.first_position DESC LIMIT 1
+) AS chunk
 FROM run AS x
 JOIN plan_item AS i ON i.plan = x.plan
-JOIN chunk AS c ON c.run = x.number AND i.position BETWEEN c.first_position AND c.last_position
 WHERE x.id = :run AND x.wanted = 'stopped' AND i.position > :after
   AND NOT EXISTS (SELECT 1 FROM run_item AS r WHERE r.run = x.number AND r.position = i.position)
 ORDER BY i.position

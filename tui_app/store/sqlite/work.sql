@@ -13,7 +13,7 @@ LIMIT 1;
 -- name: next_due
 -- A gate may open between a claim that found nothing and this question: what waits for none is due now.
 SELECT min(CASE c.state WHEN 'aside' THEN c.due_at ELSE coalesce(g.not_before, :now) END)
-FROM chunk AS c LEFT JOIN gate AS g ON g.system = c.system AND g.not_before > :now
+FROM chunk AS c INDEXED BY chunk_open LEFT JOIN gate AS g ON g.system = c.system AND g.not_before > :now
 WHERE c.run = (SELECT number FROM run WHERE id = :run) AND c.state <> 'done';
 
 -- name: close_gate
