@@ -8,7 +8,7 @@ import pytest
 from support.case_server import JANE, TOKEN, Quirks, carried_out, case_server
 from support.orders import errand, orders
 from tui_app.config.places import Rooms
-from tui_app.config.values import Address, Rate
+from tui_app.config.values import Address
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import (
@@ -23,6 +23,7 @@ from tui_app.domain.errors import (
 from tui_app.domain.filters import parse
 from tui_app.domain.items import PageQuery, Sort
 from tui_app.domain.plan import Options
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, ItemState, SkipCode, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.cases import line

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from support.benches import Given, State
 from support.cases_bench import STAKEHOLDER, cases_bench
 from support.orders import REASON, errand, key_of, orders
-from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import MalformedId, RateLimited
 from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import PageQuery, Sort
 from tui_app.domain.plan import Options
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, Errand, ItemState, Order, SkipCode, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.cases import answers, demo, embedded_read, embedded_write, rules

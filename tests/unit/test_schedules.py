@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from support.orders import cancel, errand, key_of, orders
 from support.schedules_bench import OWNER, ScheduleFile
 from support.world import MovableClock
-from tui_app.config.values import Rate
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict, Fault, MalformedId, RateLimited
 from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import Count, Cursor, PageQuery, Seen, Sort
 from tui_app.domain.moments import stamp
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, ItemState, Order, Verified
 from tui_app.domain.verdict import YES, Effect, VerdictCode
 from tui_app.systems.schedules import answers, demo, embedded_read, embedded_runners, rules, shapes

@@ -83,6 +83,8 @@ def run_lines(run: RunModel) -> Iterator[str]:
     verb = "" if run.verb == Verb.CANCEL else f", an undo ({run.verb})"
     yield f"run {run.id} of plan {run.plan} ({short(run.plan_hash)}){verb}: {run.state}"
     yield f"  {numbers(run)}"
+    if run.halted and run.waiting:
+        yield f"  pending: {' · '.join(f'{number:,} {words}' for words, number in run.waiting.items())}"
     verified = run.verified
     yield (
         f"  verified: {verified.yes:,} yes · {verified.contradicted:,} contradicted · "
@@ -91,6 +93,10 @@ def run_lines(run: RunModel) -> Iterator[str]:
     for line in run.outcomes:
         if line.code is not None:
             yield f"  {line.state.replace('_', ' ')}: {line.count:,} {line.code}"
+    if run.stopping:
+        yield f"  {stopping(run)}"
+    elif run.stopped_by is not None:
+        yield f"  stopped by {run.stopped_by}"
     if run.pause is not None:
         yield f"  paused by {run.pause.cause}: {run.pause.message or ''}".rstrip(": ")
     yield from (f"  {line}" for line in (*waits(run), *_undo(run)))
@@ -107,6 +113,13 @@ def unknown_lines(items: Sequence[RunItemModel], number: int, report: str) -> It
         yield f"  {WHAT_TO_DO['unknown']}"
     if items and number > len(items):
         yield f"  {number - len(items):,} more are unknown; all of them: {report}"
+
+
+def stopping(run: RunModel) -> str:
+    """Who has stopped a run that is not over, and what is left to be done with it."""
+    left = run.counts.get("pending", 0)
+    settle = f"; {left:,} still to be settled by looking" if left else ""
+    return f"stopped by {run.stopped_by}: nothing more is sent{settle}"
 
 
 def waits(run: RunModel) -> Iterator[str]:

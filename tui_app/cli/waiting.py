@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit, of_run
 from tui_app.cli.session import again
-from tui_app.cli.telling import numbers, run_lines, unknown_lines, waits
+from tui_app.cli.telling import numbers, run_lines, stopping, unknown_lines, waits
 from tui_app.domain import moments
 from tui_app.domain.errors import QuashError
 
@@ -98,6 +98,9 @@ def _passes(run: RunModel, limit: int | None, waited: float) -> bool:
 def _why_paused(call: Call, run: RunModel) -> str:
     cause = run.pause.cause if run.pause else ""
     message = run.pause.message if run.pause and run.pause.message else f"by {cause}"
+    if run.stopping:
+        settle = again(call, "runs", "resume", run.id)
+        return f"run {run.id} is {stopping(run)}, which could not be done: {message}; settle it with: {settle}"
     return f"run {run.id} is paused: {message}; go on with: {again(call, 'runs', 'resume', run.id)}"
 
 

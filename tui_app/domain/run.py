@@ -51,12 +51,13 @@ EFFECTIVE = frozenset({ItemState.CANCELLED, ItemState.REINSTATED})
 ITEM_MOVES: Mapping[ItemState, frozenset[ItemState]] = {
     ItemState.PLANNED: frozenset({ItemState.SENDING, ItemState.SKIPPED}),
     ItemState.SENDING: _SETTLED | {ItemState.ACCEPTED, ItemState.UNKNOWN, ItemState.SKIPPED, ItemState.PLANNED},
-    ItemState.ACCEPTED: _SETTLED | {ItemState.UNKNOWN},
+    ItemState.ACCEPTED: _SETTLED | {ItemState.UNKNOWN, ItemState.SKIPPED},
     ItemState.UNKNOWN: _SETTLED,
     **dict.fromkeys(_SETTLED | {ItemState.SKIPPED}, frozenset()),
 }
 """Where an item may go. ``sending`` returns to ``planned`` only when it is certain that nothing was sent, and
-to ``skipped`` only when the guard of our own statement held it back."""
+to ``skipped`` only when the guard of our own statement held it back, or when a stopped run looks and the system is
+certain to hold nothing of ours; ``accepted`` for the latter alone."""
 
 
 class SkipCode(StrEnum):
@@ -181,7 +182,10 @@ def first_of_each(orders: Iterable[Order]) -> dict[str, Order]:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What all orders of a chunk share: on whose behalf, why, and as part of what."""
+    """What all orders of a chunk share: on whose behalf, why, and as part of what.
+
+    ``only_look``: the run was stopped, and whatever became of the orders, nothing is sent for them any more.
+    """
 
     run_id: str
     chunk: int
@@ -189,6 +193,7 @@ class Errand:
     operator: str
     reason: str
     options: Options
+    only_look: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +219,11 @@ class Answer:
         """That the system does not let us do this; nothing was changed."""
         status = order.seen.status
         return cls(ItemState.REFUSED, VerdictCode.FORBIDDEN.value, error.message, before=status, after=status)
+
+
+def stopped(status: str, message: str) -> Answer:
+    """The answer for an item of a stopped run of which it is certain that we did nothing to it."""
+    return Answer(ItemState.SKIPPED, SkipCode.STOPPED.value, message, before=status, after=status)
 
 
 class Verified(StrEnum):

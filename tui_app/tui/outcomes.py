@@ -84,6 +84,8 @@ def run_look(run: RunModel) -> Look:
     """How a run's state is shown; one that ended with something unknown or contradicted is not simply done."""
     if run.state == "finished" and (run.counts.get("unknown") or run.verified.contradicted):
         return Look("unknown", "needs a look", AMBER)
+    if run.stopping:
+        return Look("warning", "stopping", AMBER)
     if run.interrupted and run.pause is None:
         return Look("warning", "interrupted", AMBER)
     return RUNS.get(run.state, _STRANGE)
@@ -106,12 +108,20 @@ def tally(run: RunModel, *, brief: bool = False) -> Content:
         if (name == "already_cancelled" or brief) and not number:
             continue
         if name == "pending":
-            parts.append(phrase("{} left", number))
+            parts.append(_left(run, number))
         else:
             look = item_look(name)
             style = look.style if number else QUIET
             parts.append(phrase("{} {}", number, safe(name.replace("_", " "))).stylize(style))
     return phrase(" · ").join(parts)
+
+
+def _left(run: RunModel, number: int) -> Content:
+    told = run.waiting if run.halted else {}
+    if not told or list(told) == ["unsent"]:
+        return phrase("{} left", number)
+    parts = [phrase("{} {}", count, safe(words)) for words, count in told.items()]
+    return phrase("{} left ({})", number, phrase(" · ").join(parts))
 
 
 def advice(item: RunItemModel) -> Content | None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from tui_app.clock import SystemClock
-from tui_app.config.values import Rate
 from tui_app.database.schema import identity
 from tui_app.database.sqlite import SqliteFile
 from tui_app.domain import moments
@@ -17,6 +16,7 @@ from tui_app.domain.describe import Description, Verb
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Errand, Order, Verification
 from tui_app.systems.cases import embedded_read as read
 from tui_app.systems.cases import rules
@@ -149,7 +149,13 @@ class EmbeddedCases:
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write: what it finds accepted under our key was sent by us, and ends as it says."""
-        return await self.write(lambda connection, now: self._port.send(connection, orders, errand, now, settling=True))
+
+        def settle(connection: sqlite3.Connection, now: str) -> Sequence[Reply]:
+            if errand.only_look:
+                return self._port.look(connection, orders, errand, now)
+            return self._port.send(connection, orders, errand, now, settling=True)
+
+        return await self.write(settle)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         def work(connection: sqlite3.Connection, now: str) -> list[Verification]:

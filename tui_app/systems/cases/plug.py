@@ -22,8 +22,9 @@ from tui_app.config.profiles import (
     TOKEN_FILE,
     Setting,
 )
-from tui_app.config.values import Address, Rate
+from tui_app.config.values import Address
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.systems.plug import Plug
 
 TOKEN_VARIABLE = "QUASH_CASES_TOKEN"  # noqa: S105 - the name of the variable, not what it holds

@@ -19,7 +19,7 @@ from tui_app.domain.ports import Clock, Preview, TrailEntry
 from tui_app.domain.run import Answer, Errand, Order, Verification
 from tui_app.systems.commands import embedded_read as read
 from tui_app.systems.commands import rules
-from tui_app.systems.commands.answers import verification
+from tui_app.systems.commands.answers import looked_at, verification
 from tui_app.systems.commands.embedded_write import cancel
 from tui_app.systems.commands.schema import prepare
 
@@ -97,7 +97,15 @@ class EmbeddedCommands:
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
         """The same guarded write: what it finds done under our key was done by us."""
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+
+        def look(connection: sqlite3.Connection) -> list[Answer]:
+            found = read.found(connection, [order.id for order in orders])
+            return [looked_at(order, found.get(order.id)) for order in orders]
+
+        # In a turn of its own as a writer: what another one has begun is over then.
+        return await self.file.write(look)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         def work(connection: sqlite3.Connection) -> list[Verification]:

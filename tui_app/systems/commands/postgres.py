@@ -21,7 +21,7 @@ from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.domain.run import Answer, Errand, Order, Verification, first_of_each
 from tui_app.systems.commands import postgres_read as read
 from tui_app.systems.commands import rules
-from tui_app.systems.commands.answers import Found, cancelled, passed_over, verifications
+from tui_app.systems.commands.answers import Found, cancelled, looked_at, passed_over, verifications
 from tui_app.systems.commands.postgres_rows import PAGES, SQL, listed
 
 CHUNK_SIZE = 500
@@ -124,9 +124,18 @@ class PostgresCommands:
         """The same guarded write.
 
         It waits for a lost transaction that is still committing, since that holds the rows; what it finds done under
-        our key was done by us.
+        our key was done by us. Where it may only look, it waits for the rows all the same.
         """
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+        ids = [order.id for order in orders]
+
+        async def look(connection: Connection) -> dict[str, Found]:
+            await rows(connection, SQL["hold"], {"ids": listed(ids)})
+            return await read.found(connection, ids)
+
+        found = await self.database.write(look)
+        return [looked_at(order, found.get(order.id)) for order in orders]
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))

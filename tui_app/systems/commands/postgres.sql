@@ -74,6 +74,13 @@ CROSS JOIN LATERAL (
     WHERE a.command_id = c.command_id AND a.domain = c.domain AND a.event_type = 'OPERATOR_CANCEL'
 ) AS cancels
 
+-- name: hold
+-- Whoever has changed one of these and not committed is waited for.
+SELECT FROM jsonb_to_recordset(%(ids)s::jsonb) AS w (domain text, command_id uuid)
+JOIN commandbus.command AS c ON c.domain = w.domain AND c.command_id = w.command_id
+ORDER BY c.domain, c.command_id
+FOR UPDATE OF c
+
 -- name: cancel
 -- The one guarded write: rows are locked in one order, so that two of these never wait for each other in a circle,
 -- and judged as they are under the lock. Batches are counted in one order too, after every row is locked.

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui_app.clock import SystemClock
-from tui_app.config.values import Rate
 from tui_app.database.schema import identity
 from tui_app.database.sqlite import SqliteFile
 from tui_app.domain.describe import Description, Verb
@@ -17,10 +16,11 @@ from tui_app.domain.errors import Conflict
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Errand, Order, Verification
 from tui_app.systems.schedules import embedded_read as read
 from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.answers import verification
+from tui_app.systems.schedules.answers import looked_at, verification
 from tui_app.systems.schedules.desk import Desk
 from tui_app.systems.schedules.embedded_desk import EmbeddedDeskStore
 from tui_app.systems.schedules.embedded_write import cancel, over_limit
@@ -133,7 +133,15 @@ class EmbeddedSchedules:
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write: what it finds done under our key was done by us."""
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+
+        def look(connection: sqlite3.Connection) -> Sequence[Reply]:
+            found = read.found(connection, [order.id for order in orders], self.clock.now())
+            return [looked_at(order, found.get(order.id)) for order in orders]
+
+        # In a turn of its own as a writer: what another one has begun is over then.
+        return await self.file.write(look)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         now = self.clock.now()

@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from tui_app.config.values import Rate
 from tui_app.database.bound import ascii_json, revision
 from tui_app.domain import moments
 from tui_app.domain.errors import RateLimited
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, Errand, Order, first_of_each
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.answers import cancelled, passed_over

@@ -21,9 +21,10 @@ from tui_app.config.profiles import (
     TOKEN_FILE,
     Setting,
 )
-from tui_app.config.values import Address, Rate
+from tui_app.config.values import Address
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.systems.plug import Hands, Plug
 
 QUEUE = "post_publish"

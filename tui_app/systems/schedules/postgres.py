@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from tui_app.config.values import Rate
 from tui_app.database.postgres import PATIENCE, Patience, Postgres
 from tui_app.database.postgres_pages import COUNT_SECONDS
-from tui_app.database.postgres_rows import Connection, identity
+from tui_app.database.postgres_rows import Connection, identity, rows
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict, NotAllowed
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, Errand, Order, Verification
 from tui_app.systems.schedules import postgres_read as read
 from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.answers import verification
+from tui_app.systems.schedules.answers import looked_at, verification
 from tui_app.systems.schedules.desk import Desk
 from tui_app.systems.schedules.postgres_desk import PostgresDeskStore
-from tui_app.systems.schedules.postgres_rows import PAGES, ScheduleDatabase
+from tui_app.systems.schedules.postgres_rows import PAGES, SQL, ScheduleDatabase, listed
 from tui_app.systems.schedules.postgres_write import cancel, over_limit
 from tui_app.systems.schedules.words import DESCRIPTION
 
@@ -130,9 +130,18 @@ class PostgresSchedules:
         """The same guarded write.
 
         It waits for a lost transaction that is still committing, since that holds the rows; what it finds done under
-        our key was done by us.
+        our key was done by us. Where it may only look, it waits for the rows all the same.
         """
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+        ids = [order.id for order in orders]
+
+        async def look(connection: Connection) -> Sequence[Reply]:
+            await rows(connection, SQL["hold"], {"ids": listed(ids)})
+            found = await read.found(connection, ids)
+            return [looked_at(order, found.get(order.id)) for order in orders]
+
+        return await self.database.write(look)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))

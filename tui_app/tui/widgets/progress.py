@@ -82,6 +82,8 @@ def standing(run: RunModel, pace: Pace, now: datetime, key: str, glyphs: Glyphs)
     state = run_look(run).content(glyphs)
     if run.over:
         return phrase("{} · verified: {}", state, verified(run))
+    if run.stopping:
+        return phrase("{} · {}", state, stopping(run, key))
     if run.state == "paused":
         return phrase("{} · {}", state, paused(run, now, key))
     if run.interrupted:
@@ -96,6 +98,18 @@ def standing(run: RunModel, pace: Pace, now: datetime, key: str, glyphs: Glyphs)
     if left is None:
         return state
     return phrase("{} · {} · about {} left", state, pace.words(), span(left))
+
+
+def stopping(run: RunModel, key: str) -> Content:
+    """Who has stopped a run that is not over, what is left to be done with it, and what keeps that from happening."""
+    left = run.counts.get("pending", 0)
+    told = phrase("stopped by {}, nothing more is sent · {} to settle", safe(run.stopped_by or "", 40), left)
+    if run.pause is not None:
+        cause = run.pause.message or _CAUSES.get(run.pause.cause, run.pause.cause)
+        return phrase("{} · not possible now: {} · {} tries again", told, safe(cause, 120), key)
+    if run.interrupted:
+        return phrase("{} · nobody works on it: {} settles it", told, key)
+    return told
 
 
 def paused(run: RunModel, now: datetime, key: str) -> Content:
