@@ -59,6 +59,15 @@ class Terminal:
     def sees(self, text: str) -> None:
         self.until(lambda: text in self.text, repr(text))
 
+    def insists(self, key: str, text: str) -> None:
+        """Type a key again and again until something is seen: right behind a paste keys are dropped."""
+
+        def seen() -> bool:
+            self.type(key)
+            return text in self.text
+
+        self.until(seen, repr(text))
+
     def stops(self) -> None:
         """Wait until it is stopped, as a shell waits."""
         stat = Path(f"/proc/{self.process.pid}/stat")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from rich.text import Text
-from textual import events
+from textual import constants, events
 from textual.app import App, SystemCommand
 from textual.content import Content
 from textual.filter import LineFilter
@@ -35,6 +35,7 @@ from tui_app.tui.report import write_report
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import safe, speak
 from tui_app.tui.themes import THEMES
+from tui_app.tui.typed import TypedDriver
 from tui_app.tui.widgets.fields import ReasonField
 from tui_app.tui.work import Deferred
 
@@ -78,7 +79,8 @@ class QuashApp(App[int], inherit_bindings=False):
         utf8: bool | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        super().__init__()
+        # A driver that is named in Textual's own environment variable wins, as in every program of its kind.
+        super().__init__(driver_class=None if constants.DRIVER else TypedDriver)
         self.clock = clock
         self.keymap = Keymap(keymap)
         self.glyphs = Glyphs(speaks_utf8() if utf8 is None else utf8)
