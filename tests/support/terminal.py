@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PATIENCE = 30.0
+APART = 1.0
+"""Seconds between two keys of a hand that waits for what the first one does."""
+
 ROOT = Path(__file__).parents[2]
 OBEYED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\[\]])")
 
@@ -58,6 +61,18 @@ class Terminal:
 
     def sees(self, text: str) -> None:
         self.until(lambda: text in self.text, repr(text))
+
+    def insists(self, key: str, text: str) -> None:
+        """Type a key again and again until something is seen: right behind a paste keys are dropped."""
+
+        def seen() -> bool:
+            self.type(key)
+            end = time.monotonic() + APART
+            while text not in self.text and time.monotonic() < end:
+                self._read(APART / 4)
+            return text in self.text
+
+        self.until(seen, repr(text))
 
     def stops(self) -> None:
         """Wait until it is stopped, as a shell waits."""

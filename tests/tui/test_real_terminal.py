@@ -72,6 +72,21 @@ def test_without_utf8_every_byte_of_a_session_is_ascii(tmp_path: Path):
     assert b"---" in drawn
 
 
+@pytest.mark.parametrize("hidden", ["\x1b yes\x01\x04\r", "\x1b\x7fyes\r", "\x1b[201~yes\r", "yes\r"])
+def test_no_paste_confirms_a_run(tmp_path: Path, hidden: str):
+    with terminal([*DEMO, "--data", str(tmp_path)]) as console:
+        console.sees("as of")
+        console.type("x")
+        console.sees("type yes to cancel 1")
+        console.type("duplicate request\r")
+        console.sees("duplicate request")
+        console.type(f"\x1b[200~{hidden}\x1b[201~")
+        console.sees("A paste confirms nothing")
+        console.wipe()
+        console.insists("\x1b", "as of")
+        console.insists("4", "0 runs")
+
+
 def test_it_draws_everything_again_when_the_shell_brings_it_back(tmp_path: Path):
     with terminal([*DEMO, "--data", str(tmp_path)]) as console:
         console.sees("as of")

@@ -12,7 +12,6 @@ from support.console import Operator, open_canned, open_console, request
 from support.world import TROUBLED, fill
 from tui_app.contract.work import RunModel
 from tui_app.domain.errors import CannotConnect, MalformedId, OutcomeUnknown
-from tui_app.tui.bursts import HAND
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.review import ReviewScreen, draft_of
 from tui_app.tui.screens.run import RunScreen
@@ -262,30 +261,12 @@ async def test_a_paste_confirms_nothing(operator):
     screen = await reviewing(operator, *ids(2))
     await operator.type(REASON)
     await operator.press("enter")
-    pasted = events.Paste("yes")
-    pasted.time -= 2 * HAND
-    operator.app.post_message(pasted)
+    operator.app.post_message(events.Paste("yes"))
     await operator.sees("A paste confirms nothing")
     assert screen.form.confirmation.value == ""
     await operator.press("enter")
     await operator.sees("Type exactly: yes")
     assert await runs(operator) == []
-
-
-async def test_keys_in_one_go_with_a_paste_confirm_nothing(operator):
-    screen = await reviewing(operator, *ids(2))
-    # What a paste is that holds the end of a paste: the rest of it comes as keys.
-    crafted = [events.Paste("see the ticket"), *(_key(one) for one in ("enter", *"yes", "enter"))]
-    for number, event in enumerate(crafted):
-        event.time = 1000 + number * HAND / 2
-        operator.app.post_message(event)
-    await operator.sees("This came in one go with a paste. If it is you, press enter again.")
-    assert (screen.form.reason.value, screen.form.confirmation.value) == ("see the ticket", "yes")
-    assert await runs(operator) == []
-    by_hand = _key("enter")
-    by_hand.time = crafted[-1].time + 2 * HAND
-    operator.app.post_message(by_hand)
-    await operator.on(RunScreen)
 
 
 def _key(name: str) -> events.Key:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from rich.text import Text
-from textual import events
+from textual import constants, events
 from textual.app import App, SystemCommand
 from textual.content import Content
 from textual.filter import LineFilter
@@ -24,7 +24,6 @@ from tui_app.glyphs import Glyphs, speaks_utf8
 from tui_app.resources import styles_dir
 from tui_app.tui.actions import BY_ID, FIXED, Action, State
 from tui_app.tui.basket import Basket
-from tui_app.tui.bursts import Burst
 from tui_app.tui.connection import Connection
 from tui_app.tui.credentials import Tokens
 from tui_app.tui.everywhere import Everywhere
@@ -37,7 +36,8 @@ from tui_app.tui.report import write_report
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import safe, speak
 from tui_app.tui.themes import THEMES
-from tui_app.tui.widgets.fields import ConfirmationField, ReasonField
+from tui_app.tui.typed import TypedDriver
+from tui_app.tui.widgets.fields import ReasonField
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class QuashApp(App[int], inherit_bindings=False):
         utf8: bool | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        super().__init__()
+        # A driver that is named in Textual's own environment variable wins, as in every program of its kind.
+        super().__init__(driver_class=None if constants.DRIVER else TypedDriver)
         self.clock = clock
         self.keymap = Keymap(keymap)
         self.glyphs = Glyphs(speaks_utf8() if utf8 is None else utf8)
@@ -95,7 +96,6 @@ class QuashApp(App[int], inherit_bindings=False):
         self.tokens = Tokens(self)
         self._reports = reports
         self.dropping = False
-        self._burst = Burst()
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme
@@ -253,8 +253,6 @@ class QuashApp(App[int], inherit_bindings=False):
         self.dropping = False
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key | events.Paste):
-            self._burst.note(event)
         if not isinstance(event, events.Key) or not await self._kept(event.key):
             await super().on_event(event)
 
@@ -263,8 +261,6 @@ class QuashApp(App[int], inherit_bindings=False):
         # A key meant for the screen that is being opened would act on the one that is being left.
         if self.dropping and key not in ALWAYS_HEARD:
             return True
-        if isinstance(self.focused, ConfirmationField) and self._burst.pasted:
-            return await self.focused.doubts(key)
         # A field hears of a key only after the next one has been handed out, which would then go to the wrong field.
         return isinstance(self.focused, ReasonField) and await self.focused.takes(key)
 

@@ -120,17 +120,6 @@ class ConfirmationField(Field):
     class Pasted(Message):
         """A paste was refused."""
 
-    class Doubted(Message):
-        """An enter that may be part of a paste was refused."""
-
-    async def doubts(self, key: str) -> bool:
-        """Whether a key that came in one go with a paste is refused here: the one that would confirm is."""
-        if key != "enter":
-            return False
-        await self.heard()
-        self.post_message(self.Doubted())
-        return True
-
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()

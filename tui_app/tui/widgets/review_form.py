@@ -164,11 +164,6 @@ class ReviewForm(Vertical):
         mark = self.app.glyphs["warning"]
         self.say(phrase("{} A paste confirms nothing. Type it, so that it is you who confirms.", mark), "refused")
 
-    def on_confirmation_field_doubted(self, event: ConfirmationField.Doubted) -> None:
-        event.stop()
-        mark = self.app.glyphs["warning"]
-        self.say(phrase("{} This came in one go with a paste. If it is you, press enter again.", mark), "refused")
-
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.post_message(self.Submitted())
