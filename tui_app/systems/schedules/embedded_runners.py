@@ -15,7 +15,7 @@ from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.embedded_read import SQL as READ
 from tui_app.systems.schedules.embedded_read import ascii_json
 from tui_app.systems.schedules.embedded_write import entry
-from tui_app.systems.schedules.runners import Delivery, Job, Publisher, Runners, Standing, Unclaimed
+from tui_app.systems.schedules.runners import GONE, Delivery, Job, Publisher, Runners, Standing, Unclaimed
 from tui_app.systems.schedules.words import PUBLISHING
 
 SQL = load("tui_app.systems.schedules", "runners.sql")
@@ -161,7 +161,7 @@ def _job(row: sqlite3.Row) -> Job:
 
 def _unclaimed(row: sqlite3.Row | None, stuck_before: str) -> Unclaimed:
     if row is None:
-        return Unclaimed("", Standing.OVER)
+        return Unclaimed(GONE, Standing.OVER)
     if row["status"] != PUBLISHING:
         return Unclaimed(row["status"], Standing.OVER)
     stuck = row["claimed_at"] < stuck_before

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.postgres_rows import Connection, Row, ScheduleDatabase, listed, rows, statements
 from tui_app.systems.schedules.postgres_write import entry, record
-from tui_app.systems.schedules.runners import Job, Standing, Unclaimed
+from tui_app.systems.schedules.runners import GONE, Job, Standing, Unclaimed
 from tui_app.systems.schedules.words import PUBLISHING
 
 SQL = statements("postgres_runners.sql")
@@ -80,7 +80,7 @@ class PostgresStore:
                 return _job(claimed[0])
             # A statement of its own: whoever was first may have committed while ours waited for the row.
             found = await rows(connection, SQL["job"], values)
-            return _unclaimed(found[0]) if found else Unclaimed("", Standing.OVER)
+            return _unclaimed(found[0]) if found else Unclaimed(GONE, Standing.OVER)
 
         return await self._database.write(work)
 
