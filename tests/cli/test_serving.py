@@ -52,6 +52,12 @@ def far(tmp_path, monkeypatch) -> Callable[..., None]:
     return point
 
 
+def own(path: Path) -> Path:
+    """A file that its owner alone may read."""
+    path.touch(mode=0o600)
+    return path
+
+
 def test_a_remote_profile_does_all_that_an_embedded_one_does(quash, bus, far, tmp_path):
     one, two, three = bus.in_status(TROUBLED)[:3]
     with serving() as (url, local_token):
@@ -60,7 +66,7 @@ def test_a_remote_profile_does_all_that_an_embedded_one_does(quash, bus, far, tm
         assert quash("list", "commands", "--output", "json").json["total"] == 120
         assert quash("cancel", "commands", one, *GIVEN).code == Exit.DONE
 
-        token = tmp_path / "token"
+        token = own(tmp_path / "token")
         issued = quash("token", "--user", "jane", "--permission", "operate", "--no-config")
         token.write_text(issued.out, encoding="ascii")
         far(url, token)
@@ -98,6 +104,9 @@ def test_a_remote_profile_over_tls_trusts_the_authority_that_it_names(quash, bus
         [ends] = checked["credentials"]
         assert ends["system"] == "service"
         assert timedelta(days=29) < read(ends["expires_at"]) - datetime.now(UTC) < timedelta(days=31)
+        lines = {one["system"]: one["token_until"] for one in quash("profile", "check", "--output", "jsonl").lines}
+        assert lines["service"] == ends["expires_at"]
+        assert lines["commands"] is None
 
 
 def test_a_port_that_is_taken(process, quash):
@@ -175,7 +184,7 @@ def answering(code: str) -> Iterator[str]:
     ],
 )
 def test_an_error_of_the_service_becomes_its_exit_code(quash, far, tmp_path, code, expected):
-    token = tmp_path / "token"
+    token = own(tmp_path / "token")
     token.write_text("some.token.here", encoding="ascii")
     with answering(code) as url:
         far(url, token)
