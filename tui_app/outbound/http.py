@@ -247,7 +247,8 @@ class HttpService:
 
     def _not_accepted(self) -> NotSignedIn:
         if self._tokens is None:
-            return NotSignedIn(f"{self.origin} wants a token, and this profile has none for it")
+            told = f"{self.origin} wants a token, and this profile has none for it"
+            return NotSignedIn(told, hint="Name `token_command` or `token_file` in the profile.")
         ends, now = self._tokens.expires_at, self._clock.now()
         expired = "has expired" if ends is not None and ends <= now else "is not accepted"
         return NotSignedIn(
