@@ -118,7 +118,7 @@ async def test_no_token_at_all(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o602, 0o666])
-async def test_a_token_file_that_others_may_use_is_refused_as_the_key_of_a_service_is(tmp_path, mode):
+async def test_a_token_file_that_others_may_use_is_refused(tmp_path, mode):
     file = secret(tmp_path / "token", "sesame")
     (tmp_path / "token").chmod(mode)
     with pytest.raises(NotSignedIn, match="others may read or write") as caught:

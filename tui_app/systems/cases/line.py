@@ -143,7 +143,7 @@ class CaseLine:
     def _hint(self, error: Unavailable, done: str) -> str:
         """What to do about a read that failed again and again; where nothing was sent, no case is in the way of it."""
         if isinstance(error, CannotConnect):
-            return self.escalation(done, error.hint)
+            return self.escalation(done, _WHERE if error.hint == error.default_hint else error.hint)
         return f"{_WHERE} {self.escalation(done)}"
 
     def escalation(self, done: str, second: str = _BLOCKED) -> str:
