@@ -244,8 +244,8 @@ async def run_runner(setup: Setup, *, served: bool) -> int:
     at_hand: Mapping[str, System] = systems(setup)
 
     async def worker() -> Worker:
-        name = f"{socket.gethostname()}:{os.getpid()}"
-        return Worker(name, store, at_hand, SystemClock(), setup.who(setup.operator), serves=served)
+        name, rates = f"{socket.gethostname()}:{os.getpid()}", setup.profile.rates
+        return Worker(name, store, at_hand, SystemClock(), setup.who(setup.operator), serves=served, rates=rates)
 
     try:
         return await local.work(rooms.folder, store, worker)

@@ -101,7 +101,7 @@ def test_it_says_how_far_it_is_on_a_terminal(tmp_path):
         assert seen.ends() == Exit.DONE
         for system in bootstrap.names():
             assert f"making 30 {system}" in seen.text
-        assert "30 items of each system were made" in seen.text
+        assert "made 30 items of each system" in seen.text
 
 
 def test_it_says_how_to_look_at_it(quash):

@@ -38,6 +38,19 @@ def test_common_options_stand_before_and_after_the_verb():
     assert before.profile == "prod"
 
 
+@pytest.mark.parametrize(
+    ("text", "number"), [("3", 3), ("0", 0), ("1500", 1500), ("1,500", 1500), ("12,431,000", 12431000)]
+)
+def test_a_count_is_taken_as_it_is_printed(text, number):
+    assert parse(["cancel", "commands", "a/b", "--expect-count", text]).expect_count == number
+
+
+@pytest.mark.parametrize("text", ["1,50", "1,5000", ",500", "1,500,", "1.500", "1 500", "-1,500", "1,500x", "١"])
+def test_what_is_no_count_is_refused(text):
+    with pytest.raises(UsageProblem):
+        parse(["cancel", "commands", "a/b", f"--expect-count={text}"])
+
+
 def test_a_value_may_begin_with_a_hyphen():
     assert parse(["list", "commands", "--sort", "-updated"]).sort == "-updated"
     assert parse(["plan", "commands", "a/b", "--reason", "-- no"]).reason == "-- no"

@@ -12,7 +12,9 @@ import sys
 
 import pytest
 
+from support import canned
 from support.command_line import TROUBLED, runner_at_work
+from tui_app import bootstrap
 from tui_app.cli import waiting
 from tui_app.cli.exits import Exit
 from tui_app.client.backend import BackendClient
@@ -148,10 +150,19 @@ def test_a_run_that_is_paused_meanwhile_can_be_resumed(quash, bus, runners, monk
 
 def test_stopping_sends_nothing_more(quash, bus, confirmed):
     before = bus.effects()
-    assert quash("runs", "stop", confirmed).code == Exit.DONE
-    while (run := quash("runs", confirmed, "--output", "json").json["run"])["state"] != "stopped":
-        pass
-    assert run["counts"]["skipped"] == 2
+    stopped = quash("runs", "stop", confirmed, "--output", "json")
+    # nothing was on its way, so that nobody has to come for it to be over
+    assert (stopped.code, stopped.json["run"]["state"]) == (Exit.DONE, "stopped")
+    assert stopped.json["run"]["counts"]["skipped"] == 2
+    assert f"stopped by {stopped.json['run']['stopped_by']}" in quash("runs", confirmed).out
+    told = quash("ledger", "--run", confirmed, "--output", "json").json["lines"]
+    assert [line["event"] for line in told if line["item"] is None] == [
+        "confirmed",
+        "stopping",
+        "chunk",
+        "stopped",
+        "head",
+    ]
     assert bus.effects() == before
     late = quash("runs", "pause", confirmed, "--output", "json")
     assert (late.code, late.error["code"]) == (Exit.STALE, "CONFLICT")
@@ -239,3 +250,20 @@ def test_a_report_is_written_once_and_printed_anywhere(quash, bus, confirmed, tm
 def test_a_run_that_is_not_there(quash, bus, action):
     found = quash("runs", action, "rnone", "--output", "json")
     assert (found.code, found.out, found.error["code"]) == (Exit.PARTLY, "", "NOT_FOUND")
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_run_with_unknown_outcomes_says_why_and_whom_to_ask(quash, monkeypatch, form):
+    why = "no answer came. Level 3: contact #case-ops."
+    items = [canned.item(0), canned.item(1, "unknown", code="OUTCOME_UNKNOWN", message=why)]
+    service = canned.Canned()
+    service.run(canned.run(*items), *items)
+    monkeypatch.setattr(bootstrap, "client", lambda setup: service.client())
+    found = quash("runs", canned.run(*items).id, "--output", form)
+    assert found.code == Exit.DONE
+    if form == "json":
+        assert found.json["run"]["counts"]["unknown"] == 1
+        assert "#case-ops" not in found.out
+    else:
+        assert f"unknown: commands payments/c000001: {why}" in found.out
+        assert "verify, or plan it anew" in found.out

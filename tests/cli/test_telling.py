@@ -5,7 +5,10 @@ from datetime import timedelta
 import pytest
 
 from support import canned
+from support.canned import run
 from tui_app.cli import telling
+from tui_app.cli.telling import run_lines
+from tui_app.contract.work import OutcomeLine, PauseModel, RunModel
 from tui_app.domain import moments
 
 NOW = moments.read(canned.AT)
@@ -57,6 +60,19 @@ def test_a_system_that_takes_nothing_more_is_said_while_that_lasts():
     assert list(telling.waits(canned.run(canned.item(0), gates=gates))) == []
 
 
+def test_items_of_unknown_outcome_say_why_and_what_to_do_about_them():
+    why = "no answer came. Level 3: contact #case-ops."
+    unknown = [canned.item(1, "unknown", code="OUTCOME_UNKNOWN", message=why), canned.item(2, "unknown")]
+    assert list(telling.unknown_lines(unknown, 2, "quash runs report r1")) == [
+        f"  unknown: commands payments/c000001: {why}",
+        "  unknown: commands payments/c000002: no answer",
+        "  It was sent, and no answer came. Its status and trail tell; then verify, or plan it anew.",
+    ]
+    *_, last = telling.unknown_lines(unknown, 1502, "quash runs report r1")
+    assert last == "  1,500 more are unknown; all of them: quash runs report r1"
+    assert list(telling.unknown_lines([], 0, "")) == []
+
+
 def test_a_plan_is_told_by_its_summary():
     summary = [{"code": "A", "text": "9 notifications to a, b, c and 6 more", "count": 9}]
     lines = list(telling.plan_lines(canned.plan(2, summary=summary)))
@@ -94,3 +110,28 @@ def test_an_undo_is_said_as_one():
     assert "  2 in the plan, 2 will be reinstated, 0 blocked" in lines
     assert f"  the first window closes {at(9)} (in 9 min 00 s)" in lines
     assert f"  the first is due {at(9)} (in 9 min 00 s)" in list(telling.plan_lines(canned.plan(2, soonest=at(9))))
+
+
+OUTCOMES = [OutcomeLine(state="accepted", count=3), OutcomeLine(state="sending", count=1)]
+
+
+def paused(**facts: object) -> RunModel:
+    counts = {"cancelled": 0, "already_cancelled": 0, "refused": 0, "skipped": 0, "unknown": 0, "pending": 12}
+    pause = PauseModel(cause="breaker", message="nobody answers")
+    known = run().model_dump() | {"state": "paused", "counts": counts, "outcomes": OUTCOMES, "pause": pause}
+    return RunModel(**{**known, **facts})
+
+
+def test_what_is_pending_is_told_apart_once_nothing_is_sent() -> None:
+    told = list(run_lines(paused()))
+    assert "  pending: 3 accepted · 1 without an answer · 8 unsent" in told
+    going_on = paused(state="running", pause=None, attended=True)
+    assert not any(line.startswith("  pending:") for line in run_lines(going_on))
+
+
+def test_a_stop_names_who_asked_and_what_is_left() -> None:
+    told = list(run_lines(paused(wanted="stopped", stopped_by="jane@example.com")))
+    assert "  stopped by jane@example.com: nothing more is sent; 12 still to be settled by looking" in told
+    assert "  paused by breaker: nobody answers" in told
+    over = paused(state="stopped", wanted=None, pause=None, stopped_by="jane@example.com")
+    assert "  stopped by jane@example.com" in list(run_lines(over))

@@ -13,11 +13,11 @@ from conformance import test_reinstating as reinstating
 
 from support.benches import Bench
 from support.scenes import set_scene
-from tui_app.config.values import Rate
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import RateLimited
 from tui_app.domain.items import Filter, Page, PageQuery, Seen
 from tui_app.domain.ports import Reply
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, Verified
 from tui_app.domain.verdict import YES
 
@@ -63,6 +63,13 @@ class Silent(Broken):
         return [Answer(ItemState.CANCELLED) for _ in orders]
 
 
+class Persistent(Broken):
+    """Sends again what it was only to look at."""
+
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        return list(await self._inner.reconcile(orders, replace(errand, only_look=False)))
+
+
 class Lenient(Broken):
     """Judges that everything may be done."""
 
@@ -101,6 +108,7 @@ PROMISES: list[tuple[type[Broken], Test]] = [
     (Unguarded, cancelling.test_the_guard_holds_against_whatever_happened_meanwhile),
     (Forgetful, cancelling.test_executing_again_changes_nothing_and_finds_it_ours),
     (Silent, cancelling.test_a_chunk_is_cancelled_each_once),
+    (Persistent, cancelling.test_what_is_only_looked_at_is_never_sent),
     (Credulous, cancelling.test_verification_reads_what_the_system_says),
     (Lenient, judging.test_each_state_has_its_verdict),
 ]
@@ -146,6 +154,7 @@ async def test_an_order_that_was_sent_over_the_limit_is_found(bench: Any) -> Non
     [
         (Unguarded, reinstating.test_the_guard_holds_for_an_undo_too),
         (Forgetful, reinstating.test_sent_twice_it_comes_back_once_and_is_known_as_ours),
+        (Persistent, reinstating.test_an_undo_that_is_only_looked_at_is_never_sent),
         (Credulous, reinstating.test_verification_of_an_undo_reads_what_the_system_says),
         (Lenient, reinstating.test_after_the_window_nothing_comes_back),
     ],

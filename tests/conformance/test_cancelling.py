@@ -58,6 +58,30 @@ async def test_reconciling_what_was_never_sent_sends_it(bench, system):
     assert len(await bench.effects(item_id)) == 1
 
 
+async def test_what_is_only_looked_at_is_never_sent(bench, system):
+    """What a stopped run has sent is found, and what it has not sent is not sent any more."""
+    done, still, drifted = await bench.add([Given(), Given(), Given()])
+    chunk = await orders(system, [done, still, drifted])
+    await carried_out(bench, system, chunk[:1])
+    await bench.touch(drifted)
+    looking = errand(only_look=True)
+    for _ in range(2):
+        first, *rest = await settled(bench, system, chunk, await system.reconcile(chunk, looking), looking)
+        assert first.state is (ItemState.ALREADY_CANCELLED if "reasons" in bench.lacks else ItemState.CANCELLED)
+        stopped = (ItemState.SKIPPED, SkipCode.STOPPED)
+        for answer in rest:
+            assert (
+                answer.state is ItemState.UNKNOWN if "locks" in bench.lacks else (answer.state, answer.code) == stopped
+            )
+            assert answer.message
+    assert len(await bench.effects(done)) == 1
+    for item_id in (still, drifted):
+        assert not await bench.cancelled(item_id)
+        assert await bench.effects(item_id) == []
+        assert await bench.notices(item_id) == []
+    assert await system.reconcile([], looking) == []
+
+
 async def test_an_id_given_twice_has_one_effect(bench, system):
     [item_id] = await bench.add([Given()])
     [order] = await orders(system, [item_id])

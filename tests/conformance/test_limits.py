@@ -6,8 +6,8 @@ import pytest
 
 from support.benches import Given
 from support.orders import carried_out, errand, orders, settled
-from tui_app.config.values import Rate
 from tui_app.domain.errors import RateLimited
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, ItemState
 
 MINUTE = Rate(2, timedelta(minutes=1))

@@ -1,11 +1,12 @@
 """What a system promises that can take a cancellation back: within a window, once, and only what was cancelled."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from support.benches import Given, State
-from support.orders import REASON, carried_out, errand, key_of, orders
+from support.orders import REASON, carried_out, errand, key_of, orders, settled
 from support.scenes import another_id
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
@@ -125,6 +126,18 @@ async def test_reconciling_an_undo_that_was_never_sent_sends_it(bench, system):
     [answer] = await system.reconcile(await back(system, [item_id]), UNDO)
     assert answer.state is ItemState.REINSTATED
     assert len(await bench.reversals(item_id)) == 1
+
+
+async def test_an_undo_that_is_only_looked_at_is_never_sent(bench, system):
+    [done, still], _ = await cancelled(bench, system, 2)
+    chunk = await back(system, [done, still])
+    await carried_out(bench, system, chunk[:1], UNDO)
+    looking = replace(UNDO, only_look=True)
+    first, second = await settled(bench, system, chunk, await system.reconcile(chunk, looking), looking)
+    assert (first.state, first.ours) == (ItemState.REINSTATED, True)
+    assert second.state is (ItemState.UNKNOWN if "locks" in bench.lacks else ItemState.SKIPPED)
+    assert await bench.cancelled(still)
+    assert await bench.reversals(still) == []
 
 
 async def test_two_operators_bring_each_item_back_once(bench, system):

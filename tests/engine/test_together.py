@@ -5,8 +5,8 @@ from pathlib import Path
 
 from support.mixed import fill_all, mixed_world, records
 from support.world import WHO
-from tui_app.config.values import Rate
 from tui_app.domain.items import Selection
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import ItemState, RunState
 from tui_app.engine import local
 from tui_app.engine.worker import Worker

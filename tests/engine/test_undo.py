@@ -11,10 +11,10 @@ from support.invariants import assert_invariants
 from support.mixed import everything, fill_all, mixed_world, put_on_hold, records
 from support.orders import errand, orders
 from support.world import WHO, World
-from tui_app.config.values import Rate
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict
 from tui_app.domain.ledger import Event
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import LedgerQuery, PlanRecord, RunRecord, Who
 from tui_app.domain.run import ItemState, RunState, Verified
 from tui_app.systems.cases.embedded import EmbeddedCases

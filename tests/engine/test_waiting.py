@@ -1,7 +1,6 @@
 """What a run does while a system works on something, or limits who asks: the others go on, nothing is sent twice."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -9,84 +8,19 @@ from typing import Any
 
 import pytest
 
-from support.invariants import assert_invariants
-from support.mixed import everything, fill_all, mixed_world, put_on_hold, records
-from support.world import WHO, World
-from tui_app.config.values import Rate
+from support.mixed import fill_all, put_on_hold, records
+from support.watched import Watched, drive, run_of, watching
+from support.world import WHO
 from tui_app.domain.errors import CannotConnect, RateLimited
 from tui_app.domain.items import Selection
-from tui_app.domain.moments import read
-from tui_app.domain.ports import Reply, System
+from tui_app.domain.moments import read, stamp
+from tui_app.domain.ports import Reply
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import LedgerQuery, RunRecord
-from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState, Verified
-from tui_app.engine.worker import FIRST_WAIT, LIMITED, LONGEST, LOOK, SHORTEST, TRIES, Worker
+from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState, Verified, item_key
+from tui_app.engine.worker import FIRST_WAIT, LIMITED, LONGEST, LOOK, SHORTEST, TRIES
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-async def opened(tmp_path: Path) -> Any:
-    """Makes worlds in one folder; each is held against the invariants at the end."""
-    worlds: list[World] = []
-
-    def make(**options: Any) -> World:
-        worlds.append(mixed_world(tmp_path, **options))
-        return worlds[-1]
-
-    yield make
-    for world in worlds:
-        await assert_invariants(world.store, *records(tmp_path).values())
-        await world.close()
-
-
-@dataclass
-class Watched:
-    """A system, and when it was asked to send what; ``reply`` may answer in its place, ``then`` comes after it."""
-
-    inner: System
-    world: World
-    reply: Callable[[Sequence[Order]], Sequence[Reply] | None] = lambda orders: None
-    then: Callable[[], Awaitable[object]] | None = None
-    sent: list[tuple[datetime, Sequence[Order], Sequence[Reply]]] = field(default_factory=list)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
-        at, replies = self.world.clock.now(), self.reply(orders)
-        if replies is None:
-            replies = await self.inner.execute(orders, errand)
-        self.sent.append((at, orders, replies))
-        if self.then is not None:
-            await self.then()
-        return replies
-
-    @property
-    def answered(self) -> list[tuple[datetime, Sequence[Order]]]:
-        return [(at, orders) for at, orders, replies in self.sent if not isinstance(replies[0], RateLimited)]
-
-
-def watching(world: World, **more: Any) -> dict[str, Watched]:
-    return {name: Watched(system, world, **more) for name, system in world.systems.items()}
-
-
-async def run_of(world: World, *names: str) -> RunRecord:
-    return await world.confirm(await world.plan(*everything(*names)))
-
-
-async def drive(
-    world: World, run: RunRecord, systems: Any = None, waiting: Callable[[float], Awaitable[object]] | None = None
-) -> RunRecord:
-    """Be its runner; ``waiting`` is told of each wait before time passes."""
-
-    async def wait(seconds: float) -> None:
-        world.waits.append(seconds)
-        if waiting is not None:
-            await waiting(seconds)
-        world.clock.forward(seconds)
-
-    worker = Worker("w1", world.store, systems or world.systems, world.clock, WHO, wait)
-    return await worker.drive(run.id)
 
 
 async def test_what_is_accepted_is_put_aside_and_asked_for_until_it_is_final(opened: Any, tmp_path: Path) -> None:
@@ -382,3 +316,109 @@ async def test_a_gate_holds_for_every_run_and_outlives_whoever_closed_it(opened:
     # neither the other run nor the runner that came after asked before its time
     assert systems["cases"].sent[0][0] >= until
     assert [one.gates for one in done] == [{}, {}]
+
+
+async def test_one_item_that_hangs_does_not_keep_the_others_from_their_turn(opened: Any, tmp_path: Path) -> None:
+    world = opened(chunk=1)
+    fill_all(tmp_path, 8, "cases")
+    run = await run_of(world, "cases")
+    ids = [one.item.seen.id for one in await world.items(run.id)]
+    hangs, asked = ids[1], []
+
+    def reply(orders: Sequence[Order]) -> Sequence[Reply] | None:
+        asked.append(orders[0].id)
+        if orders[0].id == hangs:
+            raise CannotConnect("no answer within 30 s")
+        return None
+
+    paused = await drive(world, run, watching(world, reply=reply))
+    assert asked[:8] == ids
+    # what is left in the end is what hangs, and that is tried as often as a system that is away
+    assert asked.count(hangs) == len(asked) - 7
+    assert asked[-TRIES + 1 :] == [hangs] * (TRIES - 1)
+    assert (paused.state, paused.pause and paused.pause.cause) == (RunState.PAUSED, PauseCause.BREAKER)
+    assert paused.states == {ItemState.CANCELLED: 7}
+    await world.steering.resume(run.id, WHO)
+    assert (await drive(world, run)).states == {ItemState.CANCELLED: 8}
+
+
+async def test_what_cannot_be_settled_does_not_keep_the_others_from_their_turn(opened: Any, tmp_path: Path) -> None:
+    world = opened(chunk=1)
+    ids = fill_all(tmp_path, 6, "cases")["cases"]
+    run = await run_of(world, "cases")
+    systems, inner = watching(world), world.systems["cases"]
+
+    async def reconcile(orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        if orders[0].id == ids[0]:
+            return [CannotConnect("no answer within 30 s")]
+        return await inner.reconcile(orders, errand)
+
+    systems["cases"].reconcile = reconcile  # type: ignore[attr-defined]
+    paused = await drive(world, run, systems)
+    assert (paused.state, paused.pause and paused.pause.cause) == (RunState.PAUSED, PauseCause.BREAKER)
+    assert paused.states == {ItemState.ACCEPTED: 1, ItemState.CANCELLED: 5}
+    await world.steering.resume(run.id, WHO)
+    assert (await drive(world, run)).states == {ItemState.CANCELLED: 6}
+
+
+async def test_a_system_that_does_not_even_tell_which_it_is_pauses_the_run(opened: Any, tmp_path: Path) -> None:
+    world = opened()
+    fill_all(tmp_path, 3, "cases")
+    run = await run_of(world, "cases")
+    systems = watching(world)
+    asked = []
+
+    async def identity() -> str:
+        asked.append(world.clock.moment)
+        raise CannotConnect("nobody answers")
+
+    systems["cases"].identity = identity  # type: ignore[attr-defined]
+    paused = await drive(world, run, systems)
+    assert (paused.state, paused.pause and paused.pause.cause) == (RunState.PAUSED, PauseCause.BREAKER)
+    assert len(asked) == TRIES
+    await world.steering.resume(run.id, WHO)
+    assert (await drive(world, run)).states == {ItemState.CANCELLED: 3}
+
+
+async def test_a_gate_that_opens_while_a_runner_looks_for_work_ends_no_run(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between finding nothing to claim and asking when there will be something, time passes."""
+    world = opened(rates={"cases": Rate(1, MINUTE)})
+    fill_all(tmp_path, 3, "cases")
+    run = await run_of(world, "cases")
+    next_due = world.store.work.next_due
+
+    async def late(*asked: Any) -> str | None:
+        world.clock.forward(3600)
+        return await next_due(asked[0], world.clock.now())
+
+    monkeypatch.setattr(world.store.work, "next_due", late)
+    done = await drive(world, run)
+    assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 3})
+
+
+async def test_a_closed_system_is_not_sent_what_a_dead_runner_may_have_sent(opened: Any, tmp_path: Path) -> None:
+    """Of a chunk one was accepted and one has an intent alone: that is asked for, and this waits for the gate."""
+    world = opened(chunk=2)
+    fill_all(tmp_path, 2, "cases")
+    run = await run_of(world, "cases")
+    claim = await world.store.work.claim(run.id, "dead", world.clock.now())
+    assert claim is not None
+    keys = {one.item.position: item_key(run.secret, run.id, "cases", one.item.seen.id) for one in claim.items}
+    await world.store.work.intend(claim, keys, stamp(world.clock.now()))
+    why = Errand(run.id, claim.chunk, run.plan.verb, run.principal, run.confirmed.reason, run.confirmed.options)
+    first = claim.items[0]
+    await world.systems["cases"].execute([Order(first.item.seen.id, keys[0], first.item.seen)], why)
+    await world.store.work.accept(claim, [0], stamp(world.clock.now()))
+    opens = world.clock.moment + MINUTE
+    await world.store.work.close_gate("cases", opens)
+    taken: list[tuple[datetime, int]] = []
+
+    async def look(seconds: float) -> None:
+        taken.append((world.clock.moment, records(tmp_path)["cases"].taken().total()))
+
+    done = await drive(world, run, waiting=look)
+    assert done.states == {ItemState.CANCELLED: 2}
+    assert {number for at, number in taken if at < opens} == {1}
+    assert taken[-1][1] == 2

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support import violations
 from support.orders import errand, key_of
 from support.schedules_bench import OWNER, a_schedule, insert
 from support.stepped import Actor, Interleavings, SteppedFile, finish, memory
@@ -20,6 +21,7 @@ from tui_app.domain.run import Order
 from tui_app.domain.verdict import YES
 from tui_app.systems.schedules.desk import Desk
 from tui_app.systems.schedules.embedded import EmbeddedSchedules
+from tui_app.systems.schedules.embedded_desk import EmbeddedDeskStore
 from tui_app.systems.schedules.embedded_runners import EmbeddedQueue, EmbeddedStore, OutboxChannel
 from tui_app.systems.schedules.requests import ScheduleRefused
 from tui_app.systems.schedules.rules import STUCK_AFTER
@@ -65,7 +67,7 @@ class World:
     async def desk(self):
         """A native request of the owner."""
         try:
-            await Desk(self.file, self.clock).cancel(Owner(), ITEM, {})
+            await Desk(EmbeddedDeskStore(self.file, self.clock)).cancel(Owner(), ITEM, {})
         except ScheduleRefused as refused:
             return refused.refusal.code
         return "cancelled"
@@ -117,19 +119,7 @@ class World:
         cancels = self.one("SELECT count(*) FROM audit WHERE event = 'SCHEDULE_CANCELLED'")
         queued = self.one("SELECT count(*) FROM audit WHERE event = 'SCHEDULE_QUEUED'")
         skipped = self.one("SELECT count(*) FROM audit WHERE event = 'PUBLISH_SKIPPED'")
-        found = []
-        if out and cancels:
-            found.append("both cancelled and published")
-        if out > 1:
-            found.append("published twice")
-        if cancels > 1:
-            found.append("cancelled twice")
-        if (status == "cancelled") is not (cancels == 1):
-            found.append(f"{status} with {cancels} cancellations in the audit")
-        if (status == "success") is not (out == 1):
-            found.append(f"{status} with {out} in the outbox")
-        if status not in ("cancelled", "success") and not (status == "publishing" and died):
-            found.append(f"lost: it is {status}")
+        found = violations.of_a_race(status, out, cancels, died=died)
         if status == "cancelled" and (post, bool(skipped)) != ("ready", bool(queued)):
             found.append(f"cancelled, its post {post}, queued {queued} and passed over {skipped} times")
         if self.one("SELECT count(*) FROM message"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from support import violations
 from support.broken_schedules import CheckingStore, unguarded_cancel
 from support.orders import errand, key_of
 from support.postgres_steps import Actor, Interleavings, SteppedDatabase, Turns, connect
@@ -16,7 +17,8 @@ from support.schedules_bench import OWNER
 from tui_app.domain.items import Seen
 from tui_app.domain.run import Order
 from tui_app.domain.verdict import YES
-from tui_app.systems.schedules.postgres_desk import PostgresDesk
+from tui_app.systems.schedules.desk import Desk
+from tui_app.systems.schedules.postgres_desk import PostgresDeskStore
 from tui_app.systems.schedules.postgres_runners import OutboxTable, PostgresStore
 from tui_app.systems.schedules.postgres_write import cancel
 from tui_app.systems.schedules.requests import ScheduleRefused
@@ -130,7 +132,7 @@ class World:
     async def desk(self, database, queue):
         """A native request of the owner."""
         try:
-            await PostgresDesk(database).cancel(Owner(), self.item, {})
+            await Desk(PostgresDeskStore(database)).cancel(Owner(), self.item, {})
         except ScheduleRefused as refused:
             return refused.refusal.code
         return "cancelled"
@@ -169,19 +171,7 @@ class World:
         )
         asked = await self.stage.watcher.execute(query, (self.item,))
         status, post, out, cancels = await asked.fetchone()
-        found = []
-        if out and cancels:
-            found.append("both cancelled and published")
-        if out > 1:
-            found.append("published twice")
-        if cancels > 1:
-            found.append("cancelled twice")
-        if (status == "cancelled") is not (cancels == 1):
-            found.append(f"{status} with {cancels} cancellations in the audit")
-        if (status == "success") is not (out == 1):
-            found.append(f"{status} with {out} in the outbox")
-        if status not in ("cancelled", "success") and not (status == "publishing" and died):
-            found.append(f"lost: it is {status}")
+        found = violations.of_a_race(status, out, cancels, died=died)
         if status == "cancelled" and post != "ready":
             found.append(f"cancelled, its post {post}")
         if self.messages.waits:

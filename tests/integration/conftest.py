@@ -1,10 +1,11 @@
-"""Real services: a command bus that the library made, fresh for each test."""
+"""Real services: a command bus that the library made, and a database of schedules, each fresh for each test."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from support.command_bus import Bus, Databases, Generation, open_bus
+from support.schedule_service import ScheduleRows, schedule_database
 from tui_app.systems.commands.postgres import PostgresCommands
 
 
@@ -28,3 +29,12 @@ async def commands(bus: Bus) -> AsyncIterator[PostgresCommands]:
     system = PostgresCommands(bus.url)
     yield system
     await system.close()
+
+
+@pytest.fixture
+async def there(postgres_url: str) -> AsyncIterator[ScheduleRows]:
+    """An empty database of schedules, with its tables."""
+    with schedule_database(postgres_url, durable=False) as url:
+        opened = ScheduleRows(url)
+        await opened.prepare()
+        yield opened

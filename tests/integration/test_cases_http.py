@@ -10,7 +10,7 @@ from support.orders import errand, orders
 from support.raw_server import Answered, raw_server
 from support.world import MovableClock
 from tui_app.config.places import Rooms
-from tui_app.config.values import Address, Rate
+from tui_app.config.values import Address
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import (
@@ -27,6 +27,7 @@ from tui_app.domain.errors import (
 from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import PageQuery, Sort
 from tui_app.domain.plan import Options
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, ItemState, SkipCode, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.http import HttpService

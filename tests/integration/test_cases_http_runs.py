@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from support.case_server import Quirks, case_server
 from support.world import WHO, make_world
-from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.filters import parse
 from tui_app.domain.items import Selection
 from tui_app.domain.plan import PlanState
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import ItemState, PauseCause, RunState, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.engine.planning import Planner
@@ -107,6 +107,37 @@ async def test_a_server_that_goes_away_in_the_middle_pauses_the_run_and_another_
         assert set(states.values()) <= {ItemState.CANCELLED, ItemState.UNKNOWN}
         assert list(states.values()).count(ItemState.UNKNOWN) <= 1
         assert sorted(one for one, _ in way.server.effects) == sorted(states)
+        await world.close()
+
+
+async def test_a_stop_while_the_server_is_away_sends_nothing_more_and_settles_when_it_is_back(tmp_path):
+    async with case_server(*NAMES, quirks=Quirks(polls=3), patience=0.2) as way:
+        world = make_world(tmp_path, {"cases": way.open(limited=True)}, way.server.clock)
+        run = await planned(world, *NAMES)
+        begun = []
+
+        def from_then_on(asked):
+            begun.extend([asked] if asked.method == "POST" else [])
+            return len(begun) > 2
+
+        await way.raw.arm("reset after the effect", from_then_on)
+        assert (await world.worker().drive(run.id)).state is RunState.PAUSED
+        posts = len(begun)
+        stopped = await world.steering.stop(run.id, WHO)
+        assert stopped.unsent == 0
+        assert stopped.codes[ItemState.SKIPPED, "STOPPED"] >= len(NAMES) - posts
+        still_away = await world.worker("w2", systems={"cases": way.open(limited=True)}).drive(run.id)
+        assert still_away.state is (RunState.PAUSED if stopped.unsettled else RunState.STOPPED)
+        assert still_away.unsettled == stopped.unsettled
+        await way.raw.mend()
+        await world.steering.resume(run.id, WHO)
+        done = await world.worker("w3", systems={"cases": way.open(limited=True)}).drive(run.id)
+        assert done.state is RunState.STOPPED
+        assert len(begun) == posts
+        told = {one.item.seen.id for one in await world.items(run.id) if one.state is ItemState.CANCELLED}
+        unknown = {one.item.seen.id for one in await world.items(run.id) if one.state is ItemState.UNKNOWN}
+        assert told <= {one for one, _ in way.server.effects} <= told | unknown
+        assert (await world.store.ledger.check()).problem is None
         await world.close()
 
 

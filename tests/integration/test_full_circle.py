@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tui_app import bootstrap
+from tui_app.domain import moments
 
 USER = "jane@example.com"
 QUASH = [sys.executable, "-m", "tui_app"]
@@ -124,3 +126,19 @@ def test_what_is_there_is_listed_as_it_is_where_it_is(far: Far) -> None:
         assert {one["id"]: there[one["id"]] for one in page["items"]} == {
             one["id"]: one["status"] for one in page["items"]
         }
+
+
+def test_two_runs_at_a_rate_send_no_more_of_them_in_any_second_than_it_says(far: Far) -> None:
+    """By the far side's own record of when each cancellation was asked for; the near side's processes are real."""
+    config = far.config.read_text(encoding="utf-8")
+    far.config.write_text(config.replace("[profiles.far.cases]", '[profiles.far.cases]\nrate = "3/second"'), "utf-8")
+    cases = far.ids("cases", "SELECT id FROM cases WHERE status = 'pending' AND hold = '' ORDER BY id LIMIT 10")
+    words = ("--reason", "duplicate order", "--yes", "--expect-count", "5")
+    first = far.quash("cancel", "cases", *cases[:5], *words, "--detach")["run"]
+    second = far.quash("cancel", "cases", *cases[5:], *words)["run"]
+    first = far.quash("runs", "resume", first["id"])["run"]
+    assert [run["counts"]["cancelled"] for run in (first, second)] == [5, 5]
+    asked = "SELECT case_id, at FROM audit WHERE event = 'CASE_CANCELLATION_REQUESTED' AND at > '2026-02' ORDER BY at"
+    times = [moments.read(at) for case_id, at in far.rows("cases", asked) if case_id in cases]
+    assert len(times) == 10
+    assert all(late - early >= timedelta(seconds=1) for early, late in zip(times, times[3:], strict=False))

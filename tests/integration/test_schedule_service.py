@@ -30,15 +30,6 @@ class Actor:
 
 
 @pytest.fixture
-async def there(postgres_url):
-    """An empty database with its tables."""
-    with schedule_database(postgres_url, durable=False) as url:
-        opened = ScheduleRows(url)
-        await opened.prepare()
-        yield opened
-
-
-@pytest.fixture
 async def schedules(there):
     system = PostgresSchedules(there.url)
     yield system

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from support.backend import KEY, listening, make_backend, token
-from support.schedule_service import ScheduleRows, own_queue, schedule_database
+from support.schedule_service import own_queue, schedule_database
 from support.schedules_bench import OWNER
 from support.world import make_world
 from tui_app.service.app import create_app
@@ -23,14 +23,6 @@ from tui_app.systems.schedules.postgres import PostgresSchedules
 ALL = "/api/v1/schedules"
 SOON = "2099-01-01T09:00:00Z"
 MISSING = "00000000-0000-4000-8000-0000000000ff"
-
-
-@pytest.fixture
-async def there(postgres_url):
-    with schedule_database(postgres_url, durable=False) as url:
-        opened = ScheduleRows(url)
-        await opened.prepare()
-        yield opened
 
 
 @pytest.fixture

@@ -30,11 +30,11 @@ from support.backend import KEY, listening, make_backend, token
 from support.mixed import everything, open_systems
 from support.native_api import MINUTE, Shelf
 from support.world import WHO, MovableClock, World, make_world
-from tui_app.config.values import Rate
 from tui_app.contract.principal import OPERATE
 from tui_app.domain.errors import Busy
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import PageQuery
+from tui_app.domain.rates import Rate
 from tui_app.service.app import ROUTES, create_app
 from tui_app.service.auth import Authenticator
 from tui_app.service.native import cases, schedules

@@ -260,3 +260,18 @@ async def test_both_ways_answer_the_same(tmp_path):
             # A token is needed on a socket alone.
             answers.append([page.model_dump(exclude={"as_of"}), about.model_copy(update={"credentials": []})])
     assert all(one == other for one, other in itertools.pairwise(answers))
+
+
+@pytest.mark.parametrize(
+    ("ids", "good", "bad"),
+    [
+        (["payments/a", "payments/a", "b/c"], ["payments/a", "b/c"], []),
+        (["payments/a", "no-slash", "no-slash", " x/y"], ["payments/a"], ["no-slash", " x/y"]),
+        ([], [], []),
+    ],
+)
+async def test_ids_are_checked_without_being_looked_up(backend, ids, good, bad):
+    found = await backend.client.items.check_ids("commands", ids)
+    assert found.ids == good
+    assert [one.id for one in found.malformed] == bad
+    assert all(one.id.strip() in one.message for one in found.malformed)

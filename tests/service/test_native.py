@@ -13,8 +13,8 @@ import pytest
 from support.backend import KEY, make_backend
 from support.native_api import OPEN, Shelf, native_service
 from support.world import make_world
-from tui_app.config.values import Rate
 from tui_app.domain.errors import Busy, Conflict, NotAllowed, NotFound, RateLimited, StorageFull, UsageProblem
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import LedgerQuery
 from tui_app.service.app import create_app
 from tui_app.service.native.idempotency import HEADER, KEPT, LEASE, REPLAYED, Answers, Claim, Kept, Scope

@@ -10,8 +10,8 @@ import pytest
 from support.benches import Given, State
 from support.cases_bench import STAKEHOLDER
 from support.native_cases import STRANGER, served_cases
-from tui_app.config.values import Rate
 from tui_app.domain import moments
+from tui_app.domain.rates import Rate
 from tui_app.service.native.cases import api
 from tui_app.service.native.idempotency import HEADER, REPLAYED
 from tui_app.service.openapi import document

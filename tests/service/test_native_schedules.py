@@ -15,8 +15,8 @@ from support.backend import KEY, WAYS, listening, make_backend, token
 from support.schedules_bench import OWNER, ScheduleFile
 from support.world import MovableClock, make_world
 from tui_app.client.transport import BASE_URL, EmbeddedTransport
-from tui_app.config.values import Rate
 from tui_app.contract.principal import Principal
+from tui_app.domain.rates import Rate
 from tui_app.service.app import create_app
 from tui_app.service.auth import Authenticator
 from tui_app.service.native.assembly import assemble

@@ -159,7 +159,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 async def read_everything(tour):
-    await tour.ask("about", 200)
+    await tour.ask("about", 200, query={"sign_in": "true"})
     await tour.ask("openapi", 200)
     first = await tour.ask("items", 200, system="commands", query={"limit": 3, "count": "true"})
     assert (first.json()["total"], len(first.json()["items"])) == (33, 3)
@@ -168,6 +168,8 @@ async def read_everything(tour):
     await tour.ask("items", 404, system="parcels")
     await tour.ask("count", 200, system="commands", query={"filter": "type:DebitAccount"})
     await tour.ask("count", 400, system="commands", query={"filter": "colour:red"})
+    await tour.ask("check_ids", 200, system="commands", body={"ids": [item, "no-slash"]})
+    await tour.ask("check_ids", 404, system="parcels", body={"ids": []})
     for system, one in (("commands", item), ("cases", "CASE-000000")):
         for name in ("item", "preview", "trail"):
             await tour.ask(name, 200, system=system, item=one)

@@ -326,9 +326,8 @@ async def test_a_run_is_paused_resumed_and_stopped(backend):
     paused = await runs.pause(run.id)
     assert (paused.state, paused.pause and paused.pause.cause) == ("paused", "operator")
     assert (await runs.resume(run.id)).state == "queued"
-    assert (await runs.stop(run.id)).wanted == "stopped"
-    await backend.work(run.id)
-    over = await runs.get(run.id)
+    over = await runs.stop(run.id)
+    assert (over.stopped_by, over.wanted) == (over.operator, None)
     assert (over.state, over.counts["skipped"]) == ("stopped", 30)
     assert [(line.state, line.code) for line in over.outcomes] == [("skipped", "STOPPED")]
     with pytest.raises(Conflict):

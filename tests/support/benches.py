@@ -18,9 +18,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from support.world import MovableClock
-from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.commands.embedded import EmbeddedCommands
 from tui_app.systems.commands.schema import prepare
@@ -58,7 +58,8 @@ class Bench(Protocol):
     state cannot be cancelled. ``reason_field`` is where the trail of a cancellation holds the operator's words.
     ``notifies``: somebody is told of each cancellation. ``lacks`` names what the system behind it does not keep, tell
     or guard, so that no adapter can promise it: ``versions``, ``keys``, ``runs``, ``operators`` (it knows whom the
-    token names), ``controls`` (its reasons are plain lines), ``reasons``, ``audits``, ``texts``.
+    token names), ``controls`` (its reasons are plain lines), ``locks`` (a request may be on its way to it unseen),
+    ``reasons``, ``audits``, ``texts``.
     """
 
     kind_field: str

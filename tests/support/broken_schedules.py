@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tui_app.systems.schedules.postgres_rows import rows
+from tui_app.database.postgres_rows import rows
 from tui_app.systems.schedules.postgres_runners import PostgresStore
 from tui_app.systems.schedules.postgres_write import entry, record
 from tui_app.systems.schedules.runners import Job, Standing, Unclaimed

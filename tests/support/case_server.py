@@ -18,9 +18,9 @@ from uuid import UUID
 from support.orders import errand
 from support.raw_server import Answered, Asked, RawServer, raw_server
 from support.world import MovableClock
-from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.errors import RateLimited, Unavailable
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Errand, ItemState, Order
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource

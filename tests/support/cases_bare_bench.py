@@ -35,7 +35,7 @@ class BareBench:
     codes = CasesBench.codes
     malformed: Sequence[str] = CasesBench.malformed
     notifies = False
-    lacks: Collection[str] = ("runs", "operators")
+    lacks: Collection[str] = ("runs", "operators", "locks")
     window_seconds = 7_200.0
 
     def __init__(self, way: Way) -> None:

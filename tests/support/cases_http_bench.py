@@ -41,7 +41,7 @@ class HttpCasesBench(CasesBench):
     """
 
     url = ""
-    lacks: Collection[str] = ("runs", "operators", "controls")
+    lacks: Collection[str] = ("runs", "operators", "controls", "locks")
 
     def __init__(self, folder: Path, **times: float) -> None:
         super().__init__(folder, **times)

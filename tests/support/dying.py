@@ -92,9 +92,9 @@ class IntendsLast(Behind):
         super().__init__(inner)
         self._late: list[tuple[Any, ...]] = []
 
-    async def intend(self, *given: Any) -> set[int]:
+    async def intend(self, *given: Any) -> dict[int, Any]:
         self._late.append(given)
-        return set()
+        return {}
 
     async def record(self, *given: Any) -> None:
         while self._late:

@@ -13,11 +13,11 @@ from uuid import UUID
 from support.records import CaseRecords, CommandRecords, Records, ScheduleRecords
 from support.schedules_bench import a_schedule, insert
 from support.world import TROUBLED, MovableClock, World, fill, make_world
-from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.filters import parse
 from tui_app.domain.items import Selection
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.systems.cases.embedded import EmbeddedCases
 from tui_app.systems.cases.schema import prepare as prepare_cases
 from tui_app.systems.commands.embedded import EmbeddedCommands

@@ -17,8 +17,8 @@ from pydantic import Field
 from support.backend import KEY, WHO, Way, listening, make_backend, token
 from support.world import MovableClock, make_world
 from tui_app.client.transport import BASE_URL, EmbeddedTransport
-from tui_app.config.values import Rate
 from tui_app.contract.principal import Principal
+from tui_app.domain.rates import Rate
 from tui_app.service.app import create_app
 from tui_app.service.auth import Authenticator
 from tui_app.service.backend import Backend

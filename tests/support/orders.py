@@ -25,8 +25,9 @@ def errand(
     reason: str = REASON,
     verb: Verb = Verb.CANCEL,
     options: Options | None = None,
+    only_look: bool = False,
 ) -> Errand:
-    return Errand(run_id, 0, verb, operator, reason, options or Options())
+    return Errand(run_id, 0, verb, operator, reason, options or Options(), only_look)
 
 
 def key_of(run_id: str, item_id: str) -> str:

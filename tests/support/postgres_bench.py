@@ -11,8 +11,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from support.benches import NO_QUEUE, QUEUE, STATUSES, CommandWords, Given, State
-from tui_app.config.values import Rate
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.systems.commands.postgres import PostgresCommands
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from support.records import Effect, unanswered
+from support.records import CommandTables, Effect
 from tui_app.domain.describe import Verb
 
 
-class PostgresRecords:
+class PostgresRecords(CommandTables):
     """The same reads as ``support.records.CommandRecords``, of the tables that reliable-cmd and PGMQ made."""
-
-    system = "commands"
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -38,12 +35,6 @@ class PostgresRecords:
                 found.setdefault(f"{reply['domain']}/{reply['command_id']}", []).append(reply)
         return found
 
-    def cancels(self) -> Counter[str]:
-        return Counter(one.item for one in self.effects())
-
-    def cancelled(self) -> set[str]:
-        return {item for item, status in self.statuses().items() if status == "CANCELED"}
-
     def effects(self) -> list[Effect]:
         """Without moments: the database has a clock of its own."""
         rows = self._rows(
@@ -51,9 +42,3 @@ class PostgresRecords:
             " WHERE event_type = 'OPERATOR_CANCEL' ORDER BY audit_id"
         )
         return [Effect(item, Verb.CANCEL, told.get("idempotency_key"), told.get("run_id")) for item, told in rows]
-
-    def taken(self) -> Counter[str]:
-        return Counter(one.key for one in self.effects() if one.key)
-
-    def contradictions(self) -> list[str]:
-        return unanswered(self.effects(), self.reply_queues(), self.replies())

@@ -13,8 +13,8 @@ from psycopg.types.json import Jsonb
 from support.benches import BEGINNING, Given, State
 from support.schedule_service import ScheduleRows
 from support.schedules_bench import STATUSES, SchedulesBench
-from tui_app.config.values import Rate
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.systems.schedules.postgres import PostgresSchedules
 
 

@@ -186,19 +186,30 @@ class Interleavings:
             taken.append(actor.name)
             actor.steps += 1
             actor.turns.give()
-            for other in actors:
-                if not other.over:
-                    await other.settle(self.watcher)
+            await actor.settle(self.watcher)
+            await self._settle(actors)
             self.waits += not actor.over and not actor.ready
             if actor.steps == actor.dies and not actor.over:
                 await actor.end(self.watcher)
-                for other in actors:
-                    if not other.over:
-                        await other.settle(self.watcher)
+                await self._settle(actors)
         for actor in actors:
             if actor.task is not None and not actor.task.cancelled():
                 actor.task.result()
         return taken, widths
+
+    async def _settle(self, actors: Sequence[Actor]) -> None:
+        """Return when all that the last step set free has gone on; each of them may set others free.
+
+        Only once that step is over: whoever is looked at before it gives up its lock seems to wait, and goes on later.
+        """
+        held = [actor for actor in actors if not actor.over and not actor.ready]
+        while held:
+            for actor in held:
+                await actor.settle(self.watcher)
+            still = [actor for actor in held if not actor.over and not actor.ready]
+            if len(still) == len(held):
+                return
+            held = still
 
 
 async def connect(url: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def _events(rows: list[tuple[Any, ...]], verbs: dict[str, Verb]) -> list[Effect]
     ]
 
 
-def unanswered(effects: list[Effect], reply_queues: dict[str, str], replies: dict[str, list[Any]]) -> list[str]:
+def _unanswered(effects: list[Effect], reply_queues: dict[str, str], replies: dict[str, list[Any]]) -> list[str]:
     """Where there is not exactly one reply for each cancelled command that has a reply queue, and none else."""
     wanted = {one.item: 1 for one in effects if reply_queues[one.item]}
     sent = {item: len(told) for item, told in replies.items()}
@@ -80,24 +81,25 @@ def unanswered(effects: list[Effect], reply_queues: dict[str, str], replies: dic
     ]
 
 
-class CommandRecords(SqliteRecords):
-    """An embedded command bus."""
+class CommandTables(ABC):
+    """What the tables of any command bus say together, however each of them is read."""
 
     system = "commands"
 
+    @abstractmethod
     def statuses(self) -> dict[str, str]:
-        return dict(self.rows("SELECT id, status FROM command"))
+        """The status of each command, in the bus' own words."""
 
+    @abstractmethod
     def reply_queues(self) -> dict[str, str]:
-        return dict(self.rows("SELECT id, reply_queue FROM command"))
+        """Where the sender of each command wants its reply; empty where it wants none."""
 
+    @abstractmethod
     def replies(self) -> dict[str, list[dict[str, Any]]]:
         """Messages on all reply queues by the id of their command."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for (body,) in self.rows("SELECT body FROM message ORDER BY msg_id"):
-            reply = json.loads(body)
-            found.setdefault(f"{reply['domain']}/{reply['command_id']}", []).append(reply)
-        return found
+
+    @abstractmethod
+    def effects(self) -> list[Effect]: ...
 
     def cancels(self) -> Counter[str]:
         """How often each command was cancelled, by the bus' audit."""
@@ -106,15 +108,32 @@ class CommandRecords(SqliteRecords):
     def cancelled(self) -> set[str]:
         return {item for item, status in self.statuses().items() if status == "CANCELED"}
 
-    def effects(self) -> list[Effect]:
-        rows = self.rows("SELECT id, event, at, details FROM audit ORDER BY audit_id")
-        return _events(rows, {"OPERATOR_CANCEL": Verb.CANCEL})
-
     def taken(self) -> Counter[str]:
         return Counter(one.key for one in self.effects() if one.key)
 
     def contradictions(self) -> list[str]:
-        return unanswered(self.effects(), self.reply_queues(), self.replies())
+        return _unanswered(self.effects(), self.reply_queues(), self.replies())
+
+
+class CommandRecords(SqliteRecords, CommandTables):
+    """An embedded command bus."""
+
+    def statuses(self) -> dict[str, str]:
+        return dict(self.rows("SELECT id, status FROM command"))
+
+    def reply_queues(self) -> dict[str, str]:
+        return dict(self.rows("SELECT id, reply_queue FROM command"))
+
+    def replies(self) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for (body,) in self.rows("SELECT body FROM message ORDER BY msg_id"):
+            reply = json.loads(body)
+            found.setdefault(f"{reply['domain']}/{reply['command_id']}", []).append(reply)
+        return found
+
+    def effects(self) -> list[Effect]:
+        rows = self.rows("SELECT id, event, at, details FROM audit ORDER BY audit_id")
+        return _events(rows, {"OPERATOR_CANCEL": Verb.CANCEL})
 
 
 class CaseRecords(SqliteRecords):

@@ -19,8 +19,8 @@ from support.benches import BEGINNING, Given, State
 from support.raw_server import Answered, Asked, RawServer, raw_server
 from support.schedules_bench import OWNER, STATUSES, SchedulesBench
 from support.world import MovableClock
-from tui_app.config.values import Rate
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
@@ -311,7 +311,7 @@ class PostsBench:
         self._server = server
         self.posts = posts
         self.opened: list[System] = []
-        self.lacks: Collection[str] = {"versions", "keys", "operators", "controls"}
+        self.lacks: Collection[str] = {"versions", "keys", "operators", "controls", "locks"}
         if posts.name == "luxaris":
             self.lacks = {*self.lacks, "reasons", "audits", "texts"}
 

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from support.benches import BEGINNING, Given, State
 from support.world import MovableClock
-from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.schedules.embedded import EmbeddedSchedules
 from tui_app.systems.schedules.schema import prepare

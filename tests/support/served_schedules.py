@@ -12,8 +12,8 @@ from typing import Any
 from support.backend import KEY, listening, make_backend, token
 from support.schedules_bench import OWNER, SchedulesBench
 from support.world import MovableClock, make_world
-from tui_app.config.values import Rate
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.outbound.tokens import TokenSource
 from tui_app.service.app import create_app
 from tui_app.service.auth import Authenticator
@@ -27,7 +27,7 @@ from tui_app.systems.schedules.plug import SchedulesSettings
 class ServedSchedulesBench(SchedulesBench):
     """The file as it is, and the adapter over TCP. The service tells whole seconds, and the date of this host."""
 
-    lacks: Collection[str] = ("versions", "keys", "operators", "controls")
+    lacks: Collection[str] = ("versions", "keys", "operators", "controls", "locks")
     searched: Sequence[str] = ("id", "channel", "content")
 
     def __init__(self, folder: Path) -> None:

@@ -258,7 +258,7 @@ async def test_a_run_that_nobody_works_on_is_offered_at_the_start(local: Service
     await client.run(plan.id, confirmed, "1b4e28ba-2fa1-41d2-883f-0016d3cca427")
     await client.close()
     async with desk_over(local) as desk:
-        await desk.sees("Nobody works on a run with 2 items left. 4 goes to Runs, where space resumes.")
+        await desk.sees("Nobody works on 1 run with 2 items left. 4 goes to Runs, where space resumes.")
         await desk.on("runs")
         assert desk.app.notice is None
 

@@ -1,14 +1,22 @@
 """That a token ends soon stands in the header, before it ends."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from support.backend import Service
+from support.backend import KEY, Service, serving
+from support.console import Operator
 from support.operator import Desk
 from support.wire import Wire
+from tui_app import bootstrap
+from tui_app.client.backend import BackendClient
+from tui_app.config.setup import Flags, find
 from tui_app.contract.models import CredentialModel
 from tui_app.domain.moments import stamp
+from tui_app.service.auth import issue_token
 from tui_app.tui.app import QuashApp
 from tui_app.tui.credentials import ending
 from tui_app.tui.widgets.header import Header
@@ -56,9 +64,61 @@ async def test_it_stands_in_the_header_and_goes_when_the_token_was_renewed(local
         await desk.sees("may write | token expires in 7 min")
         header = app.screen.query_one(Header)
         left = timedelta(hours=8)
-        header._look()
+        app.tokens.look()
         await desk.until(lambda: "token" not in header.render().plain)
         wire.cut = True
-        header._look()
+        app.tokens.look()
         await app.workers.wait_for_complete()
         assert app.notice is None, "whoever reads items says what is wrong"
+
+
+WITHIN = timedelta(minutes=7, seconds=30)
+
+
+def token_ending(end: datetime) -> str:
+    return issue_token(KEY, "jane@example.com", now=end - WITHIN, permissions=("operate",), ttl=WITHIN)
+
+
+def profile(folder: Path, text: str) -> BackendClient:
+    """The client of a profile, as the console gets it."""
+    (folder / "config.toml").write_text(f'default_profile = "prod"\n[profiles.prod]\n{text}')
+    (folder / "config.toml").chmod(0o600)
+    flags = Flags(config=str(folder / "config.toml"), data=str(folder / "state"))
+    return bootstrap.client(find(flags, {}, bootstrap.kinds()))
+
+
+@asynccontextmanager
+async def over_tokens_of_systems(folder: Path, token: Path) -> AsyncIterator[BackendClient]:
+    """A profile of this host, whose cases and schedules are somebody else's and at present do not even answer."""
+    named = f'url = "http://127.0.0.1:9"\ntoken_file = "{token}"'
+    yield profile(
+        folder, f"[profiles.prod.commands]\n[profiles.prod.cases]\n{named}\n[profiles.prod.schedules]\n{named}"
+    )
+
+
+@asynccontextmanager
+async def over_a_token_of_a_service(folder: Path, token: Path) -> AsyncIterator[BackendClient]:
+    """A profile of a quash that runs elsewhere."""
+    async with serving("tcp", folder / "there") as there:
+        yield profile(folder, f'service = "{there.url}"\ntoken_file = "{token}"')
+
+
+@pytest.mark.parametrize("over", [over_tokens_of_systems, over_a_token_of_a_service])
+async def test_it_is_told_from_the_start_on_every_screen_and_anew_each_minute(over, tmp_path: Path) -> None:
+    end = datetime.now(UTC) + WITHIN
+    token = tmp_path / "token"
+    token.write_text(token_ending(end))
+    token.chmod(0o600)
+    now = end - WITHIN
+    async with over(tmp_path, token) as client:
+        app = QuashApp(lambda: client, utf8=True, clock=lambda: now)
+        async with app.run_test(size=(120, 40)) as pilot:
+            desk = Operator(app, pilot)
+            await desk.sees("may write | token expires in 7 min")
+            await desk.press("4")
+            await desk.until(lambda: app.current_mode == "runs", "Runs")
+            assert "token expires in 7 min" in desk.text.splitlines()[0], "a screen that is new knows it, too"
+            now += timedelta(minutes=1)
+            await desk.sees("token expires in 6 min")
+            now = end
+            await desk.sees("token has expired")

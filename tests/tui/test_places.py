@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from textual.widgets import Input
@@ -10,6 +11,7 @@ from textual.widgets import Input
 from support.canned import AT, COMMANDS, Canned
 from support.console import Operator, open_canned
 from tui_app.contract.models import ColumnModel, CountModel, ItemModel, PageModel, SystemModel, VerdictModel
+from tui_app.tui.app import QuashApp
 from tui_app.tui.screens.help import HelpScreen
 from tui_app.tui.screens.items import ItemsScreen
 
@@ -34,6 +36,7 @@ PARCELS = SystemModel(
         "default_sort": "id",
     }
 )
+CASES = PARCELS.model_copy(update={"system": "cases", "title": "Cases", "one": "case", "many": "cases"})
 STRANGE = PARCELS.model_copy(update={"system": "No Name!"})
 
 
@@ -94,3 +97,33 @@ async def test_a_misspelt_place_is_answered_with_the_near_one(operator: Operator
 async def test_the_numbers_of_the_three_stay_where_their_systems_are_absent(operator: Operator) -> None:
     await operator.press("3")
     await operator.until(lambda: "This profile has no schedules" in _said(operator), "the sentence")
+
+
+async def test_it_opens_at_the_first_place_whose_system_is_there() -> None:
+    canned = Canned(systems=[PARCELS, CASES])
+    async with _opened(canned) as operator:
+        await operator.until(lambda: operator.app.current_mode == "cases", "the cases")
+        assert "2 Cases" in operator.text.splitlines()[0]
+        await operator.press("1")
+        await operator.until(lambda: "This profile has no commands" in _said(operator), "the sentence")
+        assert operator.app.current_mode == "cases"
+
+
+async def test_it_opens_at_a_further_system_where_there_is_none_of_the_three() -> None:
+    async with _opened(Canned(systems=[PARCELS])) as operator:
+        await operator.until(lambda: operator.app.current_mode == "parcels", "the parcels")
+
+
+@pytest.mark.parametrize("systems", [[], [PARCELS, PARCELS.model_copy(update={"system": "commands"})]])
+async def test_it_stays_where_it_opened_while_there_is_a_reason_to(systems: list[SystemModel]) -> None:
+    async with _opened(Canned(systems=systems)) as operator:
+        await operator.until(lambda: operator.app.about is not None, "an answer")
+        await operator.pilot.pause()
+        assert operator.app.current_mode == "commands"
+
+
+@asynccontextmanager
+async def _opened(canned: Canned) -> AsyncIterator[Operator]:
+    app = QuashApp(canned.client, utf8=True)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        yield Operator(app, pilot)

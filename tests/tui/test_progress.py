@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tui_app.contract.work import OptionsModel, PauseModel, RunModel, VerifiedModel
+from tui_app.contract.work import OptionsModel, OutcomeLine, PauseModel, RunModel, VerifiedModel
 from tui_app.glyphs import Glyphs
-from tui_app.tui.outcomes import AMBER, BAD, GOOD, ITEMS, counted, item_look, run_look, until
+from tui_app.tui.outcomes import AMBER, BAD, GOOD, ITEMS, item_look, run_look, tally, until
 from tui_app.tui.pace import Pace
 from tui_app.tui.widgets.progress import bar, standing
 
@@ -40,10 +40,10 @@ def stands(of, pace=None):
 
 
 def test_the_numbers_are_said_in_words():
-    assert counted(run(cancelled=3, skipped=1, pending=12)).plain == (
+    assert tally(run(cancelled=3, skipped=1, pending=12)).plain == (
         "3 cancelled · 0 refused · 1 skipped · 0 unknown · 12 left"
     )
-    assert "2 already cancelled" in counted(run(already_cancelled=2)).plain
+    assert "2 already cancelled" in tally(run(already_cancelled=2)).plain
 
 
 def test_unknown_is_amber_neither_red_nor_green():
@@ -127,3 +127,22 @@ def test_the_end_says_how_the_verification_stands():
 
 def test_a_moment_and_how_long_it_is_until_then():
     assert until("2024-05-06T14:01:00Z", NOW) == "14:01:00"
+
+
+def test_a_run_that_is_paused_tells_what_was_accepted_from_what_was_not_sent():
+    outcomes = [OutcomeLine(state="accepted", count=3), OutcomeLine(state="sending", count=1)]
+    paused = run(pending=12, state="paused", pause=PauseModel(cause="operator"), outcomes=outcomes)
+    assert tally(paused).plain.endswith("12 left (3 accepted · 1 without an answer · 8 unsent)")
+    # while it goes on the numbers change by the moment, and their sum is what counts
+    assert tally(run(pending=12, outcomes=outcomes)).plain.endswith("12 left")
+    assert tally(run(pending=12, state="paused", pause=PauseModel(cause="operator"))).plain.endswith("12 left")
+
+
+def test_a_run_that_is_being_stopped_says_by_whom_and_what_is_left():
+    stopping = {"wanted": "stopped", "stopped_by": "jane", "skipped": 8}
+    assert stands(run(pending=4, **stopping)) == "! stopping · stopped by jane, nothing more is sent · 4 to settle"
+    paused = run(pending=4, state="paused", pause=PauseModel(cause="breaker", message="nobody answers"), **stopping)
+    assert stands(paused).endswith("4 to settle · not possible now: nobody answers · space tries again")
+    left = run(pending=4, attended=False, **stopping)
+    assert stands(left).endswith("4 to settle · nobody works on it: space settles it")
+    assert stands(run(state="stopped", wanted=None, stopped_by="jane", skipped=8)).startswith("– stopped")

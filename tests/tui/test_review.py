@@ -7,11 +7,12 @@ import pytest
 from textual import events
 
 from support.backend import Service
-from support.canned import Canned, blocked, item, plan, run
+from support.canned import HASH, Canned, blocked, item, plan, run
 from support.console import Operator, open_canned, open_console, request
 from support.world import TROUBLED, fill
 from tui_app.contract.work import RunModel
-from tui_app.domain.errors import CannotConnect, OutcomeUnknown
+from tui_app.domain.errors import CannotConnect, MalformedId, OutcomeUnknown
+from tui_app.tui.bursts import HAND
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.review import ReviewScreen, draft_of
 from tui_app.tui.screens.run import RunScreen
@@ -53,7 +54,7 @@ async def test_a_review_shows_the_numbers_the_groups_the_impact_and_the_command_
         "payments/c000002",
         "Cannot be undone",
         "type yes to cancel 3",
-        "the same: quash cancel commands payments/c000000",
+        "the same: quash apply p",
     )
 
 
@@ -91,10 +92,71 @@ async def test_enter_in_the_reason_never_confirms(operator):
 async def test_keys_that_come_all_at_once_are_typed_where_they_were_meant(operator):
     screen = await reviewing(operator, *ids(2))
     for key in (*"duplicate", "enter", *"yes"):
-        operator.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        operator.app.post_message(_key(key))
     await operator.until(lambda: screen.form.confirmation.value == "yes", "the confirmation")
     assert screen.form.reason.value == "duplicate"
     assert await runs(operator) == []
+
+
+async def test_without_a_reason_they_stay_in_the_reason(operator):
+    screen = await reviewing(operator, *ids(2))
+    for key in ("enter", *"yes", "enter", *"cancel"):
+        operator.app.post_message(_key(key))
+    # The first enter has nothing to go on with; the second has, since by then the words stand there.
+    await operator.until(lambda: screen.form.confirmation.value == "cancel", "the confirmation")
+    assert screen.form.reason.value == "yes"
+    assert await runs(operator) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (CannotConnect("cases do not answer"), "Cases do not answer."),
+        (MalformedId("'x' is not an id"), "'x' is not an id."),
+    ],
+)
+async def test_a_plan_that_cannot_be_made_says_so_and_what_to_do(error, says):
+    canned = Canned()
+    canned.plan(plan(2))
+    answered, canned.answers["POST", "/v1/plans"] = canned.answers["POST", "/v1/plans"], error
+    async with open_canned(canned) as operator:
+        open_review(operator.app, request(ids(2)))
+        await operator.sees("No plan could be made, and nothing was sent. esc goes back, F5 tries again.", says)
+        assert "being made" not in operator.text
+        await operator.type(REASON)
+        await operator.press("enter")
+        await operator.type("yes")
+        await operator.press("enter")
+        await operator.sees(says)
+        canned.answers["POST", "/v1/plans"] = answered
+        await operator.press("f5")
+        await operator.sees("2 in the plan, 2 will be cancelled", "type yes to cancel 2")
+        assert not canned.paths().count("/v1/plans/p1/runs")
+
+
+async def test_a_plan_whose_making_ends_badly_is_not_waited_for():
+    canned = Canned()
+    begun = plan(2, state="building", hash=None, phrase=None, read=1)
+    canned.plan(begun)
+    canned.answers["GET", "/v1/plans/p1"] = begun.model_copy(update={"state": "failed", "error": "the disk is full"})
+    async with open_canned(canned) as operator:
+        open_review(operator.app, request(ids(2)))
+        await operator.sees("No plan could be made, and nothing was sent.", "the disk is full")
+        await operator.press("tab")
+        await operator.type("yes")
+        await operator.sees("the disk is full")
+        assert "still being made" not in operator.text
+
+
+async def test_a_plan_that_cannot_be_read_again_says_which():
+    canned = Canned()
+    of = plan(2)
+    canned.plan(of)
+    canned.answers["POST", "/v1/plans/p1/check"] = CannotConnect("the service does not answer")
+    async with open_canned(canned) as operator:
+        open_review(operator.app, of)
+        await operator.sees(f"Plan {HASH[:8]} could not be read again, and nothing was sent.", "does not answer")
+        assert "being made" not in operator.text
 
 
 async def test_the_options_are_reached_from_the_reason_backwards():
@@ -200,12 +262,34 @@ async def test_a_paste_confirms_nothing(operator):
     screen = await reviewing(operator, *ids(2))
     await operator.type(REASON)
     await operator.press("enter")
-    operator.app.post_message(events.Paste("yes"))
+    pasted = events.Paste("yes")
+    pasted.time -= 2 * HAND
+    operator.app.post_message(pasted)
     await operator.sees("A paste confirms nothing")
     assert screen.form.confirmation.value == ""
     await operator.press("enter")
     await operator.sees("Type exactly: yes")
     assert await runs(operator) == []
+
+
+async def test_keys_in_one_go_with_a_paste_confirm_nothing(operator):
+    screen = await reviewing(operator, *ids(2))
+    # What a paste is that holds the end of a paste: the rest of it comes as keys.
+    crafted = [events.Paste("see the ticket"), *(_key(one) for one in ("enter", *"yes", "enter"))]
+    for number, event in enumerate(crafted):
+        event.time = 1000 + number * HAND / 2
+        operator.app.post_message(event)
+    await operator.sees("This came in one go with a paste. If it is you, press enter again.")
+    assert (screen.form.reason.value, screen.form.confirmation.value) == ("see the ticket", "yes")
+    assert await runs(operator) == []
+    by_hand = _key("enter")
+    by_hand.time = crafted[-1].time + 2 * HAND
+    operator.app.post_message(by_hand)
+    await operator.on(RunScreen)
+
+
+def _key(name: str) -> events.Key:
+    return events.Key(name, name if len(name) == 1 else None)
 
 
 async def test_a_pasted_reason_becomes_one_line(operator):
@@ -214,15 +298,30 @@ async def test_a_pasted_reason_becomes_one_line(operator):
     await operator.until(lambda: screen.form.reason.value == "two lines of it")
 
 
-@pytest.mark.parametrize(("reason", "says"), [("ab", "at least 3"), ("", "A reason is required")])
-async def test_an_invalid_reason_says_why_and_keeps_the_text(operator, reason, says):
+@pytest.mark.parametrize(("reason", "says"), [("a", "has 1 character; at least 3"), ("", "A reason is required")])
+async def test_enter_stays_in_a_reason_that_is_none_and_says_what_it_lacks(operator, reason, says):
     screen = await reviewing(operator, *ids(2))
     await operator.type(reason)
     await operator.press("enter")
-    await operator.type("yes")
-    await operator.press("enter")
     await operator.sees(says)
-    assert screen.form.reason.value == reason
+    assert screen.form.reason.has_focus
+    await operator.type("no")
+    await operator.until(lambda: (says in operator.text) is (reason == ""), "what is said, as long as it holds")
+    await operator.type("w")
+    await operator.sees("type yes to cancel 2")
+    await operator.press("enter")
+    await operator.until(lambda: screen.form.confirmation.has_focus, "the confirmation")
+    assert (screen.form.reason.value, screen.form.confirmation.value) == (f"{reason}now", "")
+    assert await runs(operator) == []
+
+
+async def test_tab_goes_on_without_a_reason_and_enter_there_comes_back_for_it(operator):
+    screen = await reviewing(operator, *ids(2))
+    await operator.press("tab")
+    await operator.type("yes")
+    assert screen.form.confirmation.value == "yes"
+    await operator.press("enter")
+    await operator.sees("A reason is required")
     assert screen.form.reason.has_focus
     assert await runs(operator) == []
 

@@ -165,6 +165,22 @@ async def rare(of, *items, **more) -> Canned:
     return canned
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_run_that_ended_so_begins_at_what_is_not_known_with_why_and_whom_to_ask(size):
+    why = "no answer came. Level 3: contact #case-ops."
+    items = [*(item(number) for number in range(250)), item(250, "unknown", message=why, key="k-1")]
+    canned = Canned()
+    canned.run(run(*items), *items)
+    async with open_canned(canned, size) as operator:
+        await watching(operator, run(*items).id)
+        await operator.sees("payments/c000250", "? unknown", why, "250 ✓ cancelled")
+        await operator.press("g")
+        await operator.sees("payments/c000000", "IN_TROUBLESHOOTING_QUEUE → CANCELED")
+        await operator.press("r")
+        await operator.until(lambda: not [one for one in operator.app.workers if one.group == "unknown"], "rest")
+        assert operator.app.screen.query_one("#run-items").cursor == 0, "whoever looks elsewhere is left there"
+
+
 async def test_unknown_says_what_to_do_and_is_not_called_failed():
     items = [item(0), item(1, "unknown", message="no answer", key="k-1")]
     async with open_canned(await rare(run(*items), *items)) as operator:

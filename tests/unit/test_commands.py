@@ -2,8 +2,6 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 import unicodedata
 
 import pytest
@@ -12,7 +10,6 @@ from hypothesis import strategies as st
 
 from support.embedded_bus import CommandBus, command_bus
 from support.orders import cancel, orders
-from tui_app.database.where import both, ordering
 from tui_app.domain.errors import Conflict, Fault, MalformedId
 from tui_app.domain.filters import Filter, Op, Term, parse
 from tui_app.domain.items import Count, Cursor, PageQuery, Sort
@@ -248,13 +245,9 @@ def explained(world: CommandBus, sql, values):
 
 def page_plan(world, wanted, sort, *, cursor=None, backward=False):
     """How SQLite reads one page, as the adapter asks for it."""
-    clause = embedded_read.matching(wanted, None)
-    if cursor is not None:
-        clause = both(clause, embedded_read.PAGES.beyond(sort, cursor, backward=backward))
-    order = ordering(embedded_read.FIELDS[sort.field].sql, ("c.id",), sort, backward=backward)
-    hint = embedded_read.PAGES.hint(PageQuery(wanted, sort))
-    sql = embedded_read.SQL["page"].format(longest=10, hint=hint, where=clause.sql, order=order)
-    return explained(world, sql, (*clause.values, 100))
+    query = PageQuery(wanted, sort, cursor=cursor, backward=backward)
+    page = embedded_read.PAGES.page(query, embedded_read.PAGES.matching(wanted, None))
+    return explained(world, page.sql, page.values)
 
 
 @pytest.mark.parametrize("cursor", [None, Cursor("M", "payments/x")])
@@ -304,16 +297,16 @@ async def test_counts_of_statuses_are_kept_and_exact(world):
     for text, number in ((f"status:{WAITING}", 3), ("status:CANCELED,PENDING", 3), ("!status:CANCELED", 4), ("", 6)):
         assert await world.store.count(parse(text)) == Count(number)
         [row] = world.rows(
-            f"SELECT count(*) AS n FROM command WHERE {embedded_read.matching(parse(text), None).sql}".replace(
+            f"SELECT count(*) AS n FROM command WHERE {embedded_read.PAGES.matching(parse(text), None).sql}".replace(
                 "c.", ""
             ),
-            *embedded_read.matching(parse(text), None).values,
+            *embedded_read.PAGES.matching(parse(text), None).values,
         )
         assert row["n"] == number
 
 
 async def test_a_count_beyond_the_limit_says_that_it_is_one(world, monkeypatch):
-    monkeypatch.setattr("tui_app.systems.commands.embedded.COUNTED", 3)
+    monkeypatch.setattr("tui_app.database.pages.COUNTED", 3)
     for number in range(4):
         await world.troubled(f"c{number}")
     assert await world.store.count(parse("attempts:1")) == Count(3, exact=False)
@@ -419,24 +412,6 @@ async def test_payload_batch_and_process_are_found(world):
     assert texts["Batch b1"][:2] == ("commands: 2", "completed: 0")
     assert "in troubleshooting: 1" in texts["Batch b1"]
     assert [effect.code for effect in preview.effects] == ["REPLY", "BATCH", "COMPENSATION", "IRREVERSIBLE"]
-
-
-def test_an_existing_file_is_opened_without_sqlite_utils(tmp_path):
-    demo.seed(tmp_path / "commands.db", 10)
-    code = f"""
-import asyncio, sys, pathlib
-from tui_app.systems.commands.embedded import EmbeddedCommands
-from tui_app.domain.items import PageQuery
-async def main():
-    system = EmbeddedCommands(pathlib.Path({str(tmp_path / "commands.db")!r}))
-    described = system.description
-    page = await system.page(PageQuery(described.default_filter, described.default_sort))
-    await system.close()
-    print(len(page.items), sorted(set(sys.modules) & {{"sqlite_utils", "psycopg", "pydantic", "httpx"}}))
-asyncio.run(main())
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "10 []"
 
 
 # Demo data
@@ -548,4 +523,6 @@ def test_answers_hold_the_systems_word_only_as_a_status():
 
 
 def test_an_unknown_field_of_a_filter_is_not_sql():
-    assert embedded_read.matching(Filter((Term("id", Op.ANY, ("' OR 1=1 --",)),)), None).values == ("' OR 1=1 --",)
+    assert embedded_read.PAGES.matching(Filter((Term("id", Op.ANY, ("' OR 1=1 --",)),)), None).values == (
+        "' OR 1=1 --",
+    )

@@ -1,8 +1,6 @@
 """What is particular to schedules: their rules, the embedded file, and the demo's rows."""
 
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -14,13 +12,12 @@ from hypothesis import strategies as st
 from support.orders import cancel, errand, key_of, orders
 from support.schedules_bench import OWNER, ScheduleFile
 from support.world import MovableClock
-from tui_app.config.values import Rate
-from tui_app.database.where import both, ordering
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict, Fault, MalformedId, RateLimited
 from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import Count, Cursor, PageQuery, Seen, Sort
 from tui_app.domain.moments import stamp
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, ItemState, Order, Verified
 from tui_app.domain.verdict import YES, Effect, VerdictCode
 from tui_app.systems.schedules import answers, demo, embedded_read, embedded_runners, rules, shapes
@@ -236,14 +233,9 @@ def explained(file, sql, values):
     ids=str,
 )
 def test_pages_are_read_from_an_index_in_its_order(file, wanted, field, cursor, backward):
-    sort = Sort(field)
-    clause = embedded_read.matching(wanted, None)
-    if cursor is not None:
-        clause = both(clause, embedded_read.PAGES.beyond(sort, cursor, backward=backward))
-    order = ordering(embedded_read.FIELDS[field].sql, ("s.id",), sort, backward=backward)
-    hint = embedded_read.PAGES.hint(PageQuery(wanted, sort))
-    sql = embedded_read.SQL["page"].format(longest=10, hint=hint, where=clause.sql, order=order)
-    plan = explained(file, sql, (*clause.values, 100, 0))
+    query = PageQuery(wanted, Sort(field), cursor=cursor, backward=backward)
+    page = embedded_read.PAGES.page(query, embedded_read.PAGES.matching(wanted, None))
+    plan = explained(file, page.sql, page.values)
     assert "INDEX" in plan[0]
     assert not any("TEMP B-TREE" in step for step in plan), plan
 
@@ -443,25 +435,6 @@ async def test_copies_of_owner_and_channel_follow(file, system):
     file.change("UPDATE channel_connection SET display_name = '@renamed'")
     item = await system.item(row["id"])
     assert (item.fields["owner"], item.fields["channel"]) == ("ops2@example.com", "@renamed")
-
-
-def test_an_existing_file_is_opened_without_sqlite_utils(tmp_path):
-    demo.seed(tmp_path / "schedules.db", 10)
-    code = f"""
-import asyncio, sys, pathlib
-from tui_app.systems.schedules.embedded import EmbeddedSchedules
-from tui_app.domain.items import PageQuery
-async def main():
-    system = EmbeddedSchedules(pathlib.Path({str(tmp_path / "schedules.db")!r}))
-    described = system.description
-    page = await system.page(PageQuery(described.default_filter, described.default_sort))
-    await system.close()
-    heavy = {{"sqlite_utils", "psycopg", "pydantic", "httpx", "tui_app.systems.schedules.runners"}}
-    print(len(page.items), sorted(set(sys.modules) & heavy))
-asyncio.run(main())
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "10 []"
 
 
 # Demo data

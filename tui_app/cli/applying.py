@@ -14,6 +14,7 @@ from tui_app.cli.session import connected
 from tui_app.cli.telling import done_word
 from tui_app.cli.waiting import conclude
 from tui_app.contract.work import DriftModel, PlanModel, PlanRequest
+from tui_app.domain.counting import counted
 from tui_app.domain.errors import Drifted, PlanChanged, UsageProblem
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _check_drift(call: Call, plan: PlanModel) -> None:
     if not call.arguments.accept_drift:
         moved = found.changed + found.gone
         facts = found.model_dump(mode="json", include={"unchanged", "changed", "gone", "examples"})
-        raise Drifted(f"{moved:,} of {plan.counts.items:,} items moved since the plan was made", **facts)
+        raise Drifted(f"{moved:,} of {counted(plan.counts.items, 'item')} moved since the plan was made", **facts)
 
 
 def _tell_drift(call: Call, found: DriftModel, word: str) -> None:

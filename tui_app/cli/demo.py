@@ -20,6 +20,7 @@ from tui_app.cli.session import again
 from tui_app.config import places
 from tui_app.config.setup import Flags, Setup, find
 from tui_app.domain import moments
+from tui_app.domain.counting import counted
 from tui_app.domain.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def demo(call: Call) -> int:
     setup = _setup(call)
     note, new = _seeded(call, setup)
     if asked.rows is not None and asked.rows != note.rows:
-        told = f"this demo has {note.rows:,} rows of each system, and keeps them"
+        told = f"this demo has {counted(note.rows, 'row')} of each system, and keeps them"
         call.talk.say(f"{told}; --reset throws it away and makes {asked.rows:,}")
     if not asked.no_open:
         return show(setup)
@@ -102,7 +103,7 @@ def _ticking(talk: Talk) -> Iterator[Callable[[str], None]]:
 
 
 def _told(call: Call, note: Note, new: bool) -> Iterator[str]:
-    yield f"{note.rows:,} items of each system {'were made' if new else 'are there'}"
+    yield f"{'made' if new else 'there are'} {counted(note.rows, 'item')} of each system"
     yield f"  look at them with: {again(call, 'list', 'commands')}"
 
 

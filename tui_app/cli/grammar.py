@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from tui_app import bootstrap
@@ -17,6 +18,7 @@ DEMO_ROWS = 2_000
 _LONGEST_TTL = 30 * 86_400
 _LONGEST_WAIT = 366 * 86_400
 _LONGEST_INTERVAL = 3_600
+_GROUPED = re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+")
 
 
 def build() -> Parser:
@@ -87,7 +89,7 @@ def _add_options(parser: Parser) -> None:
     notify = parser.add_mutually_exclusive_group()
     notify.add_argument("--notify", action="store_true", default=True, help="tell the stakeholders; the default")
     notify.add_argument("--no-notify", action="store_false", dest="notify", help="do not tell the stakeholders")
-    drift = "cancel what changed and still can be cancelled; skip what cannot be any more"
+    drift = "cancel what changed and can still be cancelled; what cannot is skipped, or refused if it moves at the last"
     parser.add_argument("--accept-drift", action="store_true", help=drift)
 
 
@@ -232,10 +234,12 @@ def _limit(text: str) -> int:
 
 
 def _whole(text: str) -> int:
-    digits = text.removeprefix("-")
+    # Numbers are printed in groups of three, and copied from there.
+    plain = text.replace(",", "") if _GROUPED.fullmatch(text) else text
+    digits = plain.removeprefix("-")
     if not digits.isascii() or not digits.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return int(text)
+    return int(plain)
 
 
 def _count(text: str) -> int:

@@ -10,6 +10,7 @@ from tui_app.cli.exits import Exit
 from tui_app.cli.output import Column
 from tui_app.cli.session import connected
 from tui_app.client.export import LedgerFilter, export_ledger, ledger_pieces, ledger_rows, place
+from tui_app.domain.counting import counted
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.report import Format
 
@@ -59,10 +60,10 @@ async def verify(call: Call) -> Exit:
 
 def _told(check: LedgerCheck) -> Iterator[str]:
     if check.holds:
-        yield f"the ledger holds: {check.entries:,} entries, {check.items:,} items"
+        yield f"the ledger holds: {counted(check.entries, 'entry', 'entries')}, {counted(check.items, 'item')}"
     else:
         yield f"THE LEDGER DOES NOT HOLD: {check.problem}"
-        yield f"  the first {check.entries:,} entries do; keep the file as it is"
+        yield f"  the first {counted(check.entries, 'entry does', 'entries do')}; keep the file as it is"
     if check.head is not None:
         yield f"  head {check.head}"
 

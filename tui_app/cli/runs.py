@@ -47,21 +47,21 @@ def _flat(run: Record) -> Record:
 async def show_run(call: Call) -> Exit:
     """One run; what became of it is data, not our exit code."""
     async with connected(call, about_run=call.arguments.run) as client:
-        print_run(call, await client.runs.get(call.arguments.run))
+        await print_run(call, client, await client.runs.get(call.arguments.run))
     return Exit.DONE
 
 
 async def pause_run(call: Call) -> Exit:
     """Ask a run to pause."""
     async with connected(call, about_run=call.arguments.run) as client:
-        print_run(call, await client.runs.pause(call.arguments.run))
+        await print_run(call, client, await client.runs.pause(call.arguments.run))
     return Exit.DONE
 
 
 async def stop_run(call: Call) -> Exit:
     """Ask a run to stop."""
     async with connected(call, about_run=call.arguments.run) as client:
-        print_run(call, await client.runs.stop(call.arguments.run))
+        await print_run(call, client, await client.runs.stop(call.arguments.run))
     return Exit.DONE
 
 
@@ -72,7 +72,7 @@ async def resume_run(call: Call) -> Exit:
         run = await client.runs.get(asked.run)
         if run.over:
             call.talk.say(f"run {run.id} is {run.state}: there is nothing to go on with")
-            print_run(call, run)
+            await print_run(call, client, run)
             return Exit.DONE
         run = await client.runs.resume(asked.run, take_over=asked.take_over, accept_target=asked.accept_target)
         return await conclude(call, client, run)
@@ -114,7 +114,7 @@ async def verify_run(call: Call) -> Exit:
     """Hold what was cancelled against the systems once more."""
     async with connected(call, about_run=call.arguments.run) as client:
         run = await client.runs.verify(call.arguments.run)
-        print_run(call, run)
+        await print_run(call, client, run)
     return Exit.UNKNOWN if of_run(run) is Exit.UNKNOWN else Exit.DONE
 
 

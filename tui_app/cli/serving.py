@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 from tui_app.config.values import LOOPBACK
+from tui_app.domain.counting import counted
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -52,7 +53,11 @@ async def runner(call: Call) -> Exit:
     """Work until nothing is left. Nobody watches a runner: whoever starts one keeps what it says."""
     with logging_to_stderr():
         driven = await bootstrap.run_runner(call.setup, served=call.arguments.served)
-    call.talk.say("another runner is at work" if driven < 0 else f"{driven:,} runs were brought to an end or a pause")
+    call.talk.say(
+        "another runner is at work"
+        if driven < 0
+        else f"{counted(driven, 'run was', 'runs were')} brought to an end or a pause"
+    )
     return Exit.DONE
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tui_app import bootstrap
+from tui_app.domain.counting import counted
 from tui_app.domain.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ async def _tell_interrupted(call: Call, client: BackendClient, about_run: str | 
         if run.interrupted and run.id != about_run:
             why = f"is paused ({run.pause.cause})" if run.pause else "was left without a runner"
             left = run.counts["pending"]
-            call.talk.tell(f"run {run.id} {why}, {left:,} items to go; {again(call, 'runs', 'resume', run.id)}")
+            call.talk.tell(
+                f"run {run.id} {why}, {counted(left, 'item')} to go; {again(call, 'runs', 'resume', run.id)}"
+            )
 
 
 def again(call: Call, *words: str) -> str:

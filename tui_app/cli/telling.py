@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tui_app.domain import moments
+from tui_app.domain.advice import WHAT_TO_DO
+from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.plan import short
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanModel, RunModel
+    from tui_app.contract.work import PlanModel, RunItemModel, RunModel
 
 YOURS = "(the reason that you give)"
 
@@ -81,6 +83,8 @@ def run_lines(run: RunModel) -> Iterator[str]:
     verb = "" if run.verb == Verb.CANCEL else f", an undo ({run.verb})"
     yield f"run {run.id} of plan {run.plan} ({short(run.plan_hash)}){verb}: {run.state}"
     yield f"  {numbers(run)}"
+    if run.halted and run.waiting:
+        yield f"  pending: {' · '.join(f'{number:,} {words}' for words, number in run.waiting.items())}"
     verified = run.verified
     yield (
         f"  verified: {verified.yes:,} yes · {verified.contradicted:,} contradicted · "
@@ -89,12 +93,33 @@ def run_lines(run: RunModel) -> Iterator[str]:
     for line in run.outcomes:
         if line.code is not None:
             yield f"  {line.state.replace('_', ' ')}: {line.count:,} {line.code}"
+    if run.stopping:
+        yield f"  {stopping(run)}"
+    elif run.stopped_by is not None:
+        yield f"  stopped by {run.stopped_by}"
     if run.pause is not None:
         yield f"  paused by {run.pause.cause}: {run.pause.message or ''}".rstrip(": ")
     yield from (f"  {line}" for line in (*waits(run), *_undo(run)))
     yield f"  by {run.operator}: {run.reason}"
     if run.head is not None:
         yield f"  ledger head {run.head}"
+
+
+def unknown_lines(items: Sequence[RunItemModel], number: int, report: str) -> Iterator[str]:
+    """Some items of those whose outcome is not known, why, and what to do; ``report`` is what names all of them."""
+    for item in items:
+        yield f"  unknown: {item.system} {item.id}: {item.message or item.code or 'no answer'}"
+    if items:
+        yield f"  {WHAT_TO_DO['unknown']}"
+    if items and number > len(items):
+        yield f"  {number - len(items):,} more are unknown; all of them: {report}"
+
+
+def stopping(run: RunModel) -> str:
+    """Who has stopped a run that is not over, and what is left to be done with it."""
+    left = run.counts.get("pending", 0)
+    settle = f"; {left:,} still to be settled by looking" if left else ""
+    return f"stopped by {run.stopped_by}: nothing more is sent{settle}"
 
 
 def waits(run: RunModel) -> Iterator[str]:
@@ -110,7 +135,7 @@ def _undo(run: RunModel) -> Iterator[str]:
     """What of a run can be brought back, and how long that is so."""
     if run.undo is None:
         return
-    present, many = now(), f"{run.undo.items:,} item{'' if run.undo.items == 1 else 's'}"
+    present, many = now(), counted(run.undo.items, "item")
     first, last = moments.read(run.undo.first_closes), moments.read(run.undo.last_closes)
     told_first, told_last = (
         f"{moments.stamp(one)} ({moments.ahead(moments.stamp(one), present)})" for one in (first, last)

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit, of_run
 from tui_app.cli.session import again
-from tui_app.cli.telling import numbers, run_lines, waits
+from tui_app.cli.telling import numbers, run_lines, stopping, unknown_lines, waits
 from tui_app.domain import moments
 from tui_app.domain.errors import QuashError
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
     from tui_app.client.backend import BackendClient
-    from tui_app.contract.work import RunModel
+    from tui_app.contract.work import RunItemModel, RunModel
 
 FIRST_POLL, LONGEST_POLL = 0.05, 1.0
 """Seconds between two looks: short runs end soon, and long ones are not worth asking often."""
+
+UNKNOWN_NAMED = 3
+"""Items whose outcome is not known that are named; the report of a run has all of them."""
 
 ALONE_SECONDS = 10.0
 """How long a run may be without a runner: one that was just started takes a moment to come."""
@@ -33,7 +36,7 @@ async def conclude(call: Call, client: BackendClient, run: RunModel) -> Exit:
         code = Exit.DONE
     else:
         run, code = await _watched(call, client, run)
-    print_run(call, run)
+    await print_run(call, client, run)
     return code
 
 
@@ -95,9 +98,17 @@ def _passes(run: RunModel, limit: int | None, waited: float) -> bool:
 def _why_paused(call: Call, run: RunModel) -> str:
     cause = run.pause.cause if run.pause else ""
     message = run.pause.message if run.pause and run.pause.message else f"by {cause}"
+    if run.stopping:
+        settle = again(call, "runs", "resume", run.id)
+        return f"run {run.id} is {stopping(run)}, which could not be done: {message}; settle it with: {settle}"
     return f"run {run.id} is paused: {message}; go on with: {again(call, 'runs', 'resume', run.id)}"
 
 
-def print_run(call: Call, run: RunModel) -> None:
-    """A run as data."""
-    call.output.one("quash.run.v1", {"run": run.model_dump(mode="json")}, lambda: run_lines(run))
+async def print_run(call: Call, client: BackendClient, run: RunModel) -> None:
+    """A run as data; a person is also told why an outcome is not known, and what to do about it."""
+    unknown: list[RunItemModel] = []
+    if run.counts["unknown"] and call.output.form == "table":
+        unknown = (await client.runs.items(run.id, state="unknown", limit=UNKNOWN_NAMED)).items
+    report = again(call, "runs", "report", run.id)
+    told = [*run_lines(run), *unknown_lines(unknown, run.counts["unknown"], report)]
+    call.output.one("quash.run.v1", {"run": run.model_dump(mode="json")}, lambda: told)

@@ -10,19 +10,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from tui_app.client.channel import LONG_PATIENCE, Channel
+from tui_app.client.items import Items
 from tui_app.contract import paths
 from tui_app.contract.ledger import LedgerCheck, LedgerPage
-from tui_app.contract.models import (
-    SERVICE,
-    About,
-    CountModel,
-    CredentialModel,
-    ItemModel,
-    PageModel,
-    PreviewModel,
-    TrailModel,
-    TrailsModel,
-)
+from tui_app.contract.models import SERVICE, About, CredentialModel
 from tui_app.contract.work import (
     PlanItemsModel,
     PlanModel,
@@ -43,61 +34,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 """How often a plan in the making, or a run that is waited for, is read."""
-
-
-class Items:
-    """Items of the systems: read-only."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    async def page(
-        self,
-        system: str,
-        *,
-        filter: str = "",
-        sort: str | None = None,
-        limit: int = 100,
-        after: str | None = None,
-        before: str | None = None,
-        last: bool = False,
-        around: str | None = None,
-        as_of: str | None = None,
-        count: bool = False,
-    ) -> PageModel:
-        """Rows by keyset: ``after`` or ``before`` a cursor, the ``last`` ones, or ``around`` an id; else the first.
-
-        With ``count`` the page says its total and the position of its first row.
-        """
-        query = {
-            "filter": filter,
-            "sort": sort,
-            "limit": limit,
-            "after": after,
-            "before": before,
-            "last": last,
-            "around": around,
-            "as_of": as_of,
-            "count": count,
-        }
-        return await self._channel.get(PageModel, paths.fill(paths.ITEMS, system=system), query)
-
-    async def count(self, system: str, *, filter: str = "", as_of: str | None = None) -> CountModel:
-        """How many items match."""
-        query = {"filter": filter, "as_of": as_of}
-        return await self._channel.get(CountModel, paths.fill(paths.COUNT, system=system), query)
-
-    async def get(self, system: str, item: str) -> ItemModel:
-        """One item."""
-        return await self._channel.get(ItemModel, paths.fill(paths.ITEM, system=system, item=item))
-
-    async def preview(self, system: str, item: str) -> PreviewModel:
-        """What cancelling one item would do."""
-        return await self._channel.get(PreviewModel, paths.fill(paths.PREVIEW, system=system, item=item))
-
-    async def trail(self, system: str, item: str) -> list[TrailModel]:
-        """The system's own audit entries of one item, oldest first."""
-        return (await self._channel.get(TrailsModel, paths.fill(paths.TRAIL, system=system, item=item))).trail
 
 
 class Plans:
@@ -271,9 +207,12 @@ class BackendClient:
         self.runs = Runs(self._channel)
         self.ledger = Ledger(self._channel)
 
-    async def about(self) -> About:
-        """Who we are, and what is there; with the end of the token of ours."""
-        about = await self._channel.get(About, paths.ABOUT)
+    async def about(self, *, sign_in: bool = False) -> About:
+        """Who we are, and what is there; with the end of the token of ours.
+
+        With ``sign_in`` the tokens of the systems are at hand by then, so that it is known when they end.
+        """
+        about = await self._channel.get(About, paths.ABOUT, {"sign_in": sign_in})
         until = self._channel.signed_in_until
         if until is None:
             return about

@@ -16,6 +16,7 @@ from typing import Annotated, Any, get_type_hints
 from tui_app.config import values
 from tui_app.config.values import Address
 from tui_app.domain.errors import UsageProblem
+from tui_app.domain.rates import Rate
 
 DEFAULT_CAP = 10_000
 EMBEDDED = Address("sqlite:")
@@ -51,7 +52,7 @@ TOKEN_FILE = Setting(values.text, "the file that holds the token, closed to othe
 CONTACT = Setting(values.text, "whom to ask when something is wrong", '"#case-ops"')
 RATE = Setting(
     values.rate,
-    "in this version it makes a run send one item at a time; how fast, the server's answers decide",
+    "how fast runs send, in items: never more of them in any such stretch of time, all runs of the journal together",
     '"5/minute"',
 )
 SERVER_RATE = Setting(values.rate, "an embedded system's own limit", '"5/minute"')
@@ -143,6 +144,12 @@ class Profile:
         Setting(values.text, "the `iss` that every token for `quash serve` has to name", '"https://login.example.com"'),
     ] = None
     systems: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def rates(self) -> Mapping[str, Rate]:
+        """How fast systems are sent to, for those whose table says so."""
+        said = {name: getattr(settings, "rate", None) for name, settings in self.systems.items()}
+        return {name: rate for name, rate in said.items() if rate is not None}
 
     @property
     def remote(self) -> bool:

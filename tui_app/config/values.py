@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, final
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+from tui_app.domain.rates import UNITS, Rate
 
 HIDDEN = "***"
 
@@ -20,7 +21,6 @@ _IN_CLEAR = frozenset({"http", "amqp"})
 """Schemes under which everybody on the way reads the password; those with TLS have one more letter."""
 
 _RATE = re.compile(r"([1-9][0-9]{0,8})/(second|minute|hour)")
-_UNITS = {"second": 1, "minute": 60, "hour": 3600}
 
 
 @final
@@ -86,18 +86,6 @@ class Address:
         return hash(self._url)
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many items in a stretch of time."""
-
-    items: int
-    per: timedelta
-
-    def __str__(self) -> str:
-        unit = next(name for name, seconds in _UNITS.items() if seconds == self.per.total_seconds())
-        return f"{self.items}/{unit}"
-
-
 def text(value: Any) -> str:
     """A text that is not blank."""
     if not isinstance(value, str) or not value.strip():
@@ -131,7 +119,7 @@ def rate(value: Any) -> Rate:
     found = _RATE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError('a rate such as "5/minute"; also /second and /hour')
-    return Rate(int(found[1]), timedelta(seconds=_UNITS[found[2]]))
+    return Rate(int(found[1]), timedelta(seconds=UNITS[found[2]]))
 
 
 def one_of(*allowed: str) -> Callable[[Any], str]:

@@ -134,6 +134,26 @@ class CountModel(Wire):
     exact: bool
 
 
+class IdsRequest(Asked):
+    """What somebody holds for ids of one system."""
+
+    ids: list[str]
+
+
+class MalformedModel(Wire):
+    """What can be no id, and why."""
+
+    id: str
+    message: str
+
+
+class IdsModel(Wire):
+    """Ids in their one spelling, each once, and what can be none; whether there are such items was not asked."""
+
+    ids: list[str]
+    malformed: list[MalformedModel]
+
+
 class ImpactLine(Wire):
     """One effect, in words. In a plan ``count`` says for how many items."""
 

@@ -201,8 +201,8 @@ class RunModel(Wire):
     ``undo`` is null where nothing that it cancelled can be brought back. ``gates`` names systems that take nothing from
     us until the moment given, which may have passed.
     ``counts`` has exactly six numbers, which sum to the plan. ``attended`` is false where nobody works on a run that
-    is not over. ``wanted`` is a pause or stop that has been asked for and has not happened yet. ``head`` is the
-    ledger's head at the end, as ``SEQ:HASH``.
+    is not over. ``wanted`` is a pause or stop that has been asked for and has not happened yet; ``stopped_by`` is who
+    asked for the stop. ``head`` is the ledger's head at the end, as ``SEQ:HASH``.
     """
 
     id: str
@@ -226,6 +226,7 @@ class RunModel(Wire):
     head: str | None = None
     undo: UndoModel | None = None
     gates: dict[str, str] = Field(default_factory=dict)
+    stopped_by: str | None = None
 
     @property
     def over(self) -> bool:
@@ -237,6 +238,27 @@ class RunModel(Wire):
         """Whether it was meant to go on, and nobody works on it."""
         by_hand = self.pause is not None and self.pause.cause == "operator"
         return not self.attended and not by_hand and not self.over
+
+    @property
+    def stopping(self) -> bool:
+        """Whether its stop was asked for, and what was on its way is not settled yet."""
+        return self.wanted == "stopped" and not self.over
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """What is pending, told apart in words: accepted by the system, sent without an answer, not sent."""
+        states = dict.fromkeys(("accepted", "sending"), 0)
+        for line in self.outcomes:
+            if line.state in states:
+                states[line.state] += line.count
+        unsent = self.counts.get("pending", 0) - sum(states.values())
+        parts = {"accepted": states["accepted"], "without an answer": states["sending"], "unsent": unsent}
+        return {words: number for words, number in parts.items() if number}
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing more is sent for the present, so that what is pending can be told apart."""
+        return self.state == "paused" or self.interrupted or self.stopping
 
 
 class RunsModel(Wire):

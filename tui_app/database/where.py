@@ -15,7 +15,7 @@ from tui_app.domain import moments
 from tui_app.domain.describe import Kind
 from tui_app.domain.errors import MalformedFilter
 from tui_app.domain.filters import Filter, Op, Term, check_fields
-from tui_app.domain.items import Sort
+from tui_app.domain.items import Cursor, Sort
 
 MOMENTS = frozenset({Kind.TIME, Kind.DEADLINE})
 """The kinds that hold a moment."""
@@ -147,6 +147,13 @@ class Place:
 
     value: Any
     ids: tuple[Any, ...]
+
+
+def place_of(cursor: Cursor, field: Field, ids: tuple[Any, ...]) -> Place:
+    """The place of a cursor; ``field`` is what is sorted by. A row shows null where that is empty, or zero."""
+    if cursor.value is None:
+        return Place(0 if field.kind is Kind.NUMBER else "", ids)
+    return Place(cursor.value, ids)
 
 
 def ordering(sort_sql: str, ids: Sequence[str], sort: Sort, *, backward: bool) -> str:

@@ -78,7 +78,10 @@ class MalformedId(Refused):
 
 
 class MalformedFilter(Refused):
-    """A filter that does not parse, or names a field the system does not have."""
+    """A filter that does not parse, or names a field the system does not have.
+
+    ``names_only`` in its details: the system has no list, and shows only what a filter names by id.
+    """
 
     code = "MALFORMED_FILTER"
     default_hint = "Terms look like field:value, field>value or free text; ! negates, quotes keep spaces."

@@ -6,9 +6,10 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tui_app.domain.counting import counted
 from tui_app.domain.errors import MalformedFilter, MalformedId, UsageProblem
 from tui_app.domain.filters import Filter
 from tui_app.domain.verdict import Effect, Verdict
@@ -151,6 +152,13 @@ class Page:
     more_after: bool
     as_of: str
 
+    @classmethod
+    def in_order(cls, query: PageQuery, items: Sequence[Item], *, ahead: bool, behind: bool, as_of: str) -> Page:
+        """From items in the direction of reading, and whether there are more of them ahead and behind."""
+        if query.backward:
+            return cls(tuple(reversed(items)), more_before=ahead, more_after=behind, as_of=as_of)
+        return cls(tuple(items), more_before=behind, more_after=ahead, as_of=as_of)
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -185,7 +193,7 @@ class Selection:
 
 
 def _ids(chosen: Collection[str]) -> str:
-    return "1 id" if len(chosen) == 1 else f"{len(chosen):,} ids"
+    return counted(len(chosen), "id")
 
 
 def check_id(text: str) -> str:
@@ -197,7 +205,7 @@ def check_id(text: str) -> str:
     if not text or text != text.strip():
         raise MalformedId(f"{text!r} is not an id", hint="An id is not empty and has no spaces around it.")
     if len(text) > MAX_ID:
-        raise MalformedId(f"an id of {len(text)} characters is too long", hint=f"At most {MAX_ID}.")
+        raise MalformedId(f"an id of {counted(len(text), 'character')} is too long", hint=f"At most {MAX_ID}.")
     if _ID_CONTROLS.search(text):
         raise MalformedId(f"{text!r} has control characters", hint="Copy the id again, without escape sequences.")
     return text

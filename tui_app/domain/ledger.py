@@ -35,6 +35,7 @@ class Event(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     TAKEN_OVER = "taken_over"
+    STOPPING = "stopping"
     STOPPED = "stopped"
     FINISHED = "finished"
     CHUNK = "chunk"

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from tui_app.domain.canonical import canonical, digest
+from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import AboveCap, Conflict, CountDiffers, PhraseDiffers, PlanChanged, PlanExpired
 from tui_app.domain.items import Seen
@@ -227,7 +228,9 @@ def check_count(expected: int, items: int) -> None:
         CountDiffers: with both numbers.
     """
     if expected != items:
-        raise CountDiffers(f"expected {expected:,} items, the plan has {items:,}", expected=expected, items=items)
+        raise CountDiffers(
+            f"expected {counted(expected, 'item')}, the plan has {items:,}", expected=expected, items=items
+        )
 
 
 def check_cap(cancellable: int, cap: int | None) -> None:
@@ -237,7 +240,9 @@ def check_cap(cancellable: int, cap: int | None) -> None:
         AboveCap: with both numbers.
     """
     if cap is not None and cancellable > cap:
-        raise AboveCap(f"{cancellable:,} items are above the cap of {cap:,} of this profile", cap=cap)
+        raise AboveCap(
+            f"{counted(cancellable, 'item is', 'items are')} above the cap of {cap:,} of this profile", cap=cap
+        )
 
 
 def check_expiry(head: PlanHead, now: datetime) -> None:

@@ -138,7 +138,11 @@ class System(Protocol):
         """
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
-        """Settle orders that may have been sent before, or that the system accepted; never has an effect twice."""
+        """Settle orders that may have been sent before, or that the system accepted; never has an effect twice.
+
+        With an errand to ``only_look`` it never has one at all. What is as it was is then skipped as ``STOPPED`` where
+        it is certain that nothing of ours can come any more, else it is unknown.
+        """
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         """Hold what was recorded against the system's own status and trail."""
@@ -154,6 +158,13 @@ class SignedIn(Protocol):
     @property
     def credentials_expire(self) -> datetime | None:
         """When the token at hand ends; none where it does not say, or none was needed yet."""
+
+    async def sign_in(self) -> None:
+        """Have a token at hand before it is needed; a request would do the same.
+
+        Raises:
+            NotSignedIn: nobody gives one.
+        """
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from tui_app.domain.counting import counted
 from tui_app.domain.errors import InvalidReason
 
 SHORTEST, LONGEST = 3, 500
@@ -23,7 +24,7 @@ def check_reason(text: str, room: int = 0) -> str:
     if not reason:
         raise InvalidReason("a reason is required")
     if len(reason) < SHORTEST:
-        raise InvalidReason(f"the reason has {len(reason)} characters; at least {SHORTEST} are needed")
+        raise InvalidReason(f"the reason has {counted(len(reason), 'character')}; at least {SHORTEST} are needed")
     if len(reason) > LONGEST - room:
-        raise InvalidReason(f"the reason has {len(reason)} characters; at most {LONGEST - room} are allowed")
+        raise InvalidReason(f"the reason has {counted(len(reason), 'character')}; at most {LONGEST - room} are allowed")
     return reason

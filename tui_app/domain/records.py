@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from tui_app.domain.items import Selection
 from tui_app.domain.plan import Confirmed, PlanHead, PlanItem, PlanState
-from tui_app.domain.run import ItemState, Outcome, PauseCause, RunState, Verification, Verified
+from tui_app.domain.run import EFFECTIVE, ItemState, Outcome, PauseCause, RunState, Verification, Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class RunRecord:
     """A run as it is kept, with its numbers. ``undo`` counts the windows of what no later run undid, closed or not.
 
     ``gates`` names the systems of a run that is not over which take nothing from us until the moment given.
+    ``stopped_by`` is the operator who asked for its stop, which is over only when what was on its way is settled.
     """
 
     id: str
@@ -123,6 +125,19 @@ class RunRecord:
     head: str | None
     undo: Undo | None = None
     gates: Mapping[str, str] = field(default_factory=dict)
+    stopped_by: str | None = None
+
+    @property
+    def unsent(self) -> int:
+        """Items that are planned still."""
+        return self.items - sum(self.states.values())
+
+    @property
+    def unsettled(self) -> int:
+        """Items that were on their way and have no outcome, and outcomes that have not been verified."""
+        done = sum(self.states.get(state, 0) for state in EFFECTIVE)
+        open_ = self.states.get(ItemState.SENDING, 0) + self.states.get(ItemState.ACCEPTED, 0)
+        return open_ + max(0, done - sum(self.verified.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +158,7 @@ class Claim:
     """The right to work on one chunk. Every later write carries the generation, so that a late worker is refused.
 
     ``closed``: the system takes nothing at present, and is only to be asked what became of what it has accepted.
+    ``part``: some of the chunk's items are left out, and wait for another turn.
     """
 
     run_id: str
@@ -151,6 +167,15 @@ class Claim:
     system: str
     items: tuple[RunItem, ...]
     closed: bool = False
+    part: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """How many items may be sent now; where none may, ``due`` is when to ask again."""
+
+    items: int
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

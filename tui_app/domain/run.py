@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from tui_app.domain.describe import Verb
-from tui_app.domain.errors import Conflict
+from tui_app.domain.errors import Conflict, NotAllowed
 from tui_app.domain.items import Seen
 from tui_app.domain.plan import Options
+from tui_app.domain.verdict import VerdictCode
 
 
 class ItemState(StrEnum):
@@ -50,12 +51,13 @@ EFFECTIVE = frozenset({ItemState.CANCELLED, ItemState.REINSTATED})
 ITEM_MOVES: Mapping[ItemState, frozenset[ItemState]] = {
     ItemState.PLANNED: frozenset({ItemState.SENDING, ItemState.SKIPPED}),
     ItemState.SENDING: _SETTLED | {ItemState.ACCEPTED, ItemState.UNKNOWN, ItemState.SKIPPED, ItemState.PLANNED},
-    ItemState.ACCEPTED: _SETTLED | {ItemState.UNKNOWN},
+    ItemState.ACCEPTED: _SETTLED | {ItemState.UNKNOWN, ItemState.SKIPPED},
     ItemState.UNKNOWN: _SETTLED,
     **dict.fromkeys(_SETTLED | {ItemState.SKIPPED}, frozenset()),
 }
 """Where an item may go. ``sending`` returns to ``planned`` only when it is certain that nothing was sent, and
-to ``skipped`` only when the guard of our own statement held it back."""
+to ``skipped`` only when the guard of our own statement held it back, or when a stopped run looks and the system is
+certain to hold nothing of ours; ``accepted`` for the latter alone."""
 
 
 class SkipCode(StrEnum):
@@ -170,9 +172,20 @@ class Order:
     sent_at: str | None = None
 
 
+def first_of_each(orders: Iterable[Order]) -> dict[str, Order]:
+    """The first order of each id, by id: what is given twice has one effect, and the second order finds it done."""
+    first: dict[str, Order] = {}
+    for order in orders:
+        first.setdefault(order.id, order)
+    return first
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What all orders of a chunk share: on whose behalf, why, and as part of what."""
+    """What all orders of a chunk share: on whose behalf, why, and as part of what.
+
+    ``only_look``: the run was stopped, and whatever became of the orders, nothing is sent for them any more.
+    """
 
     run_id: str
     chunk: int
@@ -180,6 +193,7 @@ class Errand:
     operator: str
     reason: str
     options: Options
+    only_look: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +213,17 @@ class Answer:
     before: str | None = None
     after: str | None = None
     undo_until: str | None = None
+
+    @classmethod
+    def forbidden(cls, order: Order, error: NotAllowed) -> Answer:
+        """That the system does not let us do this; nothing was changed."""
+        status = order.seen.status
+        return cls(ItemState.REFUSED, VerdictCode.FORBIDDEN.value, error.message, before=status, after=status)
+
+
+def stopped(status: str, message: str) -> Answer:
+    """The answer for an item of a stopped run of which it is certain that we did nothing to it."""
+    return Answer(ItemState.SKIPPED, SkipCode.STOPPED.value, message, before=status, after=status)
 
 
 class Verified(StrEnum):

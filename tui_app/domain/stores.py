@@ -12,8 +12,10 @@ from typing import Any, Protocol
 from tui_app.domain.items import Selection
 from tui_app.domain.ledger import Event
 from tui_app.domain.plan import PlanHead, PlanItem
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import (
     Claim,
+    Grant,
     LedgerQuery,
     LedgerReport,
     LedgerRow,
@@ -25,7 +27,8 @@ from tui_app.domain.records import (
     RunRecord,
     Who,
 )
-from tui_app.domain.run import ItemState, Outcome, RunState, Verification
+from tui_app.domain.run import ItemState, Outcome, RunState, SkipCode, Verification
+from tui_app.domain.verdict import VerdictCode
 
 
 class PlanStore(Protocol):
@@ -110,8 +113,21 @@ class RunStore(Protocol):
     ) -> list[RunItem]:
         """Items beyond a position of the plan."""
 
-    async def ask(self, run_id: str, wanted: RunState | None) -> RunRecord:
-        """Ask for a pause or a stop at the next chunk, or take that back."""
+    async def ask_pause(self, run_id: str, *, wanted: bool = True) -> RunRecord:
+        """Ask for a pause at the next chunk, or take that back.
+
+        Raises:
+            Conflict: the run is over, or is being stopped, which cannot be taken back.
+        """
+
+    async def ask_stop(self, run_id: str, facts: Mapping[str, Any]) -> RunRecord:
+        """Ask for the stop of a run, with its ledger entry: from here on it gets no intent any more.
+
+        A paused run is queued again, since what was on its way has to be settled.
+
+        Raises:
+            Conflict: the run is over.
+        """
 
     async def move(
         self, run_id: str, state: RunState, event: Event, facts: Mapping[str, Any], *, pause: Pause | None = None
@@ -147,20 +163,35 @@ class WorkStore(Protocol):
         """
 
     async def next_due(self, run_id: str, now: datetime) -> str | None:
-        """When the earliest chunk is due that was put aside, or that waits for a gate; none where none does."""
+        """When the earliest chunk that is not done is due, which may be now; none where all are done."""
 
     async def close_gate(self, system: str, until: datetime) -> None:
         """Let a system have nothing until then, from any run of this journal; a later moment stands."""
 
-    async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> set[int]:
+    async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
+        """Permits to send so many items of a chunk, or fewer, so that the rate of its system holds for all runs."""
+
+    async def give_back(self, claim: Claim, now: datetime) -> None:
+        """What was sent of this chunk under permits was sent by now; claiming it anew says the same."""
+
+    async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> dict[int, SkipCode | VerdictCode]:
         """Write the intents of these positions, on disk when this returns.
 
         Returns:
-            The positions whose item another run of this journal is working on; they got no intent.
+            The positions that got none, and why: another run of this journal is working on the item (``CLAIMED``), or
+            a stop was asked for meanwhile (``STOPPED``).
         """
 
     async def record(self, claim: Claim, outcomes: Sequence[Outcome], facts: Mapping[str, Any], at: str) -> None:
-        """Outcomes, and their one ledger entry, in one transaction."""
+        """Outcomes, and their one ledger entry, in one transaction. What a stop has skipped meanwhile stays so."""
+
+    async def skip(self, run_id: str, after: int, limit: int, facts: Mapping[str, Any], at: str) -> int | None:
+        """Skip planned items of a run whose stop was asked for, whoever has their chunks, with their ledger entries.
+
+        Returns:
+            The position to go on after; none where nothing is planned beyond ``after``. Chunks that have nothing left
+            are then done.
+        """
 
     async def accept(self, claim: Claim, positions: Sequence[int], due_at: str) -> None:
         """The system works on these; the chunk is put aside until then."""
@@ -174,8 +205,11 @@ class WorkStore(Protocol):
     async def complete(self, claim: Claim) -> None:
         """The chunk is done."""
 
-    async def release(self, claim: Claim) -> None:
-        """Give the chunk back, to be claimed again: at once, or when it is due if it was put aside."""
+    async def release(self, claim: Claim, *, failed: bool = False) -> None:
+        """Give the chunk back, to be claimed again: at once, or when it is due if it was put aside.
+
+        One that ``failed`` is claimed behind those that did so less often.
+        """
 
 
 class LedgerStore(Protocol):

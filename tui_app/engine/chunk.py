@@ -26,6 +26,8 @@ _SENT_ANYHOW = frozenset({VerdictCode.ALREADY_CANCELLED, VerdictCode.PUBLISHING,
 """What the system did while we were on our way: the guarded write has no effect, and its answer says what became of it,
 whose cancellation it was, or that the race is lost."""
 
+_WITHOUT_INTENT = {VerdictCode.CLAIMED: "another run is working on it", SkipCode.STOPPED: "the run was stopped"}
+
 POLL = timedelta(seconds=1)
 """How long a chunk is put aside while the system works on what it has accepted."""
 
@@ -47,19 +49,20 @@ class Bench:
 async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool = False) -> None:
     """Bring a claimed chunk as far as it goes: to its end, or aside while the system works on it.
 
-    While its system is closed it is only asked what became of what it has accepted; what is planned stays so.
+    Of a claim on a part nothing but that part is touched, and the chunk is given back for the rest. Of a run that is
+    ``stopping`` nothing is planned any more, and what was on its way is only looked at.
 
     Raises:
         Unavailable: the system cannot be reached; what was not sent is planned again, and the chunk can be released.
         Refused: the system will not have us at all; likewise.
         Conflict: another worker has the chunk.
     """
-    errand = _errand(run, claim)
+    errand = _errand(run, claim, only_look=stopping)
     settled = await _settle(bench, run, claim, errand)
     sent = _Sorted()
     # Where the system could not be asked what became of the last ones, it gets no further ones.
-    if not settled.held and (stopping or not claim.closed):
-        decided, orders = await _decide(bench, run, claim, stopping=stopping)
+    if not settled.held and not stopping:
+        decided, orders = await _decide(bench, run, claim)
         sent = await _send(bench, run, claim, errand, orders)
         sent.final[:0] = decided
         if sent.final:
@@ -72,7 +75,7 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
         raise reason
     if waiting:
         return
-    if claim.closed and not stopping and any(one.state is ItemState.PLANNED for one in claim.items):
+    if claim.part:
         await bench.work.release(claim)
         return
     await bench.work.complete(claim)
@@ -100,7 +103,7 @@ class _Sorted:
         return made
 
 
-def _errand(run: RunRecord, claim: Claim) -> Errand:
+def _errand(run: RunRecord, claim: Claim, *, only_look: bool) -> Errand:
     return Errand(
         run_id=run.id,
         chunk=claim.chunk,
@@ -108,6 +111,7 @@ def _errand(run: RunRecord, claim: Claim) -> Errand:
         operator=run.principal,
         reason=run.confirmed.reason,
         options=run.confirmed.options,
+        only_look=only_look,
     )
 
 
@@ -128,13 +132,9 @@ async def _settle(bench: Bench, run: RunRecord, claim: Claim, errand: Errand) ->
     return settled
 
 
-async def _decide(
-    bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool
-) -> tuple[list[Outcome], list[tuple[RunItem, Order]]]:
+async def _decide(bench: Bench, run: RunRecord, claim: Claim) -> tuple[list[Outcome], list[tuple[RunItem, Order]]]:
     """What is skipped, and what is to be sent, with what was seen just now."""
     planned = [one for one in claim.items if one.state is ItemState.PLANNED]
-    if stopping:
-        return [_skipped(one, SkipCode.STOPPED, "the run was stopped") for one in planned], []
     skipped, wanted = [], []
     for one in planned:
         verdict = one.item.seen.verdict
@@ -177,15 +177,15 @@ async def _send(
     if not pairs:
         return _Sorted()
     keys = {one.item.position: order.key for one, order in pairs}
-    claimed = await bench.work.intend(claim, keys, bench.now())
-    elsewhere = [
-        _skipped(one, VerdictCode.CLAIMED, "another run is working on it")
+    without = await bench.work.intend(claim, keys, bench.now())
+    left_out = [
+        _skipped(one, code, _WITHOUT_INTENT[code])
         for one, _ in pairs
-        if one.item.position in claimed
+        if (code := without.get(one.item.position)) is not None
     ]
-    ours = [(one, order) for one, order in pairs if one.item.position not in claimed]
+    ours = [(one, order) for one, order in pairs if one.item.position not in without]
     if not ours:
-        return _Sorted(final=elsewhere)
+        return _Sorted(final=left_out)
     items, orders = [one for one, _ in ours], [order for _, order in ours]
     try:
         sent = _Sorted.of(items, orders, await bench.system.execute(orders, errand))
@@ -199,7 +199,7 @@ async def _send(
         unsent = {}
     if unsent:
         await bench.work.withdraw(claim, list(unsent))
-    sent.final[:0] = elsewhere
+    sent.final[:0] = left_out
     return sent
 
 

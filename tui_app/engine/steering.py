@@ -29,6 +29,7 @@ from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import NewRun, Pause, PlanRecord, RunItem, RunRecord, Who
 from tui_app.domain.run import EFFECTIVE, OVER, Errand, ItemState, Order, PauseCause, RunState
 from tui_app.domain.stores import Launcher, Store
+from tui_app.engine.stopping import ended, skip_unsent
 
 PAGE = 500
 
@@ -110,13 +111,14 @@ class Steering:
         except NotFound:
             # The plan came as a file from another journal, and that run with it.
             return
-        if run is not None and run.state not in (*OVER, RunState.PAUSED):
-            await self.pause(run.id, who)
+        if run is None or run.wanted is RunState.STOPPED or run.state in (*OVER, RunState.PAUSED):
+            return
+        await self.pause(run.id, who)
 
     async def pause(self, run_id: str, who: Who) -> RunRecord:
         """Ask a run to pause after the chunk it is at; one that nobody works on is paused at once."""
         self.check_writable()
-        run = await self._store.runs.ask(run_id, RunState.PAUSED)
+        run = await self._store.runs.ask_pause(run_id)
         if run.state is RunState.PAUSED or self._launcher.at_work():
             return run
         return await self._store.runs.move(
@@ -124,16 +126,22 @@ class Steering:
         )
 
     async def stop(self, run_id: str, who: Who) -> RunRecord:
-        """Stop a run for good: what is on its way is settled, what was not sent is skipped.
+        """Stop a run for good: what was not sent is skipped before this returns, what is on its way is settled.
+
+        The first needs no system. The second is a runner's work; where it cannot be done now the run pauses, and
+        resuming settles it.
 
         Raises:
-            NeedsTakeover: it belongs to another principal, and settling may have to send in its name.
+            NeedsTakeover: it belongs to another principal, in whose name it is settled.
         """
         self.check_writable()
         self._check_hands(await self._store.runs.get(run_id), who)
-        run = await self._store.runs.ask(run_id, RunState.STOPPED)
-        if run.state is RunState.PAUSED:
-            run = await self._store.runs.move(run_id, RunState.RUNNING, Event.RESUMED, self._facts(who, to="stop"))
+        facts = self._facts(who)
+        await self._store.runs.ask_stop(run_id, facts)
+        await skip_unsent(self._store.work, self._clock, run_id, facts)
+        run = await self._store.runs.get(run_id)
+        if run.state not in OVER and not run.unsettled and not self._launcher.at_work():
+            return await self._store.runs.move(run_id, RunState.STOPPED, Event.STOPPED, ended(run, self._facts(who)))
         self._launcher.start()
         return run
 
@@ -150,7 +158,7 @@ class Steering:
             return run
         run = await self._accept(run, who, take_over=take_over, accept_target=accept_target)
         if run.wanted is RunState.PAUSED:
-            run = await self._store.runs.ask(run_id, None)
+            run = await self._store.runs.ask_pause(run_id, wanted=False)
         if run.state is RunState.PAUSED:
             run = await self._store.runs.move(run_id, RunState.QUEUED, Event.RESUMED, self._facts(who))
         self._launcher.start()

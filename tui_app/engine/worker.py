@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,10 +23,13 @@ from tui_app.domain.errors import (
 from tui_app.domain.ledger import Event
 from tui_app.domain.moments import read, stamp
 from tui_app.domain.ports import Clock, System
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import Claim, Pause, RunRecord, Who
 from tui_app.domain.run import OVER, PauseCause, RunState
 from tui_app.domain.stores import Store
 from tui_app.engine.chunk import Bench, run_chunk
+from tui_app.engine.pacing import Pace
+from tui_app.engine.stopping import ended, skip_unsent
 
 TRIES = 6
 """How often in a row a system may be unavailable before the run pauses by itself."""
@@ -51,6 +54,7 @@ class Worker:
     """One worker: its name, what it may use, and on whose behalf it acts.
 
     One that ``serves`` works for a service, which has checked who confirmed each run: it acts for that principal.
+    ``rates`` are those of the profile, by system.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Worker:
     who: Who
     wait: Wait = asyncio.sleep
     serves: bool = False
+    rates: Mapping[str, Rate] = field(default_factory=dict)
 
     async def drive(self, run_id: str) -> RunRecord:
         """Work on a run until it is over or paused.
@@ -73,6 +78,10 @@ class Worker:
         while run.state is RunState.RUNNING:
             if run.wanted is RunState.PAUSED:
                 return await self._pause(run, PauseCause.OPERATOR, None)
+            if run.wanted is RunState.STOPPED:
+                run = await self._skip_unsent(run)
+                if not run.unsettled:
+                    return await self._end(run)
             claim = await self.store.work.claim(run_id, self.name, self.clock.now())
             if claim is None:
                 run = await self._end_or_wait(run)
@@ -83,7 +92,8 @@ class Worker:
                 await self.store.work.release(claim)
             elif problem is not None:
                 failures += 1
-                paused = await self._after(problem, run, claim, failures)
+                await self.store.work.release(claim, failed=True)
+                paused = await self._wait_or_pause(problem, run, failures)
                 if paused is not None:
                     return paused
             else:
@@ -97,28 +107,59 @@ class Worker:
         if run.principal != self._acting(run).operator:
             message = f"the run belongs to {run.principal}, and this runner acts for {self.who.operator}"
             return await self._pause(run, PauseCause.PRINCIPAL, message)
-        for name, planned in run.targets.items():
-            system = self.systems.get(name)
-            if system is None or await system.identity() != planned:
-                message = f"{name}: this profile points at another system than the plan was made against"
-                return await self._pause(run, PauseCause.TARGET, message)
+        if run.wanted is RunState.STOPPED:
+            run = await self._skip_unsent(run)
+            if not run.unsettled:
+                return await self._end(run)
+        kept = await self._keep_out(run)
+        if kept is not None:
+            return kept
         if run.state is RunState.QUEUED:
             return await self.store.runs.move(run.id, RunState.RUNNING, Event.STARTED, self._facts(run))
         return run
 
+    async def _keep_out(self, run: RunRecord) -> RunRecord | None:
+        """Pause a run whose systems are not those of its plan, or do not even tell which they are."""
+        failures, changed = 0, None
+        while changed is None:
+            try:
+                changed = [name for name, planned in run.targets.items() if await self._identity(name) != planned]
+            except Unavailable as problem:
+                failures += 1
+                paused = await self._wait_or_pause(problem, run, failures)
+                if paused is not None:
+                    return paused
+        if not changed:
+            return None
+        message = f"{', '.join(changed)}: this profile points at another system than the plan was made against"
+        return await self._pause(run, PauseCause.TARGET, message)
+
+    async def _identity(self, name: str) -> str | None:
+        system = self.systems.get(name)
+        return None if system is None else await system.identity()
+
+    async def _skip_unsent(self, run: RunRecord) -> RunRecord:
+        if not run.unsent:
+            return run
+        await skip_unsent(self.store.work, self.clock, run.id, self._facts(run))
+        return await self.store.runs.get(run.id)
+
     async def _work_on(self, run: RunRecord, claim: Claim) -> QuashError | None:
         bench = Bench(self.store.work, self.systems[claim.system], self.clock, self._facts(run))
         try:
-            await run_chunk(bench, run, claim, stopping=run.wanted is RunState.STOPPED)
+            if run.wanted is RunState.STOPPED:
+                await run_chunk(bench, run, claim, stopping=True)
+                return None
+            async with Pace(self.store.work, self.clock, self.rates).turn(claim) as part:
+                await run_chunk(bench, run, part)
         except (StorageFull, Conflict):
             raise
         except (Unavailable, OutcomeUnknown, Refused) as problem:
             return problem
         return None
 
-    async def _after(self, problem: QuashError, run: RunRecord, claim: Claim, failures: int) -> RunRecord | None:
+    async def _wait_or_pause(self, problem: QuashError, run: RunRecord, failures: int) -> RunRecord | None:
         """Wait and go on, or pause: when it is no passing trouble, or has not passed."""
-        await self.store.work.release(claim)
         if isinstance(problem, NotSignedIn | NotAllowed):
             return await self._pause(run, PauseCause.CREDENTIALS, problem.message)
         if failures >= TRIES or isinstance(problem, Refused):
@@ -135,10 +176,13 @@ class Worker:
             # In short steps: an operator who asks for a pause is not to wait for a limit.
             await self.wait(min(max(0.0, left), LOOK))
             return await self.store.runs.get(run.id)
+        # A stop may have ended the last chunks since the run was read.
+        return await self._end(await self.store.runs.get(run.id))
+
+    async def _end(self, run: RunRecord) -> RunRecord:
         stopped = run.wanted is RunState.STOPPED
         state, event = (RunState.STOPPED, Event.STOPPED) if stopped else (RunState.FINISHED, Event.FINISHED)
-        states = {state.value: number for state, number in run.states.items()}
-        return await self.store.runs.move(run.id, state, event, {**self._facts(run), "outcomes": states})
+        return await self.store.runs.move(run.id, state, event, ended(run, self._facts(run)))
 
     async def _pause(self, run: RunRecord, cause: PauseCause, message: str | None) -> RunRecord:
         facts = {**self._facts(run), "cause": cause.value, "message": message}

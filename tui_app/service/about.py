@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from tui_app import __version__
 from tui_app.contract import paths
 from tui_app.contract.models import About, CredentialModel
+from tui_app.domain.errors import NotSignedIn
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import SignedIn
-from tui_app.service.table import JSON, Call, NoQuery, Route
+from tui_app.service.table import JSON, Call, NoQuery, Query, Route
 from tui_app.service.words import system_model
 
 
-async def about(call: Call[NoQuery, None]) -> About:
+class AboutQuery(Query):
+    """With ``sign_in`` each system that is reached with a token has one before it is told when that ends."""
+
+    sign_in: bool = False
+
+
+async def about(call: Call[AboutQuery, None]) -> About:
     """Who is asking, on which profile, and what is there."""
     facts = call.backend.facts
+    signed_in = {name: system for name, system in call.backend.systems.items() if isinstance(system, SignedIn)}
+    if call.query.sign_in:
+        await asyncio.gather(*(_sign_in(system) for system in signed_in.values()))
     return About(
         version=__version__,
         profile=facts.profile,
@@ -27,10 +39,14 @@ async def about(call: Call[NoQuery, None]) -> About:
         cap=facts.cap,
         store=facts.store,
         systems=[system_model(system.description) for system in call.backend.systems.values()],
-        credentials=[
-            _credential(name, system) for name, system in call.backend.systems.items() if isinstance(system, SignedIn)
-        ],
+        credentials=[_credential(name, system) for name, system in signed_in.items()],
     )
+
+
+async def _sign_in(system: SignedIn) -> None:
+    # Whoever reads items is told that nobody gives a token, and what to do; here it is only asked when one ends.
+    with contextlib.suppress(NotSignedIn):
+        await system.sign_in()
 
 
 def _credential(name: str, system: SignedIn) -> CredentialModel:
@@ -48,7 +64,7 @@ def routes(others: tuple[Route, ...]) -> tuple[Route, ...]:
         return document(table, () if native is None else native.apis)
 
     own = (
-        Route("GET", paths.ABOUT, "about", "Who is asking, and what is there", about, About),
+        Route("GET", paths.ABOUT, "about", "Who is asking, and what is there", about, About, query=AboutQuery),
         Route("GET", paths.OPENAPI, "openapi", "This document", openapi, JSON),
     )
     table = (*own, *others)

@@ -1,4 +1,4 @@
-"""Items of the systems: pages, counts, one item, its preview and its trail. Everything here only reads."""
+"""Items of the systems: pages, counts, ids, one item, its preview and its trail. Everything here only reads."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from dataclasses import dataclass, replace
 from pydantic import Field
 
 from tui_app.contract import paths
-from tui_app.contract.models import CountModel, ItemModel, PageModel, PreviewModel, TrailsModel
+from tui_app.contract.models import (
+    CountModel,
+    IdsModel,
+    IdsRequest,
+    ItemModel,
+    MalformedModel,
+    PageModel,
+    PreviewModel,
+    TrailsModel,
+)
 from tui_app.domain import moments
-from tui_app.domain.errors import UsageProblem
+from tui_app.domain.errors import MalformedId, UsageProblem
 from tui_app.domain.filters import check_fields, parse
 from tui_app.domain.items import PAGE_LIMIT, Cursor, Item, Page, PageQuery, Sort, check_sort
 from tui_app.domain.ports import System
-from tui_app.service.table import Call, NoQuery, Query, Route
+from tui_app.service.table import IDS, Call, NoQuery, Query, Route
 from tui_app.service.words import item_model, preview_model, trail_model
 
 UNREACHABLE = ("UNAVAILABLE", "CANNOT_CONNECT", "RATE_LIMITED", "BUSY", "STORAGE_FULL")
@@ -158,6 +167,19 @@ async def count(call: Call[CountQuery, None]) -> CountModel:
     return CountModel(value=found.value, exact=found.exact)
 
 
+async def check_ids(call: Call[NoQuery, IdsRequest]) -> IdsModel:
+    """Which of these can be ids."""
+    system = call.backend.system(call.parts["system"])
+    ids: dict[str, None] = {}
+    malformed: dict[str, MalformedModel] = {}
+    for text in call.body.ids:
+        try:
+            ids[system.check_id(text)] = None
+        except MalformedId as error:
+            malformed[text] = MalformedModel(id=text, message=error.message)
+    return IdsModel(ids=list(ids), malformed=list(malformed.values()))
+
+
 async def item(call: Call[NoQuery, None]) -> ItemModel:
     """One item."""
     system = call.backend.system(call.parts["system"])
@@ -182,6 +204,8 @@ ROUTES = (
           errors=(*FILTERED, "MALFORMED_ID")),
     Route("GET", paths.COUNT, "count", "How many rows match", count, CountModel, query=CountQuery,
           errors=FILTERED),
+    Route("POST", paths.IDS, "check_ids", "Which of these can be ids", check_ids, IdsModel, body=IdsRequest,
+          largest=IDS, errors=("NOT_FOUND",)),
     Route("GET", paths.ITEM, "item", "One item", item, ItemModel, errors=ONE_ITEM),
     Route("GET", paths.PREVIEW, "preview", "What cancelling one item would do", preview, PreviewModel,
           errors=ONE_ITEM),

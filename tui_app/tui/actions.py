@@ -118,6 +118,11 @@ def _run_live(state: State) -> str | None:
     return "This run is over." if state.run else "The cursor is on no run."
 
 
+def _pausable(state: State) -> str | None:
+    settles = state.wanted == "stop" and state.attended and state.run != "paused"
+    return _run_live(state) or ("It is being stopped; what was sent is settled." if settles else None)
+
+
 def _stoppable(state: State) -> str | None:
     return _run_live(state) or ("It is already stopping." if state.wanted == "stop" else None)
 
@@ -253,7 +258,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("open_run", ("enter",), "open", "Watch this run.", (RUNS,), _item, footer=1, opens=True),
     Action("run_item", ("enter",), "item", "Show the outcome and the trail of this item.", (RUN,), _item, footer=7),
     Action(
-        "pause", ("space",), "pause", "Pause the run after what is being sent, or resume it.", (RUNS, RUN), _run_live, 1
+        "pause", ("space",), "pause", "Pause the run after what is being sent, or resume it.", (RUNS, RUN), _pausable, 1
     ),
     Action("stop", ("S",), "stop", "Stop the run for good: what was not sent is skipped.", (RUNS, RUN), _stoppable, 2),
     Action("retry", ("t",), "retry", "Plan anew what was refused.", (RUNS, RUN), _retry, 3, opens=True),

@@ -24,7 +24,9 @@ from tui_app.glyphs import Glyphs, speaks_utf8
 from tui_app.resources import styles_dir
 from tui_app.tui.actions import BY_ID, FIXED, Action, State
 from tui_app.tui.basket import Basket
+from tui_app.tui.bursts import Burst
 from tui_app.tui.connection import Connection
+from tui_app.tui.credentials import Tokens
 from tui_app.tui.everywhere import Everywhere
 from tui_app.tui.keymap import Keymap
 from tui_app.tui.left import now
@@ -35,7 +37,7 @@ from tui_app.tui.report import write_report
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import safe, speak
 from tui_app.tui.themes import THEMES
-from tui_app.tui.widgets.fields import ReasonField
+from tui_app.tui.widgets.fields import ConfirmationField, ReasonField
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ class QuashApp(App[int], inherit_bindings=False):
     about: reactive[About | None] = reactive(None, init=False)
     notice: reactive[Notice | None] = reactive(None, init=False)
     countdown: reactive[int] = reactive(0, init=False)
+    token_ends: reactive[str] = reactive("", init=False)
 
     def __init__(
         self,
@@ -89,8 +92,10 @@ class QuashApp(App[int], inherit_bindings=False):
         self.help_state: State | None = None
         self.everywhere = Everywhere(self)
         self.link = Connection(self, client_factory)
+        self.tokens = Tokens(self)
         self._reports = reports
         self.dropping = False
+        self._burst = Burst()
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme
@@ -145,6 +150,7 @@ class QuashApp(App[int], inherit_bindings=False):
             self.top.connected()
 
     def _tick(self) -> None:
+        self.tokens.tell()
         if self.notice is None or self.notice.retry is None:
             return
         if self.countdown > 1:
@@ -192,6 +198,11 @@ class QuashApp(App[int], inherit_bindings=False):
             self.countdown = round(notice.retry or 0)
         else:
             self.say(notice.text, notice.tone)
+
+    def drop_notice(self) -> None:
+        """End a banner that lasts until it is answered; one that tries again by itself stays until that succeeds."""
+        if self.notice is not None and self.notice.retry is None:
+            self.notice = None
 
     def say(self, message: Content, tone: Tone = "info") -> None:
         """A message that fades."""
@@ -242,13 +253,20 @@ class QuashApp(App[int], inherit_bindings=False):
         self.dropping = False
 
     async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key | events.Paste):
+            self._burst.note(event)
+        if not isinstance(event, events.Key) or not await self._kept(event.key):
+            await super().on_event(event)
+
+    async def _kept(self, key: str) -> bool:
+        """Whether a key goes no further."""
         # A key meant for the screen that is being opened would act on the one that is being left.
-        if isinstance(event, events.Key) and self.dropping and event.key not in ALWAYS_HEARD:
-            return
+        if self.dropping and key not in ALWAYS_HEARD:
+            return True
+        if isinstance(self.focused, ConfirmationField) and self._burst.pasted:
+            return await self.focused.doubts(key)
         # A field hears of a key only after the next one has been handed out, which would then go to the wrong field.
-        if isinstance(event, events.Key) and isinstance(self.focused, ReasonField) and self.focused.leaves(event.key):
-            return
-        await super().on_event(event)
+        return isinstance(self.focused, ReasonField) and await self.focused.takes(key)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: the registry, as far as the screen has it."""

@@ -6,11 +6,11 @@ import difflib
 from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import UsageProblem
-from tui_app.domain.items import check_id
-from tui_app.tui.text import phrase
+from tui_app.tui.bringing import bring, ids_in
 from tui_app.tui.themes import NAMES
 
 if TYPE_CHECKING:
+    from tui_app.contract.models import SystemModel
     from tui_app.tui.app import QuashApp
     from tui_app.tui.screens.items import ItemsScreen
 
@@ -22,12 +22,11 @@ def completions(app: QuashApp) -> list[str]:
     return [*app.places.all, *WORDS, *(f"theme {name}" for name in NAMES)]
 
 
-def run(app: QuashApp, text: str) -> None:
+async def run(app: QuashApp, text: str) -> None:
     """Do what a command line says.
 
     Raises:
         UsageProblem: there is no such command, or it lacks what it needs.
-        MalformedId: an id that cannot be one.
     """
     word, _, rest = text.strip().removeprefix(":").partition(" ")
     rest = rest.strip()
@@ -42,9 +41,9 @@ def run(app: QuashApp, text: str) -> None:
     elif word == "theme":
         _theme(app, rest)
     elif word == "ids":
-        _ids(app, rest)
+        await _ids(app, rest)
     elif word == "filter":
-        _items(app, word).filter_by(rest)
+        _items(app, word)[0].filter_by(rest)
     elif word:
         words = (*app.places.all, *WORDS)
         near = difflib.get_close_matches(word, words, n=1)
@@ -58,18 +57,16 @@ def _theme(app: QuashApp, name: str) -> None:
     app.theme = name
 
 
-def _ids(app: QuashApp, text: str) -> None:
-    ids = [check_id(each) for each in text.replace(",", " ").split()]
+async def _ids(app: QuashApp, text: str) -> None:
+    ids = ids_in(text)
     if not ids:
         raise UsageProblem("ids wants at least one id", hint="Write :ids ID ID ..., separated by spaces.")
-    screen = _items(app, "ids")
-    screen.marking.mark_ids(ids)
-    app.say(phrase("{} marked; {} reviews them.", screen.table.marks.count, app.key_of("review")))
+    await bring(*_items(app, "ids"), ids)
 
 
-def _items(app: QuashApp, word: str) -> ItemsScreen:
+def _items(app: QuashApp, word: str) -> tuple[ItemsScreen, SystemModel]:
     from tui_app.tui.screens.items import ItemsScreen
 
     if not isinstance(app.top, ItemsScreen) or app.top.system is None:
         raise UsageProblem(f"{word} is for a table of items", hint="Go to one first, as with :commands.")
-    return app.top
+    return app.top, app.top.system

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tui_app.client.progress import held_up, so_far
-from tui_app.domain.errors import Conflict, NotAllowed, PhraseDiffers
+from tui_app.domain.errors import Conflict, NotAllowed, PhraseDiffers, QuashError
 from tui_app.domain.plan import PlanState, check_cap, short
 from tui_app.domain.reasons import check_reason
 from tui_app.tui.verbs import words
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tui_app.contract.models import About
     from tui_app.contract.work import PlanModel, PlanRequest, RunRequest
 
-IDS_SPELLED = 5
-"""Up to this many ids stand in the command line; more are referred to by their plan."""
+IDS_SPELLED = 60
+"""Characters of ids that stand in the command line at most; more are referred to by their plan."""
 
 
 @dataclass(slots=True)
@@ -60,19 +60,25 @@ class Confirmation:
 class Review:
     """One review: the plan as far as it is made, and what may be done with it.
 
-    ``key`` is the idempotency key of the run: however often enter is pressed, it is one run.
+    ``key`` is the idempotency key of the run: however often enter is pressed, it is one run. ``failure`` is why there
+    is nothing to confirm, once the making has failed.
     """
 
     limits: Limits
     plan: PlanModel | None = None
     request: PlanRequest | None = None
+    failure: QuashError | None = None
     key: str = field(default_factory=lambda: str(uuid4()))
 
     def take(self, plan: PlanModel) -> None:
         """The plan as it stands now; another plan is another intention, with a key of its own."""
         if self.plan is not None and self.plan.id != plan.id:
             self.key = str(uuid4())
-        self.plan = plan
+        self.plan, self.failure = plan, None
+
+    def fail(self, error: QuashError) -> None:
+        """No plan came of it, or it could not be read again; until one does there is nothing to confirm."""
+        self.failure = error
 
     def check(self) -> PlanModel:
         """The plan, where it can be confirmed at all.
@@ -81,12 +87,15 @@ class Review:
             Conflict: it is still being made, could not be made, or has nothing to cancel.
             NotAllowed: the profile is read-only.
             AboveCap: with both numbers.
+            QuashError: what the making failed with.
         """
         plan = self.plan
+        if self.failure is not None:
+            raise self.failure
         if plan is None or plan.state == PlanState.BUILDING:
             raise Conflict("the plan is still being made", hint="Wait for it, or leave: it stays under Runs.")
         if plan.state == PlanState.FAILED:
-            raise Conflict(f"the plan could not be made: {plan.error}", hint="Nothing was sent; r makes a new one.")
+            raise Conflict(f"the plan could not be made: {plan.error}", hint="Nothing was sent; a new one can be made.")
         if self.limits.read_only:
             raise NotAllowed("this profile is read-only", hint="Open the console with a profile that may write.")
         check_cap(plan.counts.cancellable, self.limits.cap)
@@ -119,18 +128,18 @@ class Review:
         plan = self.plan
         if plan is None:
             return ""
-        parts = ["quash", *_what(plan, self.request), "--reason", reason.strip() or "...", "--yes"]
-        parts += ["--expect-count", str(plan.counts.items)]
+        parts = ["quash", *_what(plan, self.request), "--yes", "--expect-count", str(plan.counts.items)]
         parts += [] if notify else ["--no-notify"]
         parts += ["--accept-drift"] if accept_drift else []
-        return shlex.join(parts)
+        # Last, since it may be long: where the line has no room, it is the reason that is not seen whole.
+        return shlex.join([*parts, "--reason", reason.strip() or "..."])
 
 
 def _what(plan: PlanModel, request: PlanRequest | None) -> list[str]:
     if request is None or len(request.selections) != 1 or request.verb != "cancel":
         return ["apply", plan.id]
     chosen = request.selections[0]
-    if chosen.ids is not None and len(chosen.ids) <= IDS_SPELLED:
+    if chosen.ids is not None and len(" ".join(chosen.ids)) <= IDS_SPELLED:
         return ["cancel", chosen.system, *chosen.ids]
     if chosen.filter and not chosen.excluded:
         return ["cancel", chosen.system, "--filter", chosen.filter]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tui_app.domain.errors import CannotConnect, QuashError, Refused
+from tui_app.domain.errors import CannotConnect, Refused
 from tui_app.tui.notices import Notice, told
 from tui_app.tui.text import counted, phrase
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
-    from tui_app.contract.models import CredentialModel
     from tui_app.contract.work import RunModel
     from tui_app.tui.app import QuashApp
 
@@ -52,20 +51,12 @@ class Connection:
             return
         self._app.places.learn(about)
         self._app.about = about
+        self._app.places.begin()
+        self._app.tokens.begin(about)
         # Apart from this: that the runs can be read must not end the banner of a place that cannot be.
         self._app.run_worker(
             Deferred(self._app.guarded(Deferred(self._look_behind()))), group="behind", exit_on_error=False
         )
-
-    async def credentials(self) -> list[CredentialModel]:
-        """When tokens end, read anew; empty where that cannot be read."""
-        if self._client is None:
-            return []
-        try:
-            return (await self._client.about()).credentials
-        except QuashError:
-            # Whoever reads items says so, with what to do about it.
-            return []
 
     async def close(self) -> None:
         """Let go of the backend."""
@@ -82,8 +73,8 @@ class Connection:
         left = sum(run.counts.get("pending", 0) for run in runs)
         text = phrase(
             "Nobody works on {} with {} left. {} goes to Runs, where {} resumes.",
-            phrase("a run") if len(runs) == 1 else phrase("{} runs", len(runs)),
-            counted(left, "item", "items"),
+            counted(len(runs), "run"),
+            counted(left, "item"),
             key,
             resume,
         )

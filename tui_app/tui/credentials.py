@@ -1,4 +1,4 @@
-"""How long the tokens hold that are used, in the words of the header."""
+"""How long the tokens hold that are used: asked now and then, and told by the minute in the words of the header."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tui_app.domain.errors import QuashError
 from tui_app.domain.moments import read
+from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
-    from tui_app.contract.models import CredentialModel
+    from tui_app.contract.models import About, CredentialModel
+    from tui_app.tui.app import QuashApp
+
+LOOK_SECONDS = 30
+"""How often it is asked when tokens end; they are renewed meanwhile."""
 
 SOON = timedelta(minutes=10)
 """From when on it is said that a token ends."""
@@ -26,3 +32,38 @@ def ending(credentials: Sequence[CredentialModel], now: datetime) -> str:
         return "token has expired"
     minutes = (ends - now) // MINUTE
     return f"token expires in {minutes} min" if minutes else "token expires within a minute"
+
+
+class Tokens:
+    """When the tokens of this console's backend end. What is to be said of that stands in ``QuashApp.token_ends``.
+
+    The first answer of a backend knows of no token that none was needed for yet, so it is asked again at once, for all.
+    """
+
+    def __init__(self, app: QuashApp) -> None:
+        self._app = app
+        self._known: list[CredentialModel] = []
+
+    def begin(self, about: About) -> None:
+        """The backend answered for the first time."""
+        self._known = about.credentials
+        self.tell()
+        self._app.set_interval(LOOK_SECONDS, self.look)
+        self.look()
+
+    def look(self) -> None:
+        """Ask anew, in the background."""
+        self._app.run_worker(Deferred(self._look()), group="credentials", exclusive=True, exit_on_error=False)
+
+    def tell(self) -> None:
+        """Say how long they hold by now."""
+        self._app.token_ends = ending(self._known, self._app.clock())
+
+    async def _look(self) -> None:
+        try:
+            about = await self._app.client.about(sign_in=True)
+        except QuashError:
+            # Whoever reads items says so, with what to do about it; what was known still holds.
+            return
+        self._known = about.credentials
+        self.tell()

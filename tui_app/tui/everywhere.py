@@ -18,10 +18,8 @@ class Everywhere:
         self._history: list[str] = []
 
     def act_go(self, place: str) -> None:
-        app = self._app
-        if app.notice is not None and app.notice.retry is None:
-            app.notice = None
-        app.switch_mode(place)
+        self._app.drop_notice()
+        self._app.switch_mode(place)
 
     def act_help(self) -> None:
         from tui_app.tui.screens.help import HelpScreen
@@ -46,7 +44,7 @@ class Everywhere:
     async def _run(self, text: str) -> None:
         from tui_app.tui.commands import run
 
-        run(self._app, text)
+        await run(self._app, text)
 
     def act_back(self) -> None:
         app = self._app
@@ -54,8 +52,8 @@ class Everywhere:
             return
         if len(app.screen_stack) > 1:
             app.top.dismiss(None)
-        elif app.notice is not None and app.notice.retry is None:
-            app.notice = None
+        else:
+            app.drop_notice()
 
     def act_level_up(self) -> None:
         if len(self._app.screen_stack) > 1:

@@ -40,31 +40,44 @@ class Making:
 
     async def _make(self, *, again: bool = False) -> None:
         screen = self._screen
+        head, plan = screen.head, None
         try:
             if again and screen.review.plan is not None:
                 self._of = screen.review.request or await same_items(screen.client, screen.review.plan)
             plan = await self._planned()
         except QuashError as error:
+            screen.review.fail(error)
             screen.form.refuse(error)
-            return
         finally:
             self.busy = False
+            if plan is None:
+                # Also where something went wrong that is told elsewhere: what stands here must not promise a plan.
+                head.failed(self._made_before())
+        if plan is None:
+            return
         screen.show(plan)
         if plan.undoes is not None:
             screen.head.undoes(await screen.client.runs.get(plan.undoes))
         # Counted apart, since it is a read of its own and best effort: the plan can be confirmed without it.
         screen.show(await screen.client.plans.get(plan.id, arrived=True))
 
+    def _made_before(self) -> PlanModel | None:
+        """The plan that the review was opened with, where that was made and not only begun."""
+        from tui_app.contract.work import PlanModel
+
+        return self._of if isinstance(self._of, PlanModel) and self._of.state == PlanState.READY else None
+
     async def _planned(self) -> PlanModel:
         from tui_app.contract.work import PlanModel
 
         plans, of = self._screen.client.plans, self._of
+        made = self._made_before()
+        if made is not None:
+            # It was made a while ago: what moved since belongs on the screen before anybody confirms.
+            return await plans.check(made.id, self._grow)
         if not isinstance(of, PlanModel):
             self._screen.review.request = of
             of = await plans.start(of)
-        elif of.state == PlanState.READY:
-            # It was made a while ago: what moved since belongs on the screen before anybody confirms.
-            return await plans.check(of.id, self._grow)
         self._of = of
         return await plans.finished(of, self._grow)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 from textual.content import Content
 
+from tui_app.domain.advice import WHAT_TO_DO
 from tui_app.domain.moments import read, span
 from tui_app.glyphs import Glyphs
 from tui_app.tui.text import phrase, safe
@@ -73,14 +74,6 @@ VERIFIED: Mapping[str, Look] = {
 
 _STRANGE = Look("unknown", "of a newer service", AMBER)
 
-WHAT_TO_DO: Mapping[str, LiteralString] = {
-    "unknown": "It was sent, and no answer came. Its status and trail tell; then verify, or plan it anew.",
-    "contradicted": "The system says otherwise than it answered. Look at its trail, and tell who looks after it.",
-    "refused": "The system said no. What was refused can be planned anew.",
-    "skipped": "Nothing was sent for it.",
-    "already_cancelled": "It was cancelled before; nothing was sent twice.",
-}
-
 
 def item_look(state: str) -> Look:
     """How an item's state is shown; a word of a newer service is shown as one."""
@@ -91,7 +84,9 @@ def run_look(run: RunModel) -> Look:
     """How a run's state is shown; one that ended with something unknown or contradicted is not simply done."""
     if run.state == "finished" and (run.counts.get("unknown") or run.verified.contradicted):
         return Look("unknown", "needs a look", AMBER)
-    if run.interrupted:
+    if run.stopping:
+        return Look("warning", "stopping", AMBER)
+    if run.interrupted and run.pause is None:
         return Look("warning", "interrupted", AMBER)
     return RUNS.get(run.state, _STRANGE)
 
@@ -106,19 +101,27 @@ def done(run: RunModel) -> int:
     return run.items - run.counts.get("pending", 0)
 
 
-def counted(run: RunModel, *, brief: bool = False) -> Content:
+def tally(run: RunModel, *, brief: bool = False) -> Content:
     """The six numbers in words; those of no interest are left out when they are 0."""
     parts = []
     for name, number in run.counts.items():
         if (name == "already_cancelled" or brief) and not number:
             continue
         if name == "pending":
-            parts.append(phrase("{} left", number))
+            parts.append(_left(run, number))
         else:
             look = item_look(name)
             style = look.style if number else QUIET
             parts.append(phrase("{} {}", number, safe(name.replace("_", " "))).stylize(style))
     return phrase(" · ").join(parts)
+
+
+def _left(run: RunModel, number: int) -> Content:
+    told = run.waiting if run.halted else {}
+    if not told or list(told) == ["unsent"]:
+        return phrase("{} left", number)
+    parts = [phrase("{} {}", count, safe(words)) for words, count in told.items()]
+    return phrase("{} left ({})", number, phrase(" · ").join(parts))
 
 
 def advice(item: RunItemModel) -> Content | None:

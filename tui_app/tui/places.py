@@ -53,6 +53,15 @@ class Places:
                 self.further = (*self.further, name)
                 self._app.add_mode(name, partial(place_screen, name))
 
+    def begin(self) -> None:
+        """Leave the place that the console opens at, where its system is not there, for the first that is.
+
+        A place that the operator has gone to meanwhile is not left.
+        """
+        app, here = self._app, [place for place in self.all if self.system(place) is not None]
+        if here and app.current_mode == app.DEFAULT_MODE and app.current_mode in self.absent:
+            app.switch_mode(here[0])
+
     def system(self, name: str) -> SystemModel | None:
         """How a system describes itself; None where the profile does not have it."""
         systems = self._app.about.systems if self._app.about else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tui_app.domain.errors import MalformedFilter
 from tui_app.tui.widgets.window import View, Window
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ class Reading:
         screen.start(self._read(Window(screen.client.items, self.view), around), group="rows")
 
     async def _read(self, window: Window, around: str | None) -> None:
-        await window.load(around)
+        try:
+            await window.load(around)
+        except MalformedFilter as error:
+            self._screen.nothing_here(self._why_refused(error))
+            return
         table = self._screen.table
         if not window.rows:
             table.message = await self._why_empty(window.view)
@@ -54,6 +59,15 @@ class Reading:
             key = screen.quash.key_of("filter")
             return f"No {words} match the filter; there are {found.value:,} in all. {key} changes the filter."
         return f"There are no {words} here. `quash demo` opens the console on made-up ones."
+
+    def _why_refused(self, error: MalformedFilter) -> str:
+        said = f"{error.message[:1].upper()}{error.message[1:]}."
+        if not error.details.get("names_only"):
+            return f"{said} {error.hint}"
+        command, filter = self._screen.quash.key_of("command_line"), self._screen.quash.key_of("filter")
+        return (
+            f"{said} {command}ids ID ID marks them, and so does pasting them here; {filter} with id:ID,ID shows them."
+        )
 
     def read_last(self) -> None:
         """The last rows, with the cursor on the last."""

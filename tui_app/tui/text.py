@@ -11,6 +11,7 @@ from typing import LiteralString
 
 from textual.content import Content
 
+from tui_app.domain import counting
 from tui_app.domain.visible import LIMIT, visible
 
 
@@ -45,9 +46,9 @@ def phrase(template: LiteralString, *values: object) -> Content:
     return Content("").join(parts)
 
 
-def counted(count: int, one: LiteralString, many: LiteralString) -> Content:
-    """A number and what it counts: "1 item", "12,431 items"."""
-    return phrase("{} {}", count, Content(one if count == 1 else many))
+def counted(count: int, one: LiteralString, many: LiteralString = "") -> Content:
+    """A number and what it counts, as ``tui_app.domain.counting`` says it."""
+    return Content(counting.counted(count, one, many))
 
 
 def lines(*parts: Content) -> Content:

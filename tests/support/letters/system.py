@@ -20,7 +20,7 @@ from tui_app.domain.errors import MalformedId, NotFound
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, TrailEntry
-from tui_app.domain.run import Answer, Errand, ItemState, Order, SkipCode, Verification, Verified
+from tui_app.domain.run import Answer, Errand, ItemState, Order, SkipCode, Verification, Verified, stopped
 from tui_app.domain.verdict import Effect, VerdictCode
 
 FIELDS = {column.field: Field(column.field, column.kind, nullable=False) for column in COLUMNS}
@@ -98,7 +98,9 @@ class Letters:
         return await self._file.write(lambda connection: self._answers(connection, orders, errand))
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+        return await self._file.write(lambda connection: [self._looked_at(connection, one, errand) for one in orders])
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         wanted = WITHDRAWN if errand.verb is Verb.CANCEL else WAITING
@@ -150,6 +152,13 @@ class Letters:
         note = (order.id, moments.stamp(now), done.value, errand.operator, errand.reason, order.key, told)
         connection.execute("INSERT INTO note VALUES (?, ?, ?, ?, ?, ?, ?)", note)
         return Answer(done, before=order.seen.status, after=after, undo_until=until)
+
+    def _looked_at(self, connection: sqlite3.Connection, order: Order, errand: Errand) -> Answer:
+        if connection.execute("SELECT 1 FROM note WHERE key = ?", (order.key,)).fetchone():
+            done = ItemState.CANCELLED if errand.verb is Verb.CANCEL else ItemState.REINSTATED
+            return Answer(done, ours=True)
+        answer = self._left_alone(connection, order, errand.verb)
+        return stopped(order.seen.status, "nothing was sent") if answer.state is ItemState.SKIPPED else answer
 
     def _left_alone(self, connection: sqlite3.Connection, order: Order, verb: Verb) -> Answer:
         [seen] = self._seen(connection, [order.id], verb)

@@ -39,7 +39,7 @@ from tui_app.systems.cases.rules import check_id
 from tui_app.systems.cases.words import DESCRIPTION
 
 if TYPE_CHECKING:
-    from tui_app.config.values import Rate
+    from tui_app.domain.rates import Rate
     from tui_app.systems.cases.desk import CasesDesk
     from tui_app.systems.cases.plug import CasesSettings
 

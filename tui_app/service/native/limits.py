@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tui_app.config.values import Rate
 from tui_app.domain.errors import RateLimited
+from tui_app.domain.rates import Rate
 
 MOST_WINDOWS = 10_000
 """Users times buckets that are remembered before those that are empty are let go."""

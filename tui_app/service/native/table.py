@@ -17,9 +17,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_after_validator_function
 
-from tui_app.config.values import Rate
 from tui_app.contract.principal import Principal
 from tui_app.domain.errors import Refused
+from tui_app.domain.rates import Rate
 
 READ = "read"
 """The bucket of everything that has none of its own, unknown paths included."""

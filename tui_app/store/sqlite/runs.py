@@ -25,7 +25,7 @@ from tui_app.domain.run import (
     Verified,
     check_run_move,
 )
-from tui_app.store.sqlite import entries
+from tui_app.store.sqlite import entries, stopping
 from tui_app.store.sqlite.confirming import store_run
 from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item
 from tui_app.store.sqlite.verifications import write_verifications
@@ -67,6 +67,7 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
         head=row["head"],
         undo=_undo(connection, row["number"]),
         gates={} if RunState(row["state"]) in OVER else _gates(connection, json.loads(row["targets"])),
+        stopped_by=row["stopped_by"],
     )
 
 
@@ -203,12 +204,19 @@ class SqliteRuns:
             lambda connection: run_items(connection, run_id, after=after, until=everything, limit=limit, state=state)
         )
 
-    async def ask(self, run_id: str, wanted: RunState | None) -> RunRecord:
+    async def ask_pause(self, run_id: str, *, wanted: bool = True) -> RunRecord:
         def work(connection: sqlite3.Connection) -> RunRecord:
-            run = find(connection, run_id)
-            if run.state in OVER:
-                raise Conflict(f"run {run_id} is {run.state}", hint="`quash runs RUN` shows what became of it.")
-            connection.execute("UPDATE run SET wanted = ? WHERE id = ?", (wanted, run_id))
+            if _going_on(connection, run_id).wanted is RunState.STOPPED:
+                raise Conflict(f"run {run_id} is being stopped", hint="Nothing more is sent; what was is settled.")
+            connection.execute("UPDATE run SET wanted = ? WHERE id = ?", ("paused" if wanted else None, run_id))
+            return find(connection, run_id)
+
+        return await self._file.write(work)
+
+    async def ask_stop(self, run_id: str, facts: Mapping[str, Any]) -> RunRecord:
+        def work(connection: sqlite3.Connection) -> RunRecord:
+            _going_on(connection, run_id)
+            stopping.ask_stop(connection, run_id, facts)
             return find(connection, run_id)
 
         return await self._file.write(work)
@@ -267,6 +275,13 @@ class SqliteRuns:
         self, run_id: str, found: Mapping[int, Verification], facts: Mapping[str, Any], at: str
     ) -> None:
         await self._file.write(lambda connection: write_verifications(connection, run_id, found, facts, at))
+
+
+def _going_on(connection: sqlite3.Connection, run_id: str) -> RunRecord:
+    run = find(connection, run_id)
+    if run.state in OVER:
+        raise Conflict(f"run {run_id} is {run.state}", hint="`quash runs RUN` shows what became of it.")
+    return run
 
 
 def _enter_head(connection: sqlite3.Connection, run_id: str, head: str, facts: Mapping[str, Any]) -> None:

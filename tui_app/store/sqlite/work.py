@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.statements import load
-from tui_app.domain.canonical import canonical
 from tui_app.domain.errors import Conflict
-from tui_app.domain.ledger import Event, rows_digest
 from tui_app.domain.moments import stamp
-from tui_app.domain.records import Claim
-from tui_app.domain.run import ITEM_MOVES, ItemState, Outcome, Verification
-from tui_app.store.sqlite import entries
+from tui_app.domain.rates import Rate
+from tui_app.domain.records import Claim, Grant
+from tui_app.domain.run import ItemState, Outcome, SkipCode, Verification
+from tui_app.domain.verdict import VerdictCode
+from tui_app.store.sqlite import permits, stopping
+from tui_app.store.sqlite.outcomes import write_outcomes
 from tui_app.store.sqlite.runs import run_items
 from tui_app.store.sqlite.verifications import add_to_tally, run_number, write_verifications
 
@@ -55,6 +55,7 @@ class SqliteWork:
                 " WHERE run = ? AND number = ?",
                 (worker, chunk["run"], chunk["number"]),
             )
+            permits.come_back(connection, run_id, chunk["number"], now)
             first, last = chunk["first_position"], chunk["last_position"]
             items = run_items(connection, run_id, after=first - 1, until=last, limit=last - first + 1)
             generation, closed = chunk["generation"] + 1, bool(chunk["closed"])
@@ -70,12 +71,28 @@ class SqliteWork:
     async def close_gate(self, system: str, until: datetime) -> None:
         await self._file.write(lambda connection: connection.execute(_SQL["close_gate"], (system, stamp(until))))
 
-    async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> set[int]:
+    async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
+        def work(connection: sqlite3.Connection) -> Grant:
+            _hold(connection, claim)
+            return permits.take(connection, claim, wanted, rate, now)
+
+        # The intents that follow are durable, and this with them.
+        return await self._file.write(work, durable=False)
+
+    async def give_back(self, claim: Claim, now: datetime) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            permits.come_back(connection, claim.run_id, claim.chunk, now)
+
+        await self._file.write(work, durable=False)
+
+    async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> dict[int, SkipCode | VerdictCode]:
         items = {one.item.position: one.item for one in claim.items}
 
-        def work(connection: sqlite3.Connection) -> set[int]:
+        def work(connection: sqlite3.Connection) -> dict[int, SkipCode | VerdictCode]:
             _hold(connection, claim)
             run = run_number(connection, claim.run_id)
+            if stopping.is_asked(connection, run):
+                return dict.fromkeys(keys, SkipCode.STOPPED)
             connection.executemany(
                 _SQL["intend"],
                 (
@@ -89,16 +106,20 @@ class SqliteWork:
             )
             written = {row["position"] for row in rows}
             add_to_tally(connection, run, "item", {(ItemState.SENDING, ""): len(written & keys.keys())})
-            return set(keys) - written
+            return dict.fromkeys(keys.keys() - written, VerdictCode.CLAIMED)
 
         return await self._file.write(work)
 
     async def record(self, claim: Claim, outcomes: Sequence[Outcome], facts: Mapping[str, Any], at: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             _hold(connection, claim)
-            _record(connection, claim, outcomes, facts, at)
+            told = {**facts, "chunk": claim.chunk, "generation": claim.generation}
+            write_outcomes(connection, claim.run_id, [(claim.chunk, one) for one in outcomes], told, at)
 
         await self._file.write(work)
+
+    async def skip(self, run_id: str, after: int, limit: int, facts: Mapping[str, Any], at: str) -> int | None:
+        return await self._file.write(lambda connection: stopping.skip(connection, run_id, after, limit, facts, at))
 
     async def accept(self, claim: Claim, positions: Sequence[int], due_at: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -142,74 +163,18 @@ class SqliteWork:
         await self._file.write(work, durable=False)
 
     async def complete(self, claim: Claim) -> None:
-        await self._leave(claim, "'done'")
+        await self._leave(claim, "state = 'done'")
 
-    async def release(self, claim: Claim) -> None:
-        await self._leave(claim, "CASE state WHEN 'aside' THEN state ELSE 'waiting' END")
+    async def release(self, claim: Claim, *, failed: bool = False) -> None:
+        given_back = "state = CASE WHEN state IN ('aside', 'done') THEN state ELSE 'waiting' END"
+        await self._leave(claim, f"{given_back}, failures = failures + {int(failed)}")
 
-    async def _leave(self, claim: Claim, state: str) -> None:
+    async def _leave(self, claim: Claim, changes: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             _hold(connection, claim)
             connection.execute(
-                f"UPDATE chunk SET state = {state}, worker = NULL WHERE {_CHUNK}",
+                f"UPDATE chunk SET {changes}, worker = NULL WHERE {_CHUNK}",
                 (claim.run_id, claim.chunk, claim.generation),
             )
 
         await self._file.write(work, durable=False)
-
-
-def _record(
-    connection: sqlite3.Connection, claim: Claim, outcomes: Sequence[Outcome], facts: Mapping[str, Any], at: str
-) -> None:
-    run = run_number(connection, claim.run_id)
-    ordered = sorted(outcomes, key=lambda one: one.position)
-    before = _before(connection, run, ordered)
-    changes: Counter[tuple[str, str]] = Counter()
-    for one in ordered:
-        state, code = before.get(one.position, (ItemState.PLANNED, ""))
-        if one.answer.state not in ITEM_MOVES[state]:
-            raise Conflict(f"an item that is {state} cannot become {one.answer.state}", item=one.id)
-        if state is not ItemState.PLANNED:
-            changes[state.value, code] -= 1
-        changes[one.answer.state.value, one.answer.code or ""] += 1
-    hashed = entries.hashed(canonical({**one.record(), "at": at}) for one in ordered)
-    told = {
-        **facts,
-        "at": at,
-        "system": claim.system,
-        "chunk": claim.chunk,
-        "generation": claim.generation,
-        "items": len(ordered),
-        "outcomes": dict(Counter(one.answer.state.value for one in ordered)),
-        "digest": rows_digest(one for one, _ in hashed),
-    }
-    seq = entries.append(connection, Event.CHUNK, told, chain=claim.run_id).seq
-    connection.executemany(
-        _SQL["outcome"], ((seq, one.position, *stored) for one, stored in zip(ordered, hashed, strict=True))
-    )
-    connection.executemany(
-        _SQL["settle"],
-        (
-            (
-                run,
-                one.position,
-                claim.chunk,
-                one.system,
-                one.id,
-                one.answer.state,
-                one.answer.code,
-                seq,
-                one.answer.undo_until,
-            )
-            for one in ordered
-        ),
-    )
-    add_to_tally(connection, run, "item", changes)
-
-
-def _before(connection: sqlite3.Connection, run: int, ordered: Sequence[Outcome]) -> dict[int, tuple[ItemState, str]]:
-    rows = connection.execute(
-        "SELECT position, state, code FROM run_item WHERE run = ? AND position BETWEEN ? AND ?",
-        (run, ordered[0].position, ordered[-1].position),
-    )
-    return {row["position"]: (ItemState(row["state"]), row["code"] or "") for row in rows}

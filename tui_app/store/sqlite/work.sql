@@ -1,17 +1,19 @@
 -- name: next_chunk
 -- What was put aside is only asked for, whatever its system limits: left alone it would be due and never taken.
+-- A chunk that came back without having come to its end stands behind those that did so less often.
 SELECT c.run, c.number, c.system, c.first_position, c.last_position, c.generation, g.system IS NOT NULL AS closed
 FROM chunk AS c LEFT JOIN gate AS g ON g.system = c.system AND g.not_before > :now
 WHERE c.run = (SELECT number FROM run WHERE id = :run)
   AND c.state <> 'done'
   AND (c.state = 'aside' AND c.due_at <= :now
        OR g.system IS NULL AND (c.state = 'waiting' OR c.state = 'claimed' AND c.worker <> :worker))
-ORDER BY c.number
+ORDER BY c.failures, c.number
 LIMIT 1;
 
 -- name: next_due
-SELECT min(CASE c.state WHEN 'aside' THEN c.due_at ELSE g.not_before END)
-FROM chunk AS c LEFT JOIN gate AS g ON g.system = c.system AND g.not_before > :now
+-- A gate may open between a claim that found nothing and this question: what waits for none is due now.
+SELECT min(CASE c.state WHEN 'aside' THEN c.due_at ELSE coalesce(g.not_before, :now) END)
+FROM chunk AS c INDEXED BY chunk_open LEFT JOIN gate AS g ON g.system = c.system AND g.not_before > :now
 WHERE c.run = (SELECT number FROM run WHERE id = :run) AND c.state <> 'done';
 
 -- name: close_gate

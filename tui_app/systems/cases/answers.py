@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tui_app.domain.describe import Verb
-from tui_app.domain.run import Answer, ItemState, Order, SkipCode, Verification, Verified
+from tui_app.domain.run import Answer, ItemState, Order, SkipCode, Verification, Verified, stopped
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.systems.cases.rules import CANCEL_EVENT, NOT_FOUND, REINSTATE_EVENT
 from tui_app.systems.cases.words import CANCELLED, CANCELLING
@@ -93,6 +93,15 @@ def not_reinstated(order: Order, found: Found | None) -> Answer:
     if any(one.event == REINSTATE_EVENT and one.key == order.key for one in found.events):
         return Answer(ItemState.REINSTATED, ours=True, before=order.seen.status, after=found.status)
     return _held_back(order, found, found.back, settling=False)
+
+
+def looked_at(order: Order, found: Found | None, verb: Verb) -> Answer:
+    """The answer for a case of a stopped run, read under its lock: what was not taken up by then never will be."""
+    reinstates = verb is Verb.REINSTATE
+    answer = not_reinstated(order, found) if reinstates else passed_over(order, found, settling=True)
+    if found is None or answer.code != SkipCode.DRIFTED:
+        return answer
+    return stopped(found.status, "the run was stopped before this reached the case management")
 
 
 def _ours(order: Order, request: Request, found: Found) -> Answer:

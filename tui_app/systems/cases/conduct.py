@@ -27,6 +27,7 @@ from tui_app.systems.cases.replies import (
     judged,
     late,
     left_to_the_case,
+    not_again,
     refused,
     undoable,
     unknown,
@@ -214,7 +215,8 @@ class Conduct:
     async def settle(self, order: Order, errand: Errand) -> Reply:
         """What became of an order that may have been sent: read first; sent again only while its key lives.
 
-        Where that gets no answer either, it stays as it is, and is looked at again later.
+        Where that gets no answer either, it stays as it is, and is looked at again later. Where it may only be looked
+        at, nobody can tell that a request is not still on its way: what is as it was is unknown then.
 
         Raises:
             NotSignedIn, NotAllowed: nothing could be read.
@@ -259,7 +261,7 @@ class Conduct:
             return self._waited_for(order, taken or self._first_seen(order, now), now)
         if not found.cancel.cancellable:
             return judged(order, found, errand, settling=True)
-        return None if self._alive(order) else unknown(order, late(found))
+        return self._not_again(order, errand, found)
 
     def _back_or_not(self, order: Order, errand: Errand, found: Found, unread: str) -> Answer | None:
         if any(one.event == rules.REINSTATE_EVENT and one.key == order.key for one in found.events):
@@ -268,7 +270,7 @@ class Conduct:
             return unknown(order, f"the case is {found.status}, and whose doing that is cannot be read: {unread}")
         if not found.back.cancellable:
             return judged(order, found, errand, settling=True)
-        return None if self._alive(order) else unknown(order, late(found))
+        return self._not_again(order, errand, found)
 
     def _first_seen(self, order: Order, now: datetime) -> _Taken:
         since = now if order.sent_at is None else moments.read(order.sent_at)
@@ -282,8 +284,12 @@ class Conduct:
         taken.due = now + taken.apart - FIRST_POLL
         return accepted(order)
 
-    def _alive(self, order: Order) -> bool:
-        return order.sent_at is None or self.line.clock.now() - moments.read(order.sent_at) < KEY_LIVES
+    def _not_again(self, order: Order, errand: Errand, found: Found) -> Answer | None:
+        """The answer for a case that is as it was, where it is not to be sent again; none where it is."""
+        if errand.only_look:
+            return unknown(order, not_again(found))
+        alive = order.sent_at is None or self.line.clock.now() - moments.read(order.sent_at) < KEY_LIVES
+        return None if alive else unknown(order, late(found))
 
     async def verify(self, order: Order, errand: Errand) -> Verification:
         """The checks afterwards: the status of the case, and the entry of its audit."""

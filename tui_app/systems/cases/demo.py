@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tui_app.database.sqlite import connect, transaction
+from tui_app.database import seeding
+from tui_app.database.sqlite import transaction
 from tui_app.database.statements import load
 from tui_app.domain import moments
 from tui_app.systems.cases import rules
-from tui_app.systems.cases.schema import prepare
+from tui_app.systems.cases.schema import TALLY, prepare
 from tui_app.systems.cases.words import CANCELLED, ON_HOLD, OPEN, TERMINAL
 
 SQL = load("tui_app.systems.cases", "demo.sql")
@@ -107,18 +107,11 @@ def seed(path: Path, rows: int, now: datetime) -> int:
         CannotConnect: the file cannot be opened, or is not a SQLite file.
         sqlite3.Error: it is locked, or the disk is full.
     """
-    connection = connect(path)
-    try:
-        # Demo data can be made again; what is done to it later is written with full durability.
-        connection.execute("PRAGMA synchronous=OFF")
-        prepare(connection)
-        connection.execute("PRAGMA cache_size=-400000")
-        made = sum(_seed_chunk(connection, start, min(start + CHUNK, rows), now) for start in range(0, rows, CHUNK))
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        connection.close()
-    return made
+
+    def seed_chunk(connection: sqlite3.Connection, start: int, stop: int) -> int:
+        return _seed_chunk(connection, start, stop, now)
+
+    return seeding.seed(path, rows, CHUNK, prepare, seed_chunk)
 
 
 def _seed_chunk(connection: sqlite3.Connection, start: int, stop: int, now: datetime) -> int:
@@ -130,16 +123,10 @@ def _seed_chunk(connection: sqlite3.Connection, start: int, stop: int, now: date
     rows = _Rows()
     for number in numbers:
         _add(rows, number, now)
-    with transaction(connection):
-        # The trigger that counts each case takes longer than inserting it.
-        [trigger] = connection.execute(SQL["trigger"]).fetchone()
-        connection.execute(SQL["drop_trigger"])
+    statuses = (row[3] for row in rows.cases)
+    with transaction(connection), TALLY.added_at_once(connection, statuses):
         for table in _Rows.__slots__:
             connection.executemany(SQL[table], getattr(rows, table))
-        statuses = Counter(row[3] for row in rows.cases)
-        counted = [(n, status) for status, n in statuses.items()]
-        connection.executemany("UPDATE tally SET n = n + ? WHERE status = ?", counted)
-        connection.execute(trigger)
     return len(numbers)
 
 

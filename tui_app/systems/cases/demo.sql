@@ -29,9 +29,3 @@ VALUES (?, ?, 'completed', ?, ?, ?, 1, ?, ?, ?, ?, ?)
 
 -- name: audit
 INSERT INTO audit (case_id, event, at, user_id, details) VALUES (?, ?, ?, ?, ?)
-
--- name: trigger
-SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name = 'case_counted'
-
--- name: drop_trigger
-DROP TRIGGER case_counted

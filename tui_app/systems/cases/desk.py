@@ -177,9 +177,9 @@ class CasesDesk:
             refusal = self._refusal(connection, user, case_id, "cancel", now, wanted.key)
             if refusal is not None:
                 return refusal
-            there = _there(connection, user, case_id, wanted)
-            if there is not None:
-                return there
+            earlier = _earlier(connection, user, case_id, wanted)
+            if earlier is not None:
+                return earlier
             behalf = Behalf(user.name, wanted.reason, wanted.notes, wanted.notify)
             if not accept(connection, [Wish(case_id, wanted.key)], behalf, now, self._cases.times):
                 stand = read.found(connection, [case_id], now)[case_id]
@@ -243,7 +243,7 @@ class CasesDesk:
         )
 
 
-def _there(
+def _earlier(
     connection: sqlite3.Connection, user: User, case_id: str, wanted: Cancellation
 ) -> dict[str, Any] | QuashError | None:
     """What became of the cancellation that was accepted under this key; None where there is none."""

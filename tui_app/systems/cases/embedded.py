@@ -6,18 +6,17 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tui_app.clock import SystemClock
-from tui_app.config.values import Rate
-from tui_app.database.pages import status_only
+from tui_app.database.schema import identity
 from tui_app.database.sqlite import SqliteFile
-from tui_app.database.where import both
 from tui_app.domain import moments
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Errand, Order, Verification
 from tui_app.systems.cases import embedded_read as read
 from tui_app.systems.cases import rules
@@ -32,9 +31,6 @@ T = TypeVar("T")
 
 CHUNK_SIZE = 200
 """A twentieth of a second to accept, and as much to complete."""
-
-COUNTED = 200_000
-"""Rows that are counted one by one at most; beyond, the number is a lower bound."""
 
 
 class EmbeddedCases:
@@ -76,13 +72,7 @@ class EmbeddedCases:
         return rules.check_id(text)
 
     async def identity(self) -> str:
-        """A UUID made with the file: moved elsewhere it is the same one, a new file in its place is not."""
-
-        def work(connection: sqlite3.Connection) -> str:
-            row = connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
-            return f"sqlite:{row['value']}"
-
-        return await self.file.read(work)
+        return await self.file.read(identity)
 
     def now(self) -> str:
         """The present moment, as it is stored."""
@@ -117,7 +107,7 @@ class EmbeddedCases:
         return await self.file.write(settled)
 
     async def page(self, query: PageQuery) -> Page:
-        wanted = read.matching(query.filter, query.as_of)
+        wanted = read.PAGES.matching(query.filter, query.as_of)
         check_sort(query.sort, self.description.sortable)
         # What is completed after this page was due after this moment, and is not on a later page of the same list.
         return await self.read(lambda connection, now: read.PAGES.read(connection, query, wanted, read.item_of, now))
@@ -125,17 +115,10 @@ class EmbeddedCases:
     async def count(
         self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
     ) -> Count:
-        clause = read.matching(wanted, as_of)
-        statuses = status_only(wanted) if as_of is None and before is None else None
         if before is not None:
-            sort, cursor = before
-            check_sort(sort, self.description.sortable)
-            clause = both(clause, read.PAGES.beyond(sort, cursor, backward=True))
-        if statuses is not None:
-            return Count(int(await self._one(read.SQL["tally"].format(where=statuses.sql), statuses.values)))
-        sql = read.SQL["count"].format(where=clause.sql)
-        number = int(await self._one(sql, (*clause.values, COUNTED + 1)))
-        return Count(min(number, COUNTED), exact=number <= COUNTED)
+            check_sort(before[0], self.description.sortable)
+        counting = read.PAGES.counting(wanted, as_of, before)
+        return await self.read(lambda connection, _: counting(connection))
 
     async def item(self, item_id: str) -> Item:
         return await self.read(lambda connection, _: read.item_of(read.row_of(connection, item_id)))
@@ -166,7 +149,13 @@ class EmbeddedCases:
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write: what it finds accepted under our key was sent by us, and ends as it says."""
-        return await self.write(lambda connection, now: self._port.send(connection, orders, errand, now, settling=True))
+
+        def settle(connection: sqlite3.Connection, now: str) -> Sequence[Reply]:
+            if errand.only_look:
+                return self._port.look(connection, orders, errand, now)
+            return self._port.send(connection, orders, errand, now, settling=True)
+
+        return await self.write(settle)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         def work(connection: sqlite3.Connection, now: str) -> list[Verification]:
@@ -177,6 +166,3 @@ class EmbeddedCases:
 
     async def close(self) -> None:
         await self.file.close()
-
-    async def _one(self, sql: str, values: Sequence[Any]) -> Any:
-        return await self.read(lambda connection, _: connection.execute(sql, values).fetchone()[0])

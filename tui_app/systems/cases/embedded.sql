@@ -15,9 +15,6 @@ SELECT EXISTS (SELECT 1 FROM cases AS c {hint} WHERE {where})
 -- Bounded: past the limit the number is said to be a lower bound.
 SELECT count(*) FROM (SELECT 1 FROM cases AS c WHERE {where} LIMIT ?)
 
--- name: tally
-SELECT coalesce(sum(n), 0) FROM tally WHERE {where}
-
 -- name: survey
 -- CROSS JOIN fixes the order of the loops: each id is looked up, and nothing else is read.
 SELECT o.key AS position, c.id, c.status, c.revision, c.active_hold, c.related_orders_status, c.critical_alerts,

@@ -12,13 +12,13 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from tui_app.database.pages import Pages
+from tui_app.database.bound import ascii_json
+from tui_app.database.pages import Pages, Waiting
 from tui_app.database.statements import load
-from tui_app.database.where import SQLITE, Clause, Field, both, where
+from tui_app.database.where import Field
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotFound
-from tui_app.domain.filters import Filter
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import TrailEntry
 from tui_app.domain.verdict import Effect, Verdict
@@ -41,34 +41,20 @@ FIELDS: Mapping[str, Field] = {
     name: Field(_COLUMNS.get(name, f"c.{name}"), kind, nullable=name == "rollback_deadline")
     for name, kind in KINDS.items()
 }
-_OPEN = DESCRIPTION.default_filter.terms[0]
 
 PAGES = Pages(
     fields=FIELDS,
+    searched=SEARCHED,
     id="c.id",
-    page=SQL["page"].replace("{longest}", str(LONGEST_TITLE)),
-    any=SQL["any"],
-    waiting=_OPEN,
-    indexes={**OPEN_INDEXES, "id": "sqlite_autoindex_cases_1"},
+    sql=SQL,
+    longest=LONGEST_TITLE,
+    waiting=Waiting(
+        DESCRIPTION.default_filter.terms[0],
+        f"c.{IS_OPEN}",
+        {**OPEN_INDEXES, "id": "sqlite_autoindex_cases_1"},
+    ),
+    as_of="c.updated_at <= ?",
 )
-
-
-def ascii_json(value: Any) -> str:
-    """JSON to bind. Half a character in an id cannot be bound as text; as an escape it matches nothing."""
-    return json.dumps(value, separators=(",", ":"))
-
-
-def matching(wanted: Filter, as_of: str | None) -> Clause:
-    """The rows of a filter, without those that changed after ``as_of``.
-
-    Raises:
-        MalformedFilter: a field or a value that cases cannot be filtered by.
-    """
-    return both(
-        where(wanted, FIELDS, SEARCHED, SQLITE),
-        Clause("c.updated_at <= ?", (as_of,)) if as_of is not None else Clause(""),
-        Clause(f"c.{IS_OPEN}") if _OPEN in wanted.terms else Clause(""),
-    )
 
 
 def standing_of(row: sqlite3.Row) -> tuple[str, bool, str, int, str]:
@@ -105,10 +91,7 @@ def row_of(connection: sqlite3.Connection, case_id: str) -> sqlite3.Row:
     Raises:
         NotFound: there is none.
     """
-    sql = SQL["page"].format(
-        longest=LONGEST_TITLE, hint="", where="c.id = (SELECT value FROM json_each(?))", order="c.id"
-    )
-    row: sqlite3.Row | None = connection.execute(sql, (ascii_json([case_id]), 1)).fetchone()
+    row = PAGES.row(connection, case_id)
     if row is None:
         raise NotFound(f"there is no case {case_id!r}", hint="Copy the id from the table.")
     return row

@@ -15,11 +15,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from tui_app.database.bound import ascii_json, revision
 from tui_app.database.statements import load
 from tui_app.domain import moments
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.systems.cases import rules
-from tui_app.systems.cases.embedded_read import ascii_json, standing_of
+from tui_app.systems.cases.embedded_read import standing_of
 from tui_app.systems.cases.words import CANCELLED, CANCELLING, NOTICE
 
 SQL = load("tui_app.systems.cases", "write.sql")
@@ -62,15 +63,9 @@ def _wishes(wishes: Iterable[Wish]) -> list[list[Any]]:
     """As the statements read them: id, version, key, and a new name for what is about to be made; each id once."""
     rows: dict[str, list[Any]] = {}
     for wish in wishes:
-        rows.setdefault(wish.case_id, [wish.case_id, _revision(wish.version), wish.key, str(uuid4())])
+        version = None if wish.version is None else revision(wish.version)
+        rows.setdefault(wish.case_id, [wish.case_id, version, wish.key, str(uuid4())])
     return list(rows.values())
-
-
-def _revision(version: str | None) -> int | None:
-    # A version of another system's making matches no row.
-    if version is None:
-        return None
-    return int(version) if version.isascii() and version.isdecimal() and len(version) < 19 else -1
 
 
 def accept(connection: sqlite3.Connection, wishes: Sequence[Wish], behalf: Behalf, now: str, times: Times) -> set[str]:

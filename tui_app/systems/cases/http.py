@@ -60,6 +60,10 @@ class HttpCases:
         """When the token at hand ends; none where it does not say, or none was needed yet."""
         return None if self._line.tokens is None else self._line.tokens.expires_at
 
+    async def sign_in(self) -> None:
+        if self._line.tokens is not None:
+            await self._line.tokens.current()
+
     @property
     def chunk_size(self) -> int:
         return 1 if self._limited else TOGETHER

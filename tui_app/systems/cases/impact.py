@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tui_app.domain import moments
+from tui_app.domain.counting import counted
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.verdict import Effect, Verdict
 from tui_app.systems.cases.rules import lasting, title
@@ -21,8 +22,7 @@ def effects(impact: Impact, now: str) -> tuple[Effect, ...]:
     """What cancelling does, by the server's own clock."""
     found = []
     if impact.notifications:
-        people = "1 person" if impact.notifications == 1 else f"{impact.notifications} people"
-        found.append(Effect(NOTIFIED_UNNAMED, people))
+        found.append(Effect(NOTIFIED_UNNAMED, counted(impact.notifications, "person", "people")))
     found += [Effect(DOWNSTREAM, system) for system in impact.downstream or ()]
     if impact.billing:
         found.append(Effect(BILLING))

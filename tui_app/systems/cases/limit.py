@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from tui_app.config.values import Rate
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import RateLimited
+from tui_app.domain.rates import Rate
 from tui_app.systems.cases.embedded_write import SQL
 
 

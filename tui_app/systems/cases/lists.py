@@ -118,7 +118,7 @@ class Lists:
     async def _brought(self, query: PageQuery) -> Page:
         ids, others = named_ids(query.filter)
         if not ids:
-            raise MalformedFilter(NO_LIST, hint=HINT)
+            raise MalformedFilter(NO_LIST, hint=HINT, names_only=True)
         if query.sort.field == "id":
             chosen, before, after = _slice(sorted(ids, reverse=query.sort.descending), query)
             rows = await self._rows(chosen)
@@ -178,7 +178,8 @@ def named_ids(wanted: Filter) -> tuple[list[str], list[Term]]:
         elif term.field == "status" and plain:
             others.append(term)
         else:
-            raise MalformedFilter(f"{NO_LIST}; beside ids, only a status can be filtered by", hint=HINT)
+            told = f"{NO_LIST}; beside ids, only a status can be filtered by"
+            raise MalformedFilter(told, hint=HINT, names_only=True)
     return list(dict.fromkeys(ids)), others
 
 

@@ -22,13 +22,14 @@ from tui_app.config.profiles import (
     TOKEN_FILE,
     Setting,
 )
-from tui_app.config.values import Address, Rate
+from tui_app.config.values import Address
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.systems.plug import Plug
 
-CANCELS = Rate(5, timedelta(minutes=1))
 TOKEN_VARIABLE = "QUASH_CASES_TOKEN"  # noqa: S105 - the name of the variable, not what it holds
-READS = Rate(100, timedelta(minutes=1))
+
+CANCELS, READS = Rate(5, timedelta(minutes=1)), Rate(100, timedelta(minutes=1))
 """What the case API allows each of its users."""
 
 

@@ -6,13 +6,13 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tui_app.config.values import Rate
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Unavailable
 from tui_app.domain.ports import Reply
-from tui_app.domain.run import Answer, Errand, Order
+from tui_app.domain.rates import Rate
+from tui_app.domain.run import Answer, Errand, Order, first_of_each
 from tui_app.systems.cases import rules
-from tui_app.systems.cases.answers import Found, accepted, not_reinstated, passed_over, reinstated
+from tui_app.systems.cases.answers import Found, accepted, looked_at, not_reinstated, passed_over, reinstated
 from tui_app.systems.cases.embedded_read import found
 from tui_app.systems.cases.embedded_write import Behalf, Times, Wish, accept, reinstate
 from tui_app.systems.cases.limit import spend
@@ -36,10 +36,7 @@ class Port:
     ) -> list[Reply]:
         """Carry out a chunk inside the caller's transaction; an answer each, or why an order was not sent."""
         sent, late = self._within_limit(connection, orders, errand, now)
-        first: dict[str, Order] = {}
-        for order in sent:
-            first.setdefault(order.id, order)
-        done = self._write(connection, list(first.values()), errand, now)
+        done = self._write(connection, list(first_of_each(sent).values()), errand, now)
         # An id that is given twice has one effect; the second order finds what the first one did.
         left = [order.id for order in sent if done.get((order.id, order.key)) is None]
         stand = found(connection, left, now)
@@ -51,6 +48,11 @@ class Port:
             else:
                 told.append(answer or _passed_over(order, stand.get(order.id), errand.verb, settling=settling))
         return told
+
+    def look(self, connection: sqlite3.Connection, orders: Sequence[Order], errand: Errand, now: str) -> list[Reply]:
+        """What became of orders that may have been sent; nothing is sent, and no limit counts it."""
+        stand = found(connection, [order.id for order in orders], now)
+        return [looked_at(order, stand.get(order.id), errand.verb) for order in orders]
 
     def _within_limit(
         self, connection: sqlite3.Connection, orders: Sequence[Order], errand: Errand, now: str

@@ -75,3 +75,11 @@ def left_to_the_case(order: Order, found: Found) -> Answer:
     """The answer for a case that we have cancelled, with the deadline that its requests tell, and how it is known."""
     told = next((one for one in found.requests if one.undo_until), None)
     return cancelled(order, None) if told is None else cancelled(order, told.undo_until, told.message)
+
+
+def not_again(found: Found) -> str:
+    """Why a case of a stopped run that may have been sent is left as it is."""
+    return (
+        f"it may have been sent before the run was stopped, and the case is {found.status}: it is not sent again. "
+        "Read the case, and make a new plan if it is still meant."
+    )

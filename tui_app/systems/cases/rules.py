@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from tui_app.domain import moments
+from tui_app.domain.counting import counted
 from tui_app.domain.errors import MalformedId
 from tui_app.domain.items import Seen
 from tui_app.domain.ports import Preview, Section
@@ -177,8 +178,8 @@ def lasting(stretch: timedelta) -> str:
     seconds = round(stretch.total_seconds())
     for unit, length in (("hour", 3600), ("minute", 60)):
         if seconds and seconds % length == 0:
-            return f"{seconds // length} {unit}{'' if seconds == length else 's'}"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
+            return counted(seconds // length, unit)
+    return counted(seconds, "second")
 
 
 def notice(reason: str) -> str:

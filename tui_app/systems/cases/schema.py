@@ -1,15 +1,12 @@
-"""The file of the embedded case management: tables, indexes for the orders that operators use, identity.
-
-sqlite-utils makes the schema, and is imported only then: that takes longer than opening a file that is made.
-"""
+"""The file of the embedded case management: tables, indexes for the orders that operators use, identity."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from tui_app.database.sqlite import transaction
+from tui_app.database.schema import prepare_once
+from tui_app.database.tally import StatusTally
 from tui_app.systems.cases.words import OPEN, STATUSES
 
 if TYPE_CHECKING:
@@ -93,19 +90,7 @@ OPEN_INDEXES = {
     "hold": "open_by_hold",
 }
 
-# A count of ten million rows takes a second; kept up to date row by row it costs a microsecond each.
-_TALLY = """
-CREATE TRIGGER case_counted AFTER INSERT ON cases BEGIN
-    INSERT INTO tally (status, n) VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
-END;
-CREATE TRIGGER case_moved AFTER UPDATE OF status ON cases WHEN old.status <> new.status BEGIN
-    UPDATE tally SET n = n - 1 WHERE status = old.status;
-    INSERT INTO tally (status, n) VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
-END;
-CREATE TRIGGER case_gone AFTER DELETE ON cases BEGIN
-    UPDATE tally SET n = n - 1 WHERE status = old.status;
-END;
-"""
+TALLY = StatusTally("cases", "case")
 
 # What is in the way follows from the dependencies, whoever writes them, in the transaction that writes them. A hold
 # that was set and lifted has changed the case: its version says so.
@@ -148,29 +133,15 @@ END
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the schema where there is none; two processes that open a new file at once make it once.
+    """Make the schema where there is none.
 
     Raises:
         sqlite3.Error: the file is locked, full or no database.
     """
-    # As measured for the embedded command bus: pages are written back once, and the triggers' journals stay in memory.
-    connection.execute("PRAGMA wal_autocheckpoint=8000")
-    connection.execute("PRAGMA cache_size=-16000")
-    connection.execute("PRAGMA temp_store=MEMORY")
-    if not _made(connection):
-        with transaction(connection):
-            if not _made(connection):
-                _make(connection)
+    prepare_once(connection, VERSION, _make)
 
 
-def _made(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone())
-
-
-def _make(connection: sqlite3.Connection) -> None:
-    from sqlite_utils import Database
-
-    database = Database(connection, recursive_triggers=False, execute_plugins=False)
+def _make(database: Database) -> None:
     _make_cases(database)
     _make_around(database)
     _make_cancellations(database)
@@ -182,9 +153,6 @@ def _make(connection: sqlite3.Connection) -> None:
     ).create_index(["case_id"])
     spent = database.table("spent").create({"bucket": str, "user_id": str, "at": str}, strict=True)
     spent.create_index(["bucket", "user_id", "at"])
-    database.table("meta").create({"key": str, "value": str}, pk="key", strict=True).insert_all(
-        [{"key": "identity", "value": str(uuid4())}, {"key": "schema", "value": VERSION}]
-    )
 
 
 def _make_cases(database: Database) -> None:
@@ -200,10 +168,7 @@ def _make_cases(database: Database) -> None:
     for field, name in OPEN_INDEXES.items():
         column = "updated_at" if field == "updated" else field
         database.execute(f"CREATE INDEX {name} ON cases ({column}, id) WHERE {IS_OPEN}")
-    tally = database.table("tally").create({"status": str, "n": int}, pk="status", strict=True)
-    tally.insert_all({"status": status, "n": 0} for status in STATUSES)
-    for statement in _TALLY.split("END;")[:-1]:
-        database.execute(f"{statement}END")
+    TALLY.make(database, STATUSES)
 
 
 def _make_around(database: Database) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tui_app.domain.run import Answer, ItemState, Order, SkipCode, Verification, Verified
+from tui_app.domain.run import Answer, ItemState, Order, SkipCode, Verification, Verified, stopped
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.commands.rules import NOT_FOUND, verdict
 from tui_app.systems.commands.words import CANCELED, IN_TROUBLESHOOTING
@@ -60,6 +60,15 @@ def passed_over(order: Order, found: Found | None) -> Answer:
     code = VerdictCode.NOT_KNOWN if now.code is None else now.code
     reason = now.reason or "it was left alone, and nothing tells why"
     return Answer(ItemState.REFUSED, code.value, reason, before=found.status, after=found.status)
+
+
+def looked_at(order: Order, found: Found | None) -> Answer:
+    """The answer for a command of a stopped run, read under its lock: what was not done by then never will be."""
+    answer = passed_over(order, found)
+    waits = found is not None and found.status == IN_TROUBLESHOOTING
+    if found is None or not waits or answer.state is ItemState.CANCELLED:
+        return answer
+    return stopped(found.status, "the run was stopped before this cancellation reached the bus")
 
 
 def verification(order: Order, found: Found | None) -> Verification:

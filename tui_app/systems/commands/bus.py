@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tui_app.database.bound import ascii_json
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.statements import load
 from tui_app.domain import moments
 from tui_app.domain.errors import Conflict, NotFound
 from tui_app.domain.ports import Clock
 from tui_app.systems.commands import rules
-from tui_app.systems.commands.embedded_read import ascii_json
 from tui_app.systems.commands.embedded_write import audit, complete_batches
 from tui_app.systems.commands.words import COMPLETED, FAILED, IN_PROGRESS, IN_TROUBLESHOOTING, PENDING
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tui_app.database.sqlite import connect, transaction
+from tui_app.database import seeding
+from tui_app.database.sqlite import transaction
 from tui_app.database.statements import load
 from tui_app.domain import moments
 from tui_app.systems.commands import rules
-from tui_app.systems.commands.schema import prepare
+from tui_app.systems.commands.schema import TALLY, prepare
 from tui_app.systems.commands.words import (
     CANCELED,
     COMPLETED,
@@ -112,18 +112,7 @@ def seed(path: Path, rows: int) -> int:
         CannotConnect: the file cannot be opened, or is not a SQLite file.
         sqlite3.Error: it is locked, or the disk is full.
     """
-    connection = connect(path)
-    try:
-        # Demo data can be made again; what is done to it later is written with full durability.
-        connection.execute("PRAGMA synchronous=OFF")
-        prepare(connection)
-        connection.execute("PRAGMA cache_size=-400000")
-        made = sum(_seed_chunk(connection, start, min(start + CHUNK, rows)) for start in range(0, rows, CHUNK))
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        connection.close()
-    return made
+    return seeding.seed(path, rows, CHUNK, prepare, _seed_chunk)
 
 
 def _seed_chunk(connection: sqlite3.Connection, start: int, stop: int) -> int:
@@ -135,7 +124,8 @@ def _seed_chunk(connection: sqlite3.Connection, start: int, stop: int) -> int:
     batches = {(row["domain"], row["batch_id"]): row["created_at"] for row in rows if row["batch_id"] is not None}
     with transaction(connection):
         connection.executemany(SQL["queue"], ({"name": name} for name in _queues()))
-        _insert_counted(connection, rows)
+        with TALLY.added_at_once(connection, (row["status"] for row in rows)):
+            connection.executemany(SQL["command"], rows)
         connection.executemany(SQL["audit"], (entry for row in rows for entry in _audit(row)))
         connection.executemany(SQL["payload"], ({"id": row["id"], "body": _payload(row)} for row in rows))
         connection.executemany(SQL["message"], _replies(rows))
@@ -143,18 +133,6 @@ def _seed_chunk(connection: sqlite3.Connection, start: int, stop: int) -> int:
         connection.executemany(SQL["batch"], _batches(batches))
         connection.execute(SQL["recount"], {"batches": json.dumps(list(batches))})
     return len(rows)
-
-
-def _insert_counted(connection: sqlite3.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert commands without the trigger that counts each of them, which takes longer than the insert itself."""
-    [trigger] = connection.execute(SQL["trigger"]).fetchone()
-    connection.execute(SQL["drop_trigger"])
-    connection.executemany(SQL["command"], rows)
-    statuses = Counter(row["status"] for row in rows)
-    connection.executemany(
-        "UPDATE tally SET n = n + ? WHERE status = ?", ((n, status) for status, n in statuses.items())
-    )
-    connection.execute(trigger)
 
 
 def _id(number: int) -> str:

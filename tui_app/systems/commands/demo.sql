@@ -41,9 +41,3 @@ INSERT INTO process (correlation_id, type) VALUES (:correlation_id, :type) ON CO
 -- name: batch
 INSERT INTO batch (domain, batch_id, name, status, created_at) VALUES (:domain, :batch_id, :name, :status, :created_at)
 ON CONFLICT DO NOTHING
-
--- name: trigger
-SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name = 'command_counted'
-
--- name: drop_trigger
-DROP TRIGGER command_counted

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tui_app.clock import SystemClock
-from tui_app.database.pages import status_only
+from tui_app.database.bound import ascii_json
+from tui_app.database.schema import identity
 from tui_app.database.sqlite import SqliteFile
-from tui_app.database.where import both
 from tui_app.domain import moments
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict
@@ -20,15 +19,12 @@ from tui_app.domain.ports import Clock, Preview, TrailEntry
 from tui_app.domain.run import Answer, Errand, Order, Verification
 from tui_app.systems.commands import embedded_read as read
 from tui_app.systems.commands import rules
-from tui_app.systems.commands.answers import verification
+from tui_app.systems.commands.answers import looked_at, verification
 from tui_app.systems.commands.embedded_write import cancel
 from tui_app.systems.commands.schema import prepare
 
 CHUNK_SIZE = 1_000
 """A fifth of a second: short enough for another writer to wait, long enough for pages to be written once."""
-
-COUNTED = 200_000
-"""Rows that are counted one by one at most; beyond, the number is a lower bound."""
 
 
 class EmbeddedCommands:
@@ -50,16 +46,10 @@ class EmbeddedCommands:
         return rules.join_id(*rules.split_id(text))
 
     async def identity(self) -> str:
-        """A UUID made with the file: moved elsewhere it is the same bus, a new file in its place is not."""
-
-        def work(connection: sqlite3.Connection) -> str:
-            row = connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
-            return f"sqlite:{row['value']}"
-
-        return await self.file.read(work)
+        return await self.file.read(identity)
 
     async def page(self, query: PageQuery) -> Page:
-        wanted = read.matching(query.filter, query.as_of)
+        wanted = read.PAGES.matching(query.filter, query.as_of)
         check_sort(query.sort, self.description.sortable)
         as_of = moments.stamp(self.clock.now())
         return await self.file.read(lambda connection: read.PAGES.read(connection, query, wanted, read.item_of, as_of))
@@ -67,17 +57,9 @@ class EmbeddedCommands:
     async def count(
         self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
     ) -> Count:
-        clause = read.matching(wanted, as_of)
-        statuses = status_only(wanted) if as_of is None and before is None else None
         if before is not None:
-            sort, cursor = before
-            check_sort(sort, self.description.sortable)
-            clause = both(clause, read.PAGES.beyond(sort, cursor, backward=True))
-        if statuses is not None:
-            return Count(int(await self._one(read.SQL["tally"].format(where=statuses.sql), statuses.values)))
-        sql = read.SQL["count"].format(where=clause.sql)
-        number = int(await self._one(sql, (*clause.values, COUNTED + 1)))
-        return Count(min(number, COUNTED), exact=number <= COUNTED)
+            check_sort(before[0], self.description.sortable)
+        return await self.file.read(read.PAGES.counting(wanted, as_of, before))
 
     async def item(self, item_id: str) -> Item:
         return await self.file.read(lambda connection: read.item(connection, item_id))
@@ -93,7 +75,7 @@ class EmbeddedCommands:
 
     async def trail(self, item_id: str) -> list[TrailEntry]:
         def work(connection: sqlite3.Connection) -> list[TrailEntry]:
-            rows = connection.execute(read.SQL["trail"], (read.ascii_json([item_id]),))
+            rows = connection.execute(read.SQL["trail"], (ascii_json([item_id]),))
             return [read.entry(row) for row in rows]
 
         return await self.file.read(work)
@@ -115,7 +97,15 @@ class EmbeddedCommands:
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
         """The same guarded write: what it finds done under our key was done by us."""
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+
+        def look(connection: sqlite3.Connection) -> list[Answer]:
+            found = read.found(connection, [order.id for order in orders])
+            return [looked_at(order, found.get(order.id)) for order in orders]
+
+        # In a turn of its own as a writer: what another one has begun is over then.
+        return await self.file.write(look)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         def work(connection: sqlite3.Connection) -> list[Verification]:
@@ -126,6 +116,3 @@ class EmbeddedCommands:
 
     async def close(self) -> None:
         await self.file.close()
-
-    async def _one(self, sql: str, values: Sequence[Any]) -> Any:
-        return await self.file.read(lambda connection: connection.execute(sql, values).fetchone()[0])

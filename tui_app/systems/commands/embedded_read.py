@@ -10,11 +10,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tui_app.database.pages import Pages
+from tui_app.database.bound import ascii_json
+from tui_app.database.pages import Pages, Waiting
 from tui_app.database.statements import load
-from tui_app.database.where import SQLITE, Clause, Field, both, where
+from tui_app.database.where import Field
 from tui_app.domain.errors import NotFound
-from tui_app.domain.filters import Filter, Op, Term
+from tui_app.domain.filters import Op, Term
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.commands import rules
@@ -29,34 +30,20 @@ _COLUMNS = {"updated": "updated_at", "created": "created_at", "batch": "batch_id
 FIELDS: Mapping[str, Field] = {
     name: Field(f"c.{_COLUMNS.get(name, name)}", kind, nullable=name in _NULLABLE) for name, kind in rules.KINDS.items()
 }
-_WAITING = Term("status", Op.ANY, (rules.IN_TROUBLESHOOTING,))
 
 PAGES = Pages(
     fields=FIELDS,
+    searched=rules.SEARCHED,
     id="c.id",
-    page=SQL["page"].replace("{longest}", str(LONGEST_ERROR)),
-    any=SQL["any"],
-    waiting=_WAITING,
-    indexes={**WAITING_INDEXES, "id": "sqlite_autoindex_command_1"},
+    sql=SQL,
+    longest=LONGEST_ERROR,
+    waiting=Waiting(
+        Term("status", Op.ANY, (rules.IN_TROUBLESHOOTING,)),
+        f"c.{WAITING}",
+        {**WAITING_INDEXES, "id": "sqlite_autoindex_command_1"},
+    ),
+    as_of="c.updated_at <= ?",
 )
-
-
-def ascii_json(value: Any) -> str:
-    """JSON to bind. Half a character in an id cannot be bound as text; as an escape it matches nothing."""
-    return json.dumps(value, separators=(",", ":"))
-
-
-def matching(wanted: Filter, as_of: str | None) -> Clause:
-    """The rows of a filter, without those that changed after ``as_of``.
-
-    Raises:
-        MalformedFilter: a field or a value that commands cannot be filtered by.
-    """
-    return both(
-        where(wanted, FIELDS, rules.SEARCHED, SQLITE),
-        Clause("c.updated_at <= ?", (as_of,)) if as_of is not None else Clause(""),
-        Clause(f"c.{WAITING}") if _WAITING in wanted.terms else Clause(""),
-    )
 
 
 def item_of(row: sqlite3.Row) -> Item:
@@ -88,10 +75,7 @@ def row_of(connection: sqlite3.Connection, item_id: str) -> sqlite3.Row:
     Raises:
         NotFound: there is none.
     """
-    sql = SQL["page"].format(
-        longest=LONGEST_ERROR, hint="", where="c.id = (SELECT value FROM json_each(?))", order="c.id"
-    )
-    row: sqlite3.Row | None = connection.execute(sql, (ascii_json([item_id]), 1)).fetchone()
+    row = PAGES.row(connection, item_id)
     if row is None:
         raise NotFound(f"there is no command {item_id!r}", hint="Copy the id from the table.")
     return row
@@ -128,25 +112,7 @@ def preview(connection: sqlite3.Connection, item_id: str) -> Preview:
         batch=batch,
         process=None if process is None else process["type"],
     )
-    return rules.preview(command_of(row), around)
-
-
-def command_of(row: sqlite3.Row) -> rules.Command:
-    """The facts of a row that holds a whole command."""
-    return rules.Command(
-        domain=row["domain"],
-        command_id=row["command_id"],
-        command_type=row["type"],
-        status=row["status"],
-        attempts=row["attempts"],
-        max_attempts=row["max_attempts"],
-        reply_queue=row["reply_queue"],
-        correlation_id=row["correlation_id"],
-        batch_id=row["batch_id"],
-        error_type=row["error_type"],
-        error_code=row["error_code"] or None,
-        error=row["error"],
-    )
+    return rules.preview(rules.Command.of(item_of(row).fields), around)
 
 
 def entry(row: sqlite3.Row) -> TrailEntry:

@@ -5,23 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from tui_app.domain.run import Answer, Errand, Order
+from tui_app.database.bound import ascii_json, revision
+from tui_app.domain.run import Answer, Errand, Order, first_of_each
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.answers import cancelled, passed_over
-from tui_app.systems.commands.embedded_read import SQL, ascii_json, found
-
-
-def _revision(version: str) -> int:
-    # A version of another system's making matches no row.
-    return int(version) if version.isascii() and version.isdecimal() and len(version) < 19 else -1
+from tui_app.systems.commands.embedded_read import SQL, found
 
 
 def cancel(connection: sqlite3.Connection, orders: Sequence[Order], errand: Errand, now: str) -> list[Answer]:
     """Cancel a chunk inside the caller's transaction: statuses, replies, audit and batches, or nothing."""
-    first: dict[str, Order] = {}
-    for order in orders:
-        first.setdefault(order.id, order)
-    guarded = ascii_json([[order.id, _revision(order.seen.version)] for order in first.values()])
+    first = first_of_each(orders)
+    guarded = ascii_json([[order.id, revision(order.seen.version)] for order in first.values()])
     rows = connection.execute(SQL["cancel"], {"orders": guarded, "now": now}).fetchall()
     changed = {row[0] for row in rows}
     # An id that is given twice has one effect; the second order finds what the first one did.

@@ -11,23 +11,21 @@ import json
 from collections.abc import Sequence
 
 from tui_app.database.postgres import PATIENCE, Patience, Postgres
+from tui_app.database.postgres_pages import COUNT_SECONDS
+from tui_app.database.postgres_rows import Connection, identity, rows
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict, MalformedId, NotAllowed
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, TrailEntry
-from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification
-from tui_app.domain.verdict import VerdictCode
+from tui_app.domain.run import Answer, Errand, Order, Verification, first_of_each
 from tui_app.systems.commands import postgres_read as read
 from tui_app.systems.commands import rules
-from tui_app.systems.commands.answers import Found, cancelled, passed_over, verifications
-from tui_app.systems.commands.postgres_rows import Connection, listed, matching, rows
+from tui_app.systems.commands.answers import Found, cancelled, looked_at, passed_over, verifications
+from tui_app.systems.commands.postgres_rows import PAGES, SQL, listed
 
 CHUNK_SIZE = 500
 """Some tens of milliseconds under lock, and large enough for one commit not to matter."""
-
-COUNT_SECONDS = 2.0
-"""How long rows are counted before the planner's estimate has to do."""
 
 MISSING = "This database holds no command bus that quash knows; check the profile's url and the bus' migrations."
 
@@ -44,7 +42,7 @@ class PostgresCommands:
         count_seconds: float = COUNT_SECONDS,
     ) -> None:
         self.database = Postgres(url, missing=MISSING, size=size, patience=patience)
-        self._count_milliseconds = int(count_seconds * 1000)
+        self._count_seconds = count_seconds
 
     @property
     def description(self) -> Description:
@@ -63,21 +61,20 @@ class PostgresCommands:
         return checked
 
     async def identity(self) -> str:
-        """The cluster's own number and the database's name: a restart or another address changes neither."""
-        return await self.database.read(read.identity)
+        return await self.database.read(identity)
 
     async def page(self, query: PageQuery) -> Page:
         check_sort(query.sort, self.description.sortable)
-        clause = matching(query.filter, query.as_of)
-        return await self.database.read(lambda connection: read.page(connection, query, clause))
+        clause = PAGES.matching(query.filter, query.as_of)
+        return await self.database.read(lambda connection: PAGES.read(connection, query, clause, read.item_of))
 
     async def count(
         self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
     ) -> Count:
         if before is not None:
             check_sort(before[0], self.description.sortable)
-        clause = matching(wanted, as_of, before)
-        return await self.database.read(lambda connection: read.count(connection, clause, self._count_milliseconds))
+        clause = PAGES.matching(wanted, as_of, before)
+        return await self.database.read(lambda connection: PAGES.count(connection, clause, self._count_seconds))
 
     async def item(self, item_id: str) -> Item:
         return await self.database.read(lambda connection: read.item(connection, item_id))
@@ -104,9 +101,7 @@ class PostgresCommands:
         """
         if errand.verb is not Verb.CANCEL:
             raise Conflict("a cancelled command cannot be brought back", hint="Send it again as a new command.")
-        by_id: dict[str, Order] = {}
-        for order in orders:
-            by_id.setdefault(order.id, order)
+        by_id = first_of_each(orders)
 
         async def work(connection: Connection) -> tuple[set[str], dict[str, Found]]:
             changed = await _cancel(connection, list(by_id.values()), errand)
@@ -117,7 +112,7 @@ class PostgresCommands:
         try:
             changed, found = await self.database.write(work)
         except NotAllowed as error:
-            return [_forbidden(order, error) for order in orders]
+            return [Answer.forbidden(order, error) for order in orders]
         return [
             cancelled(order)
             if order.id in changed and by_id[order.id] is order
@@ -129,9 +124,18 @@ class PostgresCommands:
         """The same guarded write.
 
         It waits for a lost transaction that is still committing, since that holds the rows; what it finds done under
-        our key was done by us.
+        our key was done by us. Where it may only look, it waits for the rows all the same.
         """
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+        ids = [order.id for order in orders]
+
+        async def look(connection: Connection) -> dict[str, Found]:
+            await rows(connection, SQL["hold"], {"ids": listed(ids)})
+            return await read.found(connection, ids)
+
+        found = await self.database.write(look)
+        return [looked_at(order, found.get(order.id)) for order in orders]
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))
@@ -139,11 +143,6 @@ class PostgresCommands:
 
     async def close(self) -> None:
         await self.database.close()
-
-
-def _forbidden(order: Order, error: NotAllowed) -> Answer:
-    status = order.seen.status
-    return Answer(ItemState.REFUSED, VerdictCode.FORBIDDEN.value, error.message, before=status, after=status)
 
 
 async def _cancel(connection: Connection, orders: Sequence[Order], errand: Errand) -> set[str]:
@@ -168,4 +167,4 @@ async def _cancel(connection: Connection, orders: Sequence[Order], errand: Erran
         "reply": json.dumps(rules.reply_template(errand.reason, "")),
         "suffix": rules.RESPONSE_SUFFIX,
     }
-    return {row[0] for row in await rows(connection, "cancel", values)}
+    return {row["id"] for row in await rows(connection, SQL["cancel"], values)}

@@ -6,14 +6,11 @@ WHERE {where}
 ORDER BY {order}
 LIMIT %s
 
--- name: now
-SELECT {now}
-
 -- name: any
-SELECT EXISTS (SELECT FROM commandbus.command AS c WHERE {where})
+SELECT EXISTS (SELECT FROM commandbus.command AS c WHERE {where}) AS found
 
 -- name: count
-SELECT count(*) FROM commandbus.command AS c WHERE {where}
+SELECT count(*) AS n FROM commandbus.command AS c WHERE {where}
 
 -- name: estimate
 EXPLAIN (FORMAT JSON) SELECT FROM commandbus.command AS c WHERE {where}
@@ -26,8 +23,8 @@ FROM commandbus.command AS c
 WHERE c.domain = %(domain)s AND c.command_id = %(command_id)s::uuid
 
 -- name: survey
-SELECT {id}, c.status, {version}, c.reply_queue, {queue_exists}, c.batch_id IS NOT NULL, c.correlation_id::text,
-       {has_process}
+SELECT {id} AS id, c.status, {version} AS version, c.reply_queue, {queue_exists} AS queue_exists,
+       c.batch_id IS NOT NULL AS in_batch, c.correlation_id::text AS correlation_id, {has_process} AS has_process
 FROM jsonb_to_recordset(%(ids)s::jsonb) AS w (domain text, command_id uuid)
 JOIN commandbus.command AS c ON c.domain = w.domain AND c.command_id = w.command_id
 
@@ -39,7 +36,7 @@ WITH RECURSIVE known (domain) AS (
     SELECT (SELECT min(p.domain) FROM commandbus.process AS p WHERE p.domain > k.domain)
     FROM known AS k WHERE k.domain IS NOT NULL
 )
-SELECT p.process_id::text, p.process_type
+SELECT p.process_id::text AS id, p.process_type AS type
 FROM known AS k
 CROSS JOIN unnest(%s::uuid[]) AS w (process_id)
 JOIN commandbus.process AS p ON p.domain = k.domain AND p.process_id = w.process_id
@@ -47,25 +44,25 @@ JOIN commandbus.process AS p ON p.domain = k.domain AND p.process_id = w.process
 -- name: payload
 -- By number only: looking into the messages would read the whole archive. A number can belong to another command
 -- where the archive was rebuilt, so the message has to say whose it is.
-SELECT left(a.message::text, %(longest)s), length(a.message::text) <= %(longest)s
+SELECT left(a.message::text, %(longest)s) AS text, length(a.message::text) <= %(longest)s AS whole
 FROM pgmq.{archive} AS a
 WHERE a.msg_id = %(msg_id)s AND lower(a.message ->> 'command_id') = %(command_id)s
 
 -- name: batch
 -- Counted from the commands: the batch's own counters have been seen to lie.
-SELECT c.status, count(*) FROM commandbus.command AS c
+SELECT c.status, count(*) AS n FROM commandbus.command AS c
 WHERE c.domain = %(domain)s AND c.batch_id = %(batch_id)s::uuid
 GROUP BY c.status
 
 -- name: trail
 -- By number: ts is the start of the transaction, and the same for all entries of one.
-SELECT {at}, a.event_type, a.details_json
+SELECT {at} AS at, a.event_type AS event, a.details_json AS details
 FROM commandbus.audit AS a
 WHERE a.domain = %(domain)s AND a.command_id = %(command_id)s::uuid
 ORDER BY a.audit_id
 
 -- name: found
-SELECT {id}, c.status, {version}, c.reply_queue, {queue_exists}, cancels.listed
+SELECT {id} AS id, c.status, {version} AS version, c.reply_queue, {queue_exists} AS queue_exists, cancels.listed
 FROM jsonb_to_recordset(%(ids)s::jsonb) AS w (domain text, command_id uuid)
 JOIN commandbus.command AS c ON c.domain = w.domain AND c.command_id = w.command_id
 CROSS JOIN LATERAL (
@@ -76,6 +73,13 @@ CROSS JOIN LATERAL (
     FROM commandbus.audit AS a
     WHERE a.command_id = c.command_id AND a.domain = c.domain AND a.event_type = 'OPERATOR_CANCEL'
 ) AS cancels
+
+-- name: hold
+-- Whoever has changed one of these and not committed is waited for.
+SELECT FROM jsonb_to_recordset(%(ids)s::jsonb) AS w (domain text, command_id uuid)
+JOIN commandbus.command AS c ON c.domain = w.domain AND c.command_id = w.command_id
+ORDER BY c.domain, c.command_id
+FOR UPDATE OF c
 
 -- name: cancel
 -- The one guarded write: rows are locked in one order, so that two of these never wait for each other in a circle,
@@ -124,13 +128,6 @@ WITH held AS MATERIALIZED (
     ) AS b
 )
 -- What nobody asks for is not carried out: the counts are why the replies, the wake-ups and the batches happen.
-SELECT d.domain || '/' || d.command_id, (SELECT count(*) FROM sent), (SELECT count(*) FROM told),
-       (SELECT count(*) FROM counted)
+SELECT d.domain || '/' || d.command_id AS id, (SELECT count(*) FROM sent) AS sent,
+       (SELECT count(*) FROM told) AS told, (SELECT count(*) FROM counted) AS counted
 FROM cancelled AS d
-
--- name: whoami
-SELECT current_database(), has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE'),
-       (SELECT d.oid::text FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
-
--- name: cluster
-SELECT system_identifier::text FROM pg_catalog.pg_control_system()

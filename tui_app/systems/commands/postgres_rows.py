@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from psycopg import AsyncConnection
-
+from tui_app.database.postgres_pages import PostgresPages
+from tui_app.database.postgres_rows import moment
 from tui_app.database.statements import load
-from tui_app.database.where import POSTGRES, Clause, Field, Place, beyond, both, where
+from tui_app.database.where import Field
 from tui_app.domain.describe import Kind
-from tui_app.domain.filters import Filter
-from tui_app.domain.items import Cursor, Sort
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.words import LONGEST_ERROR
 
-Connection = AsyncConnection[Any]
-
 
 def _moment(column: str) -> str:
-    written = f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-    return f"coalesce({written}, {column}::text)"  # to_char has no words for infinity
+    return f"coalesce({moment(column)}, {column}::text)"  # to_char has no words for infinity
 
 
 FIELDS: Mapping[str, Field] = {
@@ -45,7 +39,6 @@ FIELDS: Mapping[str, Field] = {
         ("max_attempts", "c.max_attempts", False),
     )
 }
-IDS = ("c.domain", "c.command_id")
 
 _QUEUE = "to_regclass('pgmq.' || quote_ident('q_' || lower(c.reply_queue)))"
 _FRAGMENTS = {
@@ -61,13 +54,14 @@ _FRAGMENTS = {
 
 def _shown(name: str) -> str:
     field = FIELDS[name]
+    column = _moment(field.sql) if field.kind is Kind.TIME else field.sql
     if name == "error":
-        return f"left({field.sql}, {LONGEST_ERROR})"
-    return _moment(field.sql) if field.kind is Kind.TIME else field.sql
+        column = f"left({column}, {LONGEST_ERROR})"
+    return f"{column} AS {name}"
 
 
 def _prepared(statement: str) -> str:
-    columns = [*map(_shown, FIELDS), "{version}", "{queue_exists}"]
+    columns = [*map(_shown, FIELDS), "{version} AS version", "{queue_exists} AS queue_exists"]
     statement = statement.replace("{columns}", ", ".join(columns))
     for name, text in _FRAGMENTS.items():
         statement = statement.replace(name, text)
@@ -78,17 +72,14 @@ SQL: Mapping[str, str] = {
     name: _prepared(statement) for name, statement in load("tui_app.systems.commands", "postgres.sql").items()
 }
 
-
-async def rows(connection: Connection, name: str, values: Any = None, **composed: str) -> list[Any]:
-    """All rows of one of our statements; ``composed`` are pieces of SQL from fixed tables, never a caller's."""
-    statement = SQL[name].format(**composed) if composed else SQL[name]
-    return await (await connection.execute(statement.encode(), values)).fetchall()
-
-
-async def row(connection: Connection, name: str, values: Any = None, **composed: str) -> Any:
-    """The one row that a statement is certain to have."""
-    (found,) = await rows(connection, name, values, **composed)
-    return found
+PAGES = PostgresPages(
+    fields=FIELDS,
+    searched=rules.SEARCHED,
+    ids={"c.domain": "%s", "c.command_id": "%s::uuid"},
+    split=rules.split_id,
+    sql=SQL,
+    as_of="c.updated_at <= %s::timestamptz",
+)
 
 
 def listed(ids: Iterable[str], *more: tuple[str, Sequence[str]]) -> str:
@@ -102,24 +93,3 @@ def listed(ids: Iterable[str], *more: tuple[str, Sequence[str]]) -> str:
         for record, value in zip(records, values, strict=True):
             record[name] = value
     return json.dumps(records)
-
-
-def matching(filtered: Filter, as_of: str | None, before: tuple[Sort, Cursor] | None = None) -> Clause:
-    """The rows of a filter as of a time, with ``before`` only those that stand before a place.
-
-    Raises:
-        MalformedFilter: an unknown field, or a value that is not of the field's kind.
-    """
-    moment = Clause("") if as_of is None else Clause("c.updated_at <= %s::timestamptz", (as_of,))
-    place = Clause("") if before is None else beyond_place(*before, backward=True)
-    return both(where(filtered, FIELDS, rules.SEARCHED, POSTGRES), moment, place)
-
-
-def beyond_place(sort: Sort, cursor: Cursor, *, backward: bool) -> Clause:
-    """Rows beyond the place of a cursor, in reading direction."""
-    field = FIELDS[sort.field]
-    domain, command_id = rules.split_id(cursor.id)
-    value = ("" if field.kind is not Kind.NUMBER else 0) if cursor.value is None else cursor.value
-    kind = {Kind.NUMBER: "numeric", Kind.TIME: "timestamptz"}.get(field.kind, "text")
-    mark = (f"%s::{kind}", "%s", "%s::uuid")
-    return beyond(field.sql, IDS, sort, Place(value, (domain, command_id)), backward=backward, mark=mark)

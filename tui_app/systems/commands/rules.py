@@ -197,6 +197,12 @@ class Command:
     error_code: str | None = None
     error: str | None = None
 
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Command:
+        """From the fields of its item, two of which have shorter names there."""
+        shorter = {"command_type": "type", "batch_id": "batch"}
+        return cls(**{name: fields[shorter.get(name, name)] for name in cls.__slots__})
+
 
 def reply(command: Command, reason: str, completed_at: str) -> dict[str, Any]:
     """The whole reply to the sender of one command."""

@@ -1,15 +1,12 @@
-"""The file of the embedded command bus: tables, indexes for the orders that operators use, identity.
-
-sqlite-utils makes the schema, and is imported only then: that takes longer than opening a file that is made.
-"""
+"""The file of the embedded command bus: tables, indexes for the orders that operators use, identity."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from tui_app.database.sqlite import transaction
+from tui_app.database.schema import prepare_once
+from tui_app.database.tally import StatusTally
 from tui_app.systems.commands.words import STATUSES
 
 if TYPE_CHECKING:
@@ -61,46 +58,19 @@ WAITING = "status = 'IN_TROUBLESHOOTING_QUEUE'"
 # is served by the primary key; attempts and reply queue are sorted when they are asked for.
 WAITING_INDEXES = {"type": "waiting_by_type", "error_code": "waiting_by_error_code"}
 
-# A count of ten million rows takes a second; kept up to date row by row it costs a microsecond each.
-_TALLY = """
-CREATE TRIGGER command_counted AFTER INSERT ON command BEGIN
-    INSERT INTO tally (status, n) VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
-END;
-CREATE TRIGGER command_moved AFTER UPDATE OF status ON command WHEN old.status <> new.status BEGIN
-    UPDATE tally SET n = n - 1 WHERE status = old.status;
-    INSERT INTO tally (status, n) VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
-END;
-CREATE TRIGGER command_gone AFTER DELETE ON command BEGIN
-    UPDATE tally SET n = n - 1 WHERE status = old.status;
-END;
-"""
+TALLY = StatusTally("command", "command")
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the schema where there is none; two processes that open a new file at once make it once.
+    """Make the schema where there is none.
 
     Raises:
         sqlite3.Error: the file is locked, full or no database.
     """
-    # Measured on runs of 40,000: the usual 1,000 pages are written back twice a chunk, and each trigger that may fail
-    # keeps a journal of its own, on disk unless told otherwise.
-    connection.execute("PRAGMA wal_autocheckpoint=8000")
-    connection.execute("PRAGMA cache_size=-16000")
-    connection.execute("PRAGMA temp_store=MEMORY")
-    if not _made(connection):
-        with transaction(connection):
-            if not _made(connection):
-                _make(connection)
+    prepare_once(connection, VERSION, _make)
 
 
-def _made(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone())
-
-
-def _make(connection: sqlite3.Connection) -> None:
-    from sqlite_utils import Database
-
-    database = Database(connection, recursive_triggers=False, execute_plugins=False)
+def _make(database: Database) -> None:
     _make_commands(database)
     database.table("audit").create(
         {"audit_id": int, "id": str, "event": str, "at": str, "details": str},
@@ -124,9 +94,6 @@ def _make(connection: sqlite3.Connection) -> None:
     ).create_index(["queue"])
     database.table("process").create({"correlation_id": str, "type": str}, pk="correlation_id", strict=True)
     database.table("payload").create({"id": str, "body": str}, pk="id", strict=True)
-    database.table("meta").create({"key": str, "value": str}, pk="key", strict=True).insert_all(
-        [{"key": "identity", "value": str(uuid4())}, {"key": "schema", "value": VERSION}]
-    )
 
 
 def _make_commands(database: Database) -> None:
@@ -142,7 +109,4 @@ def _make_commands(database: Database) -> None:
     for column, name in WAITING_INDEXES.items():
         database.execute(f"CREATE INDEX {name} ON command ({column}, id) WHERE {WAITING}")
     database.execute("CREATE INDEX command_batch ON command (domain, batch_id) WHERE batch_id IS NOT NULL")
-    tally = database.table("tally").create({"status": str, "n": int}, pk="status", strict=True)
-    tally.insert_all({"status": status, "n": 0} for status in STATUSES)
-    for statement in _TALLY.split("END;")[:-1]:
-        database.execute(f"{statement}END")
+    TALLY.make(database, STATUSES)

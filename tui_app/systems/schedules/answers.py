@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tui_app.domain.run import Answer, ItemState, Order, SkipCode, Verification, Verified
+from tui_app.domain.run import Answer, ItemState, Order, SkipCode, Verification, Verified, stopped
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.schedules.rules import NOT_FOUND, verdict
 from tui_app.systems.schedules.words import CANCELLED, OPEN, PUBLISHING, SUCCESS
@@ -62,6 +62,14 @@ def passed_over(order: Order, found: Found | None) -> Answer:
     lost = _LOST.get(found.status) if before in OPEN and not found.stuck else None
     code = VerdictCode.NOT_KNOWN if now.code is None else now.code
     return Answer(ItemState.REFUSED, code.value, lost or now.reason, before=found.status, after=found.status)
+
+
+def looked_at(order: Order, found: Found | None) -> Answer:
+    """The answer for a schedule of a stopped run, read under its lock: what was not done by then never will be."""
+    answer = passed_over(order, found)
+    if found is None or found.status not in OPEN or answer.state is ItemState.CANCELLED:
+        return answer
+    return stopped(found.status, "the run was stopped before this cancellation reached the scheduler")
 
 
 def verification(order: Order, found: Found | None) -> Verification:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -17,12 +16,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tui_app.clock import SystemClock
-from tui_app.database.sqlite import connect, transaction
+from tui_app.database import seeding
+from tui_app.database.sqlite import transaction
 from tui_app.database.statements import load
 from tui_app.domain import moments
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.demo_posts import CONNECTIONS, CONTENTS, HOSTILE, OWNERS, TITLES, ZONES, noise, uuid_of
-from tui_app.systems.schedules.schema import prepare
+from tui_app.systems.schedules.plug import QUEUE
+from tui_app.systems.schedules.schema import TALLY, prepare
 from tui_app.systems.schedules.words import (
     CANCELLED,
     FAILED,
@@ -42,8 +43,6 @@ CHUNK = 24_000
 APART = timedelta(seconds=11)
 CERTAIN = 24
 """The soonest rows, all of which can be cancelled; what comes after them follows ``_PATTERN``."""
-
-QUEUE = "post_publish"
 
 _PATTERN = (
     *[PENDING] * 12,
@@ -73,18 +72,11 @@ def seed(path: Path, rows: int, now: datetime | None = None) -> int:
         sqlite3.Error: it is locked, or the disk is full.
     """
     moment = now or SystemClock().now()
-    connection = connect(path)
-    try:
-        # Demo data can be made again; what is done to it later is written with full durability.
-        connection.execute("PRAGMA synchronous=OFF")
-        prepare(connection)
-        connection.execute("PRAGMA cache_size=-400000")
-        made = sum(_seed_chunk(connection, start, min(start + CHUNK, rows), moment) for start in range(0, rows, CHUNK))
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        connection.close()
-    return made
+
+    def seed_chunk(connection: sqlite3.Connection, start: int, stop: int) -> int:
+        return _seed_chunk(connection, start, stop, moment)
+
+    return seeding.seed(path, rows, CHUNK, prepare, seed_chunk)
 
 
 def _seed_chunk(connection: sqlite3.Connection, start: int, stop: int, now: datetime) -> int:
@@ -100,25 +92,14 @@ def _seed_chunk(connection: sqlite3.Connection, start: int, stop: int, now: date
         )
         connection.executemany(SQL["post"], (row["post"] for row in rows))
         connection.executemany(SQL["variant"], rows)
-        _insert_counted(connection, rows)
+        with TALLY.added_at_once(connection, (row["status"] for row in rows)):
+            connection.executemany(SQL["schedule"], rows)
         connection.executemany(SQL["audit"], (entry for row in rows for entry in _audit(row)))
         connection.executemany(SQL["message"], (_message(row) for row in rows if row["status"] == QUEUED))
         connection.executemany(
             SQL["outbox"], ({**row, "at": row["published_at"]} for row in rows if row["status"] == SUCCESS)
         )
     return len(rows)
-
-
-def _insert_counted(connection: sqlite3.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert schedules without the trigger that counts each of them, which takes longer than the insert itself."""
-    [trigger] = connection.execute(SQL["trigger"]).fetchone()
-    connection.execute(SQL["drop_trigger"])
-    connection.executemany(SQL["schedule"], rows)
-    statuses = Counter(row["status"] for row in rows)
-    connection.executemany(
-        "UPDATE tally SET n = n + ? WHERE status = ?", ((n, status) for status, n in statuses.items())
-    )
-    connection.execute(trigger)
 
 
 def _id(number: int) -> str:
@@ -242,10 +223,4 @@ def _audit(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _message(row: dict[str, Any]) -> dict[str, Any]:
-    body = {
-        "schedule_id": row["id"],
-        "post_variant_id": row["post_variant_id"],
-        "channel_connection_id": row["channel_connection_id"],
-        "attempt_count": row["attempts"],
-    }
-    return {"queue": QUEUE, "body": json.dumps(body), "at": row["run_at"]}
+    return {"queue": QUEUE, "body": json.dumps(shapes.message(row)), "at": row["run_at"]}

@@ -29,9 +29,3 @@ INSERT INTO message (queue, body, enqueued_at, visible_at) VALUES (:queue, :body
 
 -- name: outbox
 INSERT INTO outbox (schedule_id, attempt, channel, content, at) VALUES (:id, :attempts, :channel, :content, :at)
-
--- name: trigger
-SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name = 'schedule_counted'
-
--- name: drop_trigger
-DROP TRIGGER schedule_counted

@@ -5,17 +5,12 @@ It speaks dictionaries as they go over the wire; paths, headers, tokens and stat
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tui_app.database.sqlite import SqliteFile
-from tui_app.domain import moments
-from tui_app.domain.ports import Clock
+from tui_app.database.where import Clause, Dialect
 from tui_app.systems.schedules import rules, shapes
-from tui_app.systems.schedules.embedded_read import SQL, ascii_json
-from tui_app.systems.schedules.embedded_write import cancel_guarded, entry, whole
 from tui_app.systems.schedules.requests import (
     PAGE_LIMIT,
     Listing,
@@ -27,8 +22,7 @@ from tui_app.systems.schedules.requests import (
     uuid,
     uuids,
 )
-from tui_app.systems.schedules.targets import Behalf, Target
-from tui_app.systems.schedules.words import LONGEST_CONTENT
+from tui_app.systems.schedules.targets import Behalf
 
 
 class Actor(Protocol):
@@ -41,12 +35,85 @@ class Actor(Protocol):
         """Whether a permission is held."""
 
 
-class Desk:
-    """The operations of the schedule flow. Ids and bodies are checked here, before the file is touched."""
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """What is asked for: which schedules, each once, by whom and why.
 
-    def __init__(self, file: SqliteFile, clock: Clock) -> None:
-        self._file = file
-        self._clock = clock
+    ``refusal`` is what the route answers to a status that prevents it. ``shown`` says whether it answers with the
+    schedules as they are then.
+    """
+
+    actor: Actor
+    ids: Sequence[str]
+    reason: str | None
+    refusal: Callable[[str], rules.Refusal]
+    shown: bool
+
+    @property
+    def behalf(self) -> Behalf:
+        return Behalf(self.actor.name, self.reason)
+
+    def allowed(self, found: Mapping[str, shapes.Row]) -> set[str]:
+        """The ids of the schedules found that this actor may cancel."""
+        return {item_id for item_id, row in found.items() if _may_cancel(self.actor, row)}
+
+    def refused(
+        self, left: Mapping[str, shapes.Row], allowed: Collection[str], changed: Collection[str]
+    ) -> dict[str, rules.Refusal]:
+        """Why those that are there and were not changed were not, by id; ``left`` is how they stand now."""
+        return {
+            item_id: self.refusal(left[item_id]["status"]) if item_id in allowed else rules.ACCESS_DENIED
+            for item_id in self.ids
+            if item_id in left and item_id not in changed
+        }
+
+
+def _may_cancel(actor: Actor, row: shapes.Row) -> bool:
+    """Whether this post is theirs, or they may cancel for it or for all."""
+    every, one = rules.PERMISSION, f"{rules.PERMISSION}:{row['post_id']}"
+    return row["owner_id"] == actor.name or actor.may(every) or actor.may(one)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What became of a cancellation, by id; those that are in neither are not there.
+
+    ``changed`` are cancelled by it, with their rows as they are now where they are to be shown; ``refused`` says why
+    others were not.
+    """
+
+    changed: Mapping[str, shapes.Row | None]
+    refused: Mapping[str, rules.Refusal]
+
+
+class DeskStore(Protocol):
+    """Wherever the schedules are stored, as the desk needs it. Each operation is one transaction, or one snapshot."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """In which SQL conditions are composed."""
+
+    async def cancel(self, asked: Cancellation) -> Cancelled:
+        """Cancel what may be cancelled, and record who was refused what."""
+
+    async def whole(self, item_id: str) -> shapes.Row | None:
+        """One schedule with its variant, connection and post; None where there is none."""
+
+    async def trail(self, item_id: str) -> list[dict[str, Any]] | None:
+        """Its audit as it is answered, oldest first; None where there is no such schedule."""
+
+    async def page(self, wanted: Clause, by: str, limit: int, skip: int) -> tuple[int, list[shapes.Row]]:
+        """How many schedules meet a condition, and so many of them, whole, after those that are skipped.
+
+        ``by`` is what stands after ORDER BY.
+        """
+
+
+class Desk:
+    """The operations of the schedule flow. Ids and bodies are checked here, before anything is asked of the store."""
+
+    def __init__(self, store: DeskStore) -> None:
+        self._store = store
 
     async def cancel(self, actor: Actor, schedule_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Cancel one; the schedule as it is then.
@@ -56,10 +123,11 @@ class Desk:
             ScheduleRefused: there is none, it is somebody else's, or its status prevents it.
         """
         item_id, why = uuid("id", schedule_id), reason(body)
-        outcome = await self._file.write(lambda connection: self._cancel_one(connection, actor, item_id, why))
-        if isinstance(outcome, rules.Refusal):
-            raise ScheduleRefused(outcome)
-        return outcome
+        told = await self._store.cancel(Cancellation(actor, [item_id], why, rules.refusal, shown=True))
+        row = told.changed.get(item_id)
+        if row is None:
+            raise ScheduleRefused(told.refused.get(item_id, rules.UNKNOWN_SCHEDULE))
+        return shapes.schedule(row)
 
     async def bulk_cancel(self, actor: Actor, body: Mapping[str, Any]) -> dict[str, Any]:
         """Cancel several in one transaction; how many were and were not, and why not.
@@ -68,11 +136,14 @@ class Desk:
             InvalidRequest: no list of ids, one that is no UUID, too many, or the reason cannot be one.
         """
         ids, why = uuids(body.get("schedule_ids")), reason(body)
-        refused = await self._file.write(lambda connection: self._cancel_many(connection, actor, ids, why))
-        errors = [
-            {"schedule_id": item_id, "error_code": refusal.code, "error_description": refusal.sentence}
-            for item_id, refusal in refused.items()
-        ]
+        told = await self._store.cancel(Cancellation(actor, ids, why, rules.bulk_refusal, shown=False))
+        errors = []
+        for item_id in ids:
+            if item_id not in told.changed:
+                refusal = told.refused.get(item_id, rules.UNKNOWN_SCHEDULE)
+                errors.append(
+                    {"schedule_id": item_id, "error_code": refusal.code, "error_description": refusal.sentence}
+                )
         return {"cancelled": len(ids) - len(errors), "failed": len(errors), "errors": errors}
 
     async def show(self, schedule_id: str) -> dict[str, Any]:
@@ -82,11 +153,10 @@ class Desk:
             InvalidRequest: the id is no UUID.
             ScheduleRefused: there is none.
         """
-        item_id = uuid("id", schedule_id)
-        rows = await self._file.read(lambda connection: whole(connection, [item_id]))
-        if item_id not in rows:
+        row = await self._store.whole(uuid("id", schedule_id))
+        if row is None:
             raise ScheduleRefused(rules.UNKNOWN_SCHEDULE)
-        return shapes.schedule(rows[item_id])
+        return shapes.schedule(row)
 
     async def audit_log(self, schedule_id: str) -> dict[str, Any]:
         """What has happened to one schedule, oldest first.
@@ -96,14 +166,7 @@ class Desk:
             ScheduleRefused: there is none.
         """
         item_id = uuid("id", schedule_id)
-
-        def work(connection: sqlite3.Connection) -> list[dict[str, Any]] | None:
-            if not whole(connection, [item_id]):
-                return None
-            rows = connection.execute(SQL["trail"], (ascii_json([item_id]),))
-            return [shapes.audit_entry(row, json.loads(row["details"])) for row in rows]
-
-        entries = await self._file.read(work)
+        entries = await self._store.trail(item_id)
         if entries is None:
             raise ScheduleRefused(rules.UNKNOWN_SCHEDULE)
         return {"schedule_id": item_id, "audit_entries": entries}
@@ -115,63 +178,6 @@ class Desk:
             InvalidRequest: naming the part of the query.
         """
         page, limit = number("page", asked.page, 10**9), number("limit", asked.limit, PAGE_LIMIT)
-        wanted, by = conditions(asked), order(asked)
-
-        def work(connection: sqlite3.Connection) -> dict[str, Any]:
-            total = connection.execute(SQL["count"].format(where=wanted.sql), (*wanted.values, -1)).fetchone()[0]
-            sql = SQL["page"].format(longest=LONGEST_CONTENT, hint="", where=wanted.sql, order=by)
-            ids = [row["id"] for row in connection.execute(sql, (*wanted.values, limit, (page - 1) * limit))]
-            rows = whole(connection, ids)
-            data = [shapes.schedule(rows[item_id]) for item_id in ids]
-            return {"data": data, "pagination": shapes.pagination(page, limit, total)}
-
-        return await self._file.read(work)
-
-    def _cancel_one(
-        self, connection: sqlite3.Connection, actor: Actor, item_id: str, why: str | None
-    ) -> dict[str, Any] | rules.Refusal:
-        rows = whole(connection, [item_id])
-        if item_id not in rows:
-            return rules.UNKNOWN_SCHEDULE
-        now = moments.stamp(self._clock.now())
-        refusal = None if may_cancel(actor, rows[item_id]) else rules.ACCESS_DENIED
-        if refusal is None:
-            target, behalf = Target(item_id), Behalf(actor.name, why)
-            if cancel_guarded(connection, [target], rows, behalf, now):
-                return shapes.schedule(whole(connection, [item_id])[item_id])
-            refusal = rules.refusal(rows[item_id]["status"])
-        _record_refused(connection, {item_id: refusal}, Behalf(actor.name, why), now)
-        return refusal
-
-    def _cancel_many(
-        self, connection: sqlite3.Connection, actor: Actor, ids: Sequence[str], why: str | None
-    ) -> dict[str, rules.Refusal]:
-        rows, behalf, now = whole(connection, ids), Behalf(actor.name, why), moments.stamp(self._clock.now())
-        allowed = {item_id for item_id, row in rows.items() if may_cancel(actor, row)}
-        targets = [Target(item_id) for item_id in ids if item_id in allowed]
-        changed = cancel_guarded(connection, targets, rows, behalf, now)
-        refused = {
-            item_id: rules.bulk_refusal(rows[item_id]["status"]) if item_id in allowed else rules.ACCESS_DENIED
-            for item_id in ids
-            if item_id in rows and item_id not in changed
-        }
-        _record_refused(connection, refused, behalf, now)
-        return {item_id: refused.get(item_id, rules.UNKNOWN_SCHEDULE) for item_id in ids if item_id not in changed}
-
-
-def _record_refused(
-    connection: sqlite3.Connection, refused: Mapping[str, rules.Refusal], behalf: Behalf, now: str
-) -> None:
-    connection.executemany(
-        SQL["audit"],
-        (
-            entry(item_id, rules.REFUSED_EVENT, now, {"reason": behalf.reason, "code": refusal.code}, behalf.principal)
-            for item_id, refusal in refused.items()
-        ),
-    )
-
-
-def may_cancel(actor: Actor, row: shapes.Row) -> bool:
-    """Whether this post is theirs, or they may cancel for it or for all."""
-    every, one = rules.PERMISSION, f"{rules.PERMISSION}:{row['post_id']}"
-    return row["owner_id"] == actor.name or actor.may(every) or actor.may(one)
+        wanted, by = conditions(asked, self._store.dialect), order(asked)
+        total, rows = await self._store.page(wanted, by, limit, (page - 1) * limit)
+        return {"data": [shapes.schedule(row) for row in rows], "pagination": shapes.pagination(page, limit, total)}

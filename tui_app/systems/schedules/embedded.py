@@ -6,23 +6,23 @@ import sqlite3
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tui_app.clock import SystemClock
-from tui_app.config.values import Rate
-from tui_app.database.pages import status_only
+from tui_app.database.schema import identity
 from tui_app.database.sqlite import SqliteFile
-from tui_app.database.where import both
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
+from tui_app.domain.rates import Rate
 from tui_app.domain.run import Errand, Order, Verification
 from tui_app.systems.schedules import embedded_read as read
 from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.answers import verification
+from tui_app.systems.schedules.answers import looked_at, verification
 from tui_app.systems.schedules.desk import Desk
+from tui_app.systems.schedules.embedded_desk import EmbeddedDeskStore
 from tui_app.systems.schedules.embedded_write import cancel, over_limit
 from tui_app.systems.schedules.schema import prepare
 from tui_app.systems.schedules.words import DESCRIPTION
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 CHUNK_SIZE = 500
 """One bulk request: short enough for publishers to wait, long enough for pages to be written once."""
-
-COUNTED = 200_000
-"""Rows that are counted one by one at most; beyond, the number is a lower bound."""
 
 
 class EmbeddedSchedules:
@@ -62,7 +59,7 @@ class EmbeddedSchedules:
     @cached_property
     def desk(self) -> Desk:
         """What the native routes call."""
-        return Desk(self.file, self.clock)
+        return Desk(EmbeddedDeskStore(self.file, self.clock))
 
     @cached_property
     def runners(self) -> Runners:
@@ -75,16 +72,10 @@ class EmbeddedSchedules:
         return rules.check_schedule_id(text)
 
     async def identity(self) -> str:
-        """A UUID made with the file: moved elsewhere it holds the same schedules, a new file in its place does not."""
-
-        def work(connection: sqlite3.Connection) -> str:
-            row = connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
-            return f"sqlite:{row['value']}"
-
-        return await self.file.read(work)
+        return await self.file.read(identity)
 
     async def page(self, query: PageQuery) -> Page:
-        wanted = read.matching(query.filter, query.as_of)
+        wanted = read.PAGES.matching(query.filter, query.as_of)
         check_sort(query.sort, self.description.sortable)
         now = self.clock.now()
         return await self.file.read(lambda connection: read.page(connection, query, wanted, now))
@@ -92,17 +83,9 @@ class EmbeddedSchedules:
     async def count(
         self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
     ) -> Count:
-        clause = read.matching(wanted, as_of)
-        statuses = status_only(wanted) if as_of is None and before is None else None
         if before is not None:
-            sort, cursor = before
-            check_sort(sort, self.description.sortable)
-            clause = both(clause, read.PAGES.beyond(sort, cursor, backward=True))
-        if statuses is not None:
-            return Count(int(await self._one(read.SQL["tally"].format(where=statuses.sql), statuses.values)))
-        sql = read.SQL["count"].format(where=clause.sql)
-        number = int(await self._one(sql, (*clause.values, COUNTED + 1)))
-        return Count(min(number, COUNTED), exact=number <= COUNTED)
+            check_sort(before[0], self.description.sortable)
+        return await self.file.read(read.PAGES.counting(wanted, as_of, before))
 
     async def item(self, item_id: str) -> Item:
         now = self.clock.now()
@@ -150,7 +133,15 @@ class EmbeddedSchedules:
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write: what it finds done under our key was done by us."""
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+
+        def look(connection: sqlite3.Connection) -> Sequence[Reply]:
+            found = read.found(connection, [order.id for order in orders], self.clock.now())
+            return [looked_at(order, found.get(order.id)) for order in orders]
+
+        # In a turn of its own as a writer: what another one has begun is over then.
+        return await self.file.write(look)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         now = self.clock.now()
@@ -163,9 +154,6 @@ class EmbeddedSchedules:
 
     async def close(self) -> None:
         await self.file.close()
-
-    async def _one(self, sql: str, values: Sequence[Any]) -> Any:
-        return await self.file.read(lambda connection: connection.execute(sql, values).fetchone()[0])
 
 
 def _only_cancel(verb: Verb) -> None:

@@ -18,9 +18,6 @@ SELECT EXISTS (SELECT 1 FROM schedule AS s {hint} WHERE {where})
 -- Bounded: past the limit the number is said to be a lower bound.
 SELECT count(*) FROM (SELECT 1 FROM schedule AS s WHERE {where} LIMIT ?)
 
--- name: tally
-SELECT coalesce(sum(n), 0) FROM tally WHERE {where}
-
 -- name: survey
 -- CROSS JOIN fixes the order of the loops: each id is looked up, and nothing else is read.
 SELECT o.key AS position, s.id, s.status, s.revision, s.run_at, s.channel, s.claimed_at, p.status AS post_status,

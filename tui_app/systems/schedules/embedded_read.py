@@ -9,13 +9,13 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from tui_app.database.pages import Pages
+from tui_app.database.bound import ascii_json
+from tui_app.database.pages import Pages, Waiting
 from tui_app.database.statements import load
-from tui_app.database.where import SQLITE, Clause, Field, both, where
+from tui_app.database.where import Clause, Field
 from tui_app.domain.errors import NotFound
-from tui_app.domain.filters import Filter, Op, Term
+from tui_app.domain.filters import Op, Term
 from tui_app.domain.items import Item, Page, PageQuery, Scalar, Seen
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Preview, TrailEntry
@@ -35,35 +35,21 @@ FIELDS: Mapping[str, Field] = {
     name: Field(_ELSEWHERE.get(name, f"s.{COLUMNS.get(name, name)}"), kind, nullable=name in _NULLABLE)
     for name, kind in KINDS.items()
 }
-_WAITING = Term("status", Op.ANY, OPEN)
 
 PAGES = Pages(
     fields=FIELDS,
+    searched=SEARCHED,
     id="s.id",
-    page=SQL["page"].replace("{longest}", str(LONGEST_CONTENT)),
-    any=SQL["any"],
-    waiting=_WAITING,
-    indexes={**WAITING_INDEXES, "id": "sqlite_autoindex_schedule_1"},
+    sql=SQL,
+    longest=LONGEST_CONTENT,
+    waiting=Waiting(
+        Term("status", Op.ANY, OPEN),
+        f"s.{WAITING}",
+        {**WAITING_INDEXES, "id": "sqlite_autoindex_schedule_1"},
+    ),
+    as_of=AS_OF.format(mark="?"),
     tail=(0,),
 )
-
-
-def ascii_json(value: Any) -> str:
-    """JSON to bind. Half a character in an id cannot be bound as text; as an escape it matches nothing."""
-    return json.dumps(value, separators=(",", ":"))
-
-
-def matching(wanted: Filter, as_of: str | None) -> Clause:
-    """The rows of a filter, without those that changed after ``as_of``.
-
-    Raises:
-        MalformedFilter: a field or a value that schedules cannot be filtered by.
-    """
-    return both(
-        where(wanted, FIELDS, SEARCHED, SQLITE),
-        Clause(AS_OF.format(mark="?"), (as_of, as_of)) if as_of is not None else Clause(""),
-        Clause(f"s.{WAITING}") if _WAITING in wanted.terms else Clause(""),
-    )
 
 
 def page(connection: sqlite3.Connection, query: PageQuery, wanted: Clause, now: datetime) -> Page:
@@ -94,10 +80,7 @@ def row_of(connection: sqlite3.Connection, item_id: str) -> sqlite3.Row:
     Raises:
         NotFound: there is none.
     """
-    sql = SQL["page"].format(
-        longest=LONGEST_CONTENT, hint="", where="s.id = (SELECT value FROM json_each(?))", order="s.id"
-    )
-    row: sqlite3.Row | None = connection.execute(sql, (ascii_json([item_id]), 1, 0)).fetchone()
+    row = PAGES.row(connection, item_id)
     if row is None:
         raise NotFound(f"there is no schedule {item_id!r}", hint="Copy the id from the table.")
     return row
@@ -109,10 +92,10 @@ def survey(connection: sqlite3.Connection, ids: Sequence[str], now: datetime) ->
     for position, item_id, status, revision, run_at, channel, claimed_at, post_status, others in map(
         tuple, connection.execute(SQL["survey"], (ascii_json(list(ids)),))
     ):
-        found = rules.verdict(status, _stuck(status, claimed_at, now))
-        effects = rules.effects(status, channel, post_status, bool(others)) if found.cancellable else ()
-        due = run_at if found.cancellable else None
-        seen[position] = Seen(item_id, status, str(revision), found, effects, due)
+        verdict = rules.verdict(status, _stuck(status, claimed_at, now))
+        effects = rules.effects(status, channel, post_status, bool(others)) if verdict.cancellable else ()
+        due = run_at if verdict.cancellable else None
+        seen[position] = Seen(item_id, status, str(revision), verdict, effects, due)
     return seen
 
 
@@ -129,21 +112,8 @@ def preview(connection: sqlite3.Connection, item_id: str, now: datetime) -> Prev
     """
     row = row_of(connection, item_id)
     [around] = connection.execute(SQL["survey"], (ascii_json([item_id]),)).fetchall()
-    facts = rules.Schedule(
-        status=row["status"],
-        channel=row["channel"],
-        content=row["content"],
-        run_at=row["run_at"],
-        local=row["run_at_local"],
-        timezone=row["timezone"],
-        attempts=row["attempts"],
-        owner=row["owner"],
-        post_title=row["title"],
-        post_status=row["post_status"],
-        others=bool(around["others"]),
-        stuck=_stuck(row["status"], row["claimed_at"], now),
-        cut=bool(row["cut"]),
-    )
+    stuck = _stuck(row["status"], row["claimed_at"], now)
+    facts = rules.Schedule.of(row, others=bool(around["others"]), stuck=stuck)
     return rules.preview(facts, now)
 
 

@@ -7,20 +7,20 @@ import sqlite3
 from datetime import timedelta
 from typing import Any
 
+from tui_app.database.bound import ascii_json
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.statements import load
 from tui_app.domain import moments
 from tui_app.domain.ports import Clock
-from tui_app.systems.schedules import rules
+from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.embedded_read import SQL as READ
-from tui_app.systems.schedules.embedded_read import ascii_json
 from tui_app.systems.schedules.embedded_write import entry
+from tui_app.systems.schedules.plug import QUEUE
 from tui_app.systems.schedules.runners import GONE, Delivery, Job, Publisher, Runners, Standing, Unclaimed
 from tui_app.systems.schedules.words import PUBLISHING
 
 SQL = load("tui_app.systems.schedules", "runners.sql")
 
-QUEUE = "post_publish"
 LEASE = timedelta(seconds=30)
 """How long a message is one consumer's alone; it comes again afterwards, unless it was acknowledged."""
 
@@ -43,7 +43,7 @@ class EmbeddedStore:
             ids = {row[0] for row in moved}
             rows = [row for item_id, row in due.items() if item_id in ids]
             connection.executemany(
-                SQL["send"], ({"queue": QUEUE, "body": ascii_json(_message(row)), "now": now} for row in rows)
+                SQL["send"], ({"queue": QUEUE, "body": ascii_json(shapes.message(row)), "now": now} for row in rows)
             )
             connection.executemany(READ["audit"], (entry(row["id"], rules.QUEUED_EVENT, now, {}) for row in rows))
             return len(rows)
@@ -144,15 +144,6 @@ def runners(file: SqliteFile, clock: Clock) -> Runners:
     """Scanner and publisher on one file."""
     store = EmbeddedStore(file, clock)
     return Runners(store, Publisher(store, EmbeddedQueue(file, clock), OutboxChannel(file, clock)))
-
-
-def _message(row: sqlite3.Row) -> dict[str, Any]:
-    return {
-        "schedule_id": row["id"],
-        "post_variant_id": row["post_variant_id"],
-        "channel_connection_id": row["channel_connection_id"],
-        "attempt_count": row["attempts"],
-    }
 
 
 def _job(row: sqlite3.Row) -> Job:

@@ -8,14 +8,15 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from tui_app.config.values import Rate
+from tui_app.database.bound import ascii_json, revision
 from tui_app.domain import moments
 from tui_app.domain.errors import RateLimited
-from tui_app.domain.run import Answer, Errand, Order
+from tui_app.domain.rates import Rate
+from tui_app.domain.run import Answer, Errand, Order, first_of_each
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.answers import cancelled, passed_over
-from tui_app.systems.schedules.embedded_read import SQL, ascii_json, found
-from tui_app.systems.schedules.targets import Behalf, Target, revision
+from tui_app.systems.schedules.embedded_read import SQL, found
+from tui_app.systems.schedules.targets import Behalf, Target
 
 
 def whole(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, sqlite3.Row]:
@@ -71,9 +72,7 @@ def entry(
 
 def cancel(connection: sqlite3.Connection, orders: Sequence[Order], errand: Errand, now: datetime) -> list[Answer]:
     """Cancel a chunk inside the caller's transaction."""
-    first: dict[str, Order] = {}
-    for order in orders:
-        first.setdefault(order.id, order)
+    first = first_of_each(orders)
     originals = whole(connection, first)
     targets = [Target(order.id, revision(order.seen.version), order.key) for order in first.values()]
     behalf = Behalf(errand.operator, errand.reason, errand.run_id)

@@ -85,6 +85,10 @@ class HttpSchedules:
     def credentials_expire(self) -> datetime | None:
         return None if self._tokens is None else self._tokens.expires_at
 
+    async def sign_in(self) -> None:
+        if self._tokens is not None:
+            await self._tokens.current()
+
     def check_id(self, text: str) -> str:
         return rules.check_schedule_id(text)
 

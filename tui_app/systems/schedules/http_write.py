@@ -163,7 +163,7 @@ class Sender:
         return no
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Reply]:
-        """Read back; what is still to go out is sent again.
+        """Read back; what is still to go out is sent again, unless it may only be looked at.
 
         Raises:
             NotSignedIn: they cannot be read.
@@ -207,6 +207,11 @@ class Sender:
             if version(row) != order.seen.version:
                 said = (
                     f"it was sent without an answer, is {row.status} still, and has changed since: it is not sent again"
+                )
+                return Answer(ItemState.UNKNOWN, message=said, before=order.seen.status, after=row.status)
+            if errand.only_look:
+                said = (
+                    f"it may have been sent before the run was stopped, and is {row.status} still: it is not sent again"
                 )
                 return Answer(ItemState.UNKNOWN, message=said, before=order.seen.status, after=row.status)
             if again:

@@ -21,10 +21,14 @@ from tui_app.config.profiles import (
     TOKEN_FILE,
     Setting,
 )
-from tui_app.config.values import Address, Rate
+from tui_app.config.values import Address
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.ports import System
+from tui_app.domain.rates import Rate
 from tui_app.systems.plug import Hands, Plug
+
+QUEUE = "post_publish"
+"""What the queue of due posts is called, unless a profile says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class SchedulesSettings:
     queue: Annotated[
         str,
         Setting(values.text, "the queue in that broker", '"post_publish"'),
-    ] = "post_publish"
+    ] = QUEUE
     dialect: Annotated[
         str,
         Setting(values.one_of("auto", "seed", "luxaris"), "`seed` or `luxaris`; `auto` finds out", '"seed"'),

@@ -9,28 +9,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from tui_app.config.values import Rate
 from tui_app.database.postgres import PATIENCE, Patience, Postgres
+from tui_app.database.postgres_pages import COUNT_SECONDS
+from tui_app.database.postgres_rows import Connection, identity, rows
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict, NotAllowed
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
-from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification
-from tui_app.domain.verdict import VerdictCode
+from tui_app.domain.rates import Rate
+from tui_app.domain.run import Answer, Errand, Order, Verification
 from tui_app.systems.schedules import postgres_read as read
 from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.answers import verification
-from tui_app.systems.schedules.postgres_desk import PostgresDesk
-from tui_app.systems.schedules.postgres_rows import Connection, ScheduleDatabase, matching
+from tui_app.systems.schedules.answers import looked_at, verification
+from tui_app.systems.schedules.desk import Desk
+from tui_app.systems.schedules.postgres_desk import PostgresDeskStore
+from tui_app.systems.schedules.postgres_rows import PAGES, SQL, ScheduleDatabase, listed
 from tui_app.systems.schedules.postgres_write import cancel, over_limit
 from tui_app.systems.schedules.words import DESCRIPTION
 
 CHUNK_SIZE = 500
 """Some tens of milliseconds under lock, and large enough for one commit not to matter."""
-
-COUNT_SECONDS = 2.0
-"""How long rows are counted before the planner's estimate has to do."""
 
 MISSING = "What is called scheduler in this database is not what quash makes; check the profile's url."
 
@@ -48,7 +47,7 @@ class PostgresSchedules:
         server_rate: Rate | None = None,
     ) -> None:
         self.database = ScheduleDatabase(Postgres(url, missing=MISSING, size=size, patience=patience))
-        self._count_milliseconds = int(count_seconds * 1000)
+        self._count_seconds = count_seconds
         self._server_rate = server_rate
 
     @property
@@ -60,9 +59,9 @@ class PostgresSchedules:
         return CHUNK_SIZE
 
     @cached_property
-    def desk(self) -> PostgresDesk:
+    def desk(self) -> Desk:
         """What the native routes call."""
-        return PostgresDesk(self.database)
+        return Desk(PostgresDeskStore(self.database))
 
     def make_nothing(self) -> None:
         self.database.makes = False
@@ -71,21 +70,20 @@ class PostgresSchedules:
         return rules.check_schedule_id(text)
 
     async def identity(self) -> str:
-        """The cluster's own number and the database's name: a restart or another address changes neither."""
-        return await self.database.read(read.identity)
+        return await self.database.read(identity)
 
     async def page(self, query: PageQuery) -> Page:
         check_sort(query.sort, self.description.sortable)
-        clause = matching(query.filter, query.as_of)
-        return await self.database.read(lambda connection: read.page(connection, query, clause))
+        clause = PAGES.matching(query.filter, query.as_of)
+        return await self.database.read(lambda connection: PAGES.read(connection, query, clause, read.item_of))
 
     async def count(
         self, wanted: Filter, *, as_of: str | None = None, before: tuple[Sort, Cursor] | None = None
     ) -> Count:
         if before is not None:
             check_sort(before[0], self.description.sortable)
-        clause = matching(wanted, as_of, before)
-        return await self.database.read(lambda connection: read.count(connection, clause, self._count_milliseconds))
+        clause = PAGES.matching(wanted, as_of, before)
+        return await self.database.read(lambda connection: PAGES.count(connection, clause, self._count_seconds))
 
     async def item(self, item_id: str) -> Item:
         return await self.database.read(lambda connection: read.item(connection, item_id))
@@ -129,15 +127,24 @@ class PostgresSchedules:
         try:
             return await self.database.write(work) if orders else []
         except NotAllowed as error:
-            return [_forbidden(order, error) for order in orders]
+            return [Answer.forbidden(order, error) for order in orders]
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write.
 
         It waits for a lost transaction that is still committing, since that holds the rows; what it finds done under
-        our key was done by us.
+        our key was done by us. Where it may only look, it waits for the rows all the same.
         """
-        return await self.execute(orders, errand)
+        if not errand.only_look:
+            return await self.execute(orders, errand)
+        ids = [order.id for order in orders]
+
+        async def look(connection: Connection) -> Sequence[Reply]:
+            await rows(connection, SQL["hold"], {"ids": listed(ids)})
+            found = await read.found(connection, ids)
+            return [looked_at(order, found.get(order.id)) for order in orders]
+
+        return await self.database.write(look)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))
@@ -145,11 +152,6 @@ class PostgresSchedules:
 
     async def close(self) -> None:
         await self.database.close()
-
-
-def _forbidden(order: Order, error: NotAllowed) -> Answer:
-    status = order.seen.status
-    return Answer(ItemState.REFUSED, VerdictCode.FORBIDDEN.value, error.message, before=status, after=status)
 
 
 def _only_cancel(verb: Verb) -> None:

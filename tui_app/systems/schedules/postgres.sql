@@ -9,9 +9,6 @@ WHERE {where}
 ORDER BY {order}
 LIMIT %s OFFSET %s
 
--- name: now
-SELECT {now} AS as_of
-
 -- name: any
 SELECT EXISTS (SELECT FROM scheduler.schedule AS s WHERE {where}) AS found
 
@@ -68,6 +65,14 @@ JOIN scheduler.channel_connection AS c ON c.id = s.channel_connection_id
 -- name: listed
 SELECT s.id FROM scheduler.schedule AS s WHERE {where} ORDER BY {order} LIMIT %s OFFSET %s
 
+-- name: hold
+-- Whoever has changed one of these and not committed is waited for.
+SELECT s.id
+FROM scheduler.schedule AS s
+WHERE s.id IN (SELECT o.id FROM jsonb_array_elements_text(%(ids)s::jsonb) AS o (id))
+ORDER BY s.id
+FOR UPDATE OF s
+
 -- name: cancel
 -- The one guarded write: rows are locked in one order, so that two of these never wait for each other in a circle, and
 -- judged as they are under the lock; each comes back as it was. Without a version the status alone is the guard.
@@ -122,11 +127,3 @@ WHERE r.principal = %(principal)s AND r.at > now() - %(per)s
 
 -- name: request
 INSERT INTO scheduler.request (principal) VALUES (%(principal)s)
-
--- name: whoami
-SELECT current_database() AS name,
-       has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may_ask,
-       (SELECT d.oid::text FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()) AS oid
-
--- name: cluster
-SELECT system_identifier::text AS number FROM pg_catalog.pg_control_system()

@@ -11,10 +11,11 @@ from tui_app.database.postgres import Postgres
 from tui_app.systems.plug import Tell
 from tui_app.systems.schedules import runners
 from tui_app.systems.schedules.at_work import TellingStore
+from tui_app.systems.schedules.plug import QUEUE
 from tui_app.systems.schedules.postgres import MISSING
 from tui_app.systems.schedules.postgres_rows import ScheduleDatabase
 from tui_app.systems.schedules.postgres_runners import OutboxTable, PostgresStore
-from tui_app.systems.schedules.rabbitmq import QUEUE, RabbitQueue
+from tui_app.systems.schedules.rabbitmq import RabbitQueue
 from tui_app.systems.schedules.runners import Publisher
 
 

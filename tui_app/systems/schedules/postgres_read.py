@@ -7,64 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from psycopg import errors
-
-from tui_app.database.where import Clause, both, ordering
+from tui_app.database.postgres_rows import Connection, Row, rows
 from tui_app.domain import moments
 from tui_app.domain.errors import NotFound
-from tui_app.domain.items import PAGE_LIMIT, Count, Cursor, Item, Page, PageQuery, Scalar, Seen
+from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import Cancel, Found
-from tui_app.systems.schedules.postgres_rows import FIELDS, IDS, SQL, Connection, Row, beyond_place, listed, row, rows
+from tui_app.systems.schedules.postgres_rows import FIELDS, SQL, listed
 from tui_app.systems.schedules.words import DESCRIPTION
 
 
-async def identity(connection: Connection) -> str:
-    """The cluster's own number and the database's name; some hosts let only their own staff ask for the number."""
-    here = await row(connection, SQL["whoami"])
-    cluster = (await row(connection, SQL["cluster"]))["number"] if here["may_ask"] else f"database-{here['oid']}"
-    return f"postgresql:{cluster}/{here['name']}"
-
-
-async def count(connection: Connection, clause: Clause, milliseconds: int) -> Count:
-    """The exact number where counting takes no longer than allowed, else what the planner believes."""
-    try:
-        async with connection.transaction():
-            await connection.execute(f"SET LOCAL statement_timeout = {milliseconds}".encode())
-            return Count((await row(connection, SQL["count"].format(where=clause.sql), clause.values))["n"])
-    except errors.QueryCanceled:
-        plan = (await row(connection, SQL["estimate"].format(where=clause.sql), clause.values))["QUERY PLAN"]
-        return Count(int(plan[0]["Plan"]["Plan Rows"]), exact=False)
-
-
-async def page(connection: Connection, query: PageQuery, clause: Clause) -> Page:
-    """One page by keyset; ``clause`` is the filter without the place."""
-    limit = min(query.limit, PAGE_LIMIT)
-    start = Clause("")
-    if query.cursor is not None:
-        start = beyond_place(query.sort, query.cursor, backward=query.backward)
-    order = ordering(FIELDS[query.sort.field].sql, IDS, query.sort, backward=query.backward)
-    part = both(clause, start)
-    read = await rows(connection, SQL["page"].format(where=part.sql, order=order), (*part.values, limit + 1, 0))
-    as_of = (read[0] if read else await row(connection, SQL["now"]))["as_of"]
-    items = [_item(one) for one in read[:limit]]
-    ahead = len(read) > limit
-    behind = query.cursor is not None and await _any_behind(connection, query, clause, items)
-    if query.backward:
-        return Page(tuple(reversed(items)), more_before=ahead, more_after=behind, as_of=as_of)
-    return Page(tuple(items), more_before=behind, more_after=ahead, as_of=as_of)
-
-
-async def _any_behind(connection: Connection, query: PageQuery, clause: Clause, items: Sequence[Item]) -> bool:
-    """Whether rows stand against the reading direction. Where nothing was read, every row there is does."""
-    if items:
-        first = Cursor(items[0].fields[query.sort.field], items[0].id)
-        clause = both(clause, beyond_place(query.sort, first, backward=not query.backward))
-    return bool((await row(connection, SQL["any"].format(where=clause.sql), clause.values))["found"])
-
-
-def _item(read: Row) -> Item:
+def item_of(read: Row) -> Item:
+    """A row of a page, as an item."""
     fields: dict[str, Scalar] = {name: read[name] for name in FIELDS}
     verdict = rules.verdict(read["status"], read["stuck"])
     return Item(DESCRIPTION.system, read["id"], read["status"], str(read["revision"]), verdict, fields)
@@ -84,7 +39,7 @@ async def item(connection: Connection, item_id: str) -> Item:
     Raises:
         NotFound: there is none.
     """
-    return _item(await _one(connection, item_id))
+    return item_of(await _one(connection, item_id))
 
 
 async def survey(connection: Connection, ids: Sequence[str]) -> list[Seen]:
@@ -114,21 +69,7 @@ async def preview(connection: Connection, item_id: str) -> Preview:
     """
     one = await _one(connection, item_id)
     around = await rows(connection, SQL["survey"], {"ids": listed([item_id])})
-    facts = rules.Schedule(
-        status=one["status"],
-        channel=one["channel"],
-        content=one["content"],
-        run_at=one["run_at"],
-        local=one["run_at_local"],
-        timezone=one["timezone"],
-        attempts=one["attempts"],
-        owner=one["owner"],
-        post_title=one["title"],
-        post_status=one["post_status"],
-        others=any(read["others"] for read in around),
-        stuck=one["stuck"],
-        cut=one["cut"],
-    )
+    facts = rules.Schedule.of(one, others=any(read["others"] for read in around), stuck=one["stuck"])
     return rules.preview(facts, moments.read(one["as_of"]))
 
 

@@ -6,30 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
-
+from tui_app.database.pages import Waiting
 from tui_app.database.postgres import Postgres, T, Work
+from tui_app.database.postgres_pages import PostgresPages
+from tui_app.database.postgres_rows import SECONDS, Connection, moment
 from tui_app.database.statements import load
-from tui_app.database.where import POSTGRES, Clause, Field, Place, beyond, both, where
-from tui_app.domain.describe import Kind
+from tui_app.database.where import MOMENTS, Field
 from tui_app.domain.errors import CannotConnect
-from tui_app.domain.filters import Filter, Op, Term
-from tui_app.domain.items import Cursor, Sort
+from tui_app.domain.filters import Op, Term
 from tui_app.systems.schedules.rules import STUCK_AFTER
 from tui_app.systems.schedules.schema import AS_OF, COLUMNS
 from tui_app.systems.schedules.words import KINDS, LONGEST_CONTENT, OPEN, SEARCHED
-
-Connection = AsyncConnection[Any]
-Row = Mapping[str, Any]
-
-_WHOLE = 'YYYY-MM-DD"T"HH24:MI:SS'
-_MOMENTS = (Kind.TIME, Kind.DEADLINE)
-
-
-def _moment(column: str) -> str:
-    return f"to_char({column} AT TIME ZONE 'UTC', '{_WHOLE}.US\"Z\"')"
-
 
 _ELSEWHERE = {
     "content": "(SELECT x.content FROM scheduler.post_variant AS x WHERE x.id = s.post_variant_id)",
@@ -40,10 +27,8 @@ FIELDS: Mapping[str, Field] = {
     name: Field(_ELSEWHERE.get(name, f"s.{COLUMNS.get(name, name)}"), kind, nullable=name in _NULLABLE)
     for name, kind in KINDS.items()
 }
-IDS = ("s.id",)
-_WAITING = Term("status", Op.ANY, OPEN)
 
-_LOCAL = f"to_char(s.run_at_local, '{_WHOLE}')"
+_LOCAL = f"to_char(s.run_at_local, '{SECONDS}')"
 _JOINED = {"content": f"left(v.content, {LONGEST_CONTENT})", "post_status": "p.status"}
 _FACTS = (
     "s.id, s.post_variant_id, s.channel_connection_id, s.post_id, {run_at} AS run_at, s.timezone,"
@@ -54,7 +39,7 @@ _FACTS = (
 def _shown(name: str) -> str:
     field = FIELDS[name]
     column = _JOINED.get(name, field.sql)
-    return f"{_moment(column) if field.kind in _MOMENTS else column} AS {name}"
+    return f"{moment(column) if field.kind in MOMENTS else column} AS {name}"
 
 
 _FRAGMENTS = {
@@ -62,13 +47,13 @@ _FRAGMENTS = {
     "{facts}": _FACTS,
     "{longest}": str(LONGEST_CONTENT),
     "{local}": _LOCAL,
-    "{now}": _moment("now()"),
-    "{at}": _moment("a.at"),
+    "{now}": moment("now()"),
+    "{at}": moment("a.at"),
     "{stuck}": (
         "(s.status = 'publishing' AND coalesce(s.claimed_at, s.updated_at)"
         f" < now() - interval '{int(STUCK_AFTER.total_seconds())} seconds')"
     ),
-    **{f"{{{name}}}": _moment(f"s.{name}") for name in ("run_at", "created_at", "updated_at", "cancelled_at")},
+    **{f"{{{name}}}": moment(f"s.{name}") for name in ("run_at", "created_at", "updated_at", "cancelled_at")},
 }
 
 
@@ -81,6 +66,17 @@ def statements(file: str) -> Mapping[str, str]:
 
 
 SQL = statements("postgres.sql")
+
+PAGES = PostgresPages(
+    fields=FIELDS,
+    searched=SEARCHED,
+    ids={"s.id": "%s"},
+    sql=SQL,
+    as_of=AS_OF.format(mark="%s::timestamptz"),
+    waiting=Waiting(Term("status", Op.ANY, OPEN), "s.status IN ('pending', 'queued')"),
+    tail=(0,),
+)
+
 _SCHEMA = load("tui_app.systems.schedules", "postgres_schema.sql")
 
 
@@ -132,41 +128,6 @@ async def _make(connection: Connection) -> None:
     await connection.execute(_SCHEMA["make"].encode())
 
 
-async def rows(connection: Connection, statement: str, values: Any = None) -> list[dict[str, Any]]:
-    """All rows of a statement of ours, by column name; none where it has no rows to give."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(statement.encode(), values)
-        return [] if cursor.description is None else await cursor.fetchall()
-
-
-async def row(connection: Connection, statement: str, values: Any = None) -> dict[str, Any]:
-    """The one row that a statement is certain to have."""
-    (found,) = await rows(connection, statement, values)
-    return found
-
-
 def listed(values: Any) -> str:
     """Ids or records as the JSON that the statements unfold: arrays take ten times as long to be quoted."""
     return json.dumps(values)
-
-
-def matching(filtered: Filter, as_of: str | None, before: tuple[Sort, Cursor] | None = None) -> Clause:
-    """The rows of a filter as of a time, with ``before`` only those that stand before a place.
-
-    Raises:
-        MalformedFilter: an unknown field, or a value that is not of the field's kind.
-    """
-    moment = Clause("") if as_of is None else Clause(AS_OF.format(mark="%s::timestamptz"), (as_of, as_of))
-    place = Clause("") if before is None else beyond_place(*before, backward=True)
-    # In these very words the partial indexes are found.
-    waiting = Clause("s.status IN ('pending', 'queued')") if _WAITING in filtered.terms else Clause("")
-    return both(where(filtered, FIELDS, SEARCHED, POSTGRES), moment, place, waiting)
-
-
-def beyond_place(sort: Sort, cursor: Cursor, *, backward: bool) -> Clause:
-    """Rows beyond the place of a cursor, in reading direction."""
-    field = FIELDS[sort.field]
-    value = ("" if field.kind is not Kind.NUMBER else 0) if cursor.value is None else cursor.value
-    kind = "numeric" if field.kind is Kind.NUMBER else "timestamptz" if field.kind in _MOMENTS else "text"
-    mark = (f"%s::{kind}", "%s")
-    return beyond(field.sql, IDS, sort, Place(value, (cursor.id,)), backward=backward, mark=mark)

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
-from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.postgres_rows import Connection, Row, ScheduleDatabase, listed, rows, statements
+from tui_app.database.postgres_rows import Connection, Row, rows
+from tui_app.systems.schedules import rules, shapes
+from tui_app.systems.schedules.postgres_rows import ScheduleDatabase, listed, statements
 from tui_app.systems.schedules.postgres_write import entry, record
 from tui_app.systems.schedules.runners import GONE, Job, Standing, Unclaimed
 from tui_app.systems.schedules.words import PUBLISHING
@@ -68,7 +69,7 @@ class PostgresStore:
     async def _send(self, queued: Sequence[Row]) -> None:
         if not queued:
             return
-        await self._sender.send([_message(one) for one in queued])
+        await self._sender.send([shapes.message(one) for one in queued])
         values = {"ids": listed([one["id"] for one in queued]), "again": self._again}
         await self._database.write(lambda connection: rows(connection, SQL["sent"], values))
 
@@ -117,15 +118,6 @@ class OutboxTable:
         values = {"id": job.schedule_id, "attempt": job.attempt}
         found = await self._database.read(lambda connection: rows(connection, SQL["receipt"], values))
         return str(found[0]["at"]) if found else None
-
-
-def _message(queued: Row) -> dict[str, Any]:
-    return {
-        "schedule_id": queued["id"],
-        "post_variant_id": queued["post_variant_id"],
-        "channel_connection_id": queued["channel_connection_id"],
-        "attempt_count": queued["attempts"],
-    }
 
 
 def _job(found: Row) -> Job:

@@ -6,14 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from tui_app.config.values import Rate
+from tui_app.database.bound import revision
+from tui_app.database.postgres_rows import Connection, Row, row, rows
 from tui_app.domain.errors import RateLimited
-from tui_app.domain.run import Answer, Errand, Order
+from tui_app.domain.rates import Rate
+from tui_app.domain.run import Answer, Errand, Order, first_of_each
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.answers import cancelled, passed_over
 from tui_app.systems.schedules.postgres_read import found
-from tui_app.systems.schedules.postgres_rows import SQL, Connection, Row, listed, row, rows
-from tui_app.systems.schedules.targets import Behalf, Target, revision
+from tui_app.systems.schedules.postgres_rows import SQL, listed
+from tui_app.systems.schedules.targets import Behalf, Target
 
 
 async def cancel_guarded(connection: Connection, targets: Sequence[Target], behalf: Behalf) -> dict[str, Row]:
@@ -63,9 +65,7 @@ async def record(connection: Connection, entries: Collection[Mapping[str, Any]])
 
 async def cancel(connection: Connection, orders: Sequence[Order], errand: Errand) -> list[Answer]:
     """Cancel a chunk inside the caller's transaction."""
-    first: dict[str, Order] = {}
-    for order in orders:
-        first.setdefault(order.id, order)
+    first = first_of_each(orders)
     targets = [Target(order.id, revision(order.seen.version), order.key) for order in first.values()]
     before = await cancel_guarded(connection, targets, Behalf(errand.operator, errand.reason, errand.run_id))
     # An id that is given twice has one effect; the second order finds what the first one did.

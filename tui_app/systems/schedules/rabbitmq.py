@@ -21,6 +21,7 @@ from pamqp.common import FieldTable
 from tui_app.config.values import Address
 from tui_app.domain.errors import CannotConnect, MalformedId
 from tui_app.outbound.transport import trust
+from tui_app.systems.schedules.plug import QUEUE
 from tui_app.systems.schedules.rules import check_schedule_id
 from tui_app.systems.schedules.runners import Delivery
 
@@ -29,7 +30,6 @@ log = logging.getLogger("quash.runner")
 logging.getLogger("aiormq").addHandler(logging.NullHandler())
 logging.getLogger("aio_pika").addHandler(logging.NullHandler())
 
-QUEUE = "post_publish"
 LATER, REJECTED = ".later", ".rejected"
 """What is put off waits in the one, and comes back to the queue; what is no message of ours is kept in the other."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tui_app.database.where import SQLITE, Clause, Dialect, both
+from tui_app.database.where import Clause, Dialect, both
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedId, Refused
 from tui_app.systems.schedules import rules
@@ -119,7 +119,7 @@ def _moment(name: str, value: str) -> str:
         raise InvalidRequest(f"{name} must be a date or time in ISO 8601") from error
 
 
-def conditions(asked: Listing, dialect: Dialect = SQLITE) -> Clause:
+def conditions(asked: Listing, dialect: Dialect) -> Clause:
     """What a list is narrowed to.
 
     Raises:

@@ -18,6 +18,7 @@ from tui_app.domain.errors import MalformedId
 from tui_app.domain.items import Seen, check_id
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.verdict import YES, Effect, Verdict, VerdictCode
+from tui_app.systems.schedules.shapes import Row
 from tui_app.systems.schedules.words import (
     CANCELLED,
     FAILED,
@@ -197,6 +198,25 @@ class Schedule:
     others: bool
     stuck: bool
     cut: bool = False
+
+    @classmethod
+    def of(cls, row: Row, *, others: bool, stuck: bool) -> Schedule:
+        """From a row of a page: whether the post has others that wait and whether it is stuck is found out apart."""
+        return cls(
+            status=row["status"],
+            channel=row["channel"],
+            content=row["content"],
+            run_at=row["run_at"],
+            local=row["run_at_local"],
+            timezone=row["timezone"],
+            attempts=row["attempts"],
+            owner=row["owner"],
+            post_title=row["title"],
+            post_status=row["post_status"],
+            others=others,
+            stuck=stuck,
+            cut=bool(row["cut"]),
+        )
 
 
 def preview(schedule: Schedule, now: datetime) -> Preview:

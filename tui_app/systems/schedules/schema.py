@@ -1,15 +1,12 @@
-"""The file of the embedded schedules: posts, schedules, their queue, what went out, and an audit.
-
-sqlite-utils makes the schema, and is imported only then: that takes longer than opening a file that is made.
-"""
+"""The file of the embedded schedules: posts, schedules, their queue, what went out, and an audit."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from tui_app.database.sqlite import transaction
+from tui_app.database.schema import prepare_once
+from tui_app.database.tally import StatusTally
 from tui_app.systems.schedules.words import STATUSES
 
 if TYPE_CHECKING:
@@ -69,54 +66,30 @@ COLUMNS = {
 
 # Owner and channel of a schedule are those of its post and its connection. They stand in its row too, since a table of
 # a million rows that is ordered by them needs an index; these keep the copies true.
-_COPIES = """
+_COPIES = (
+    """
 CREATE TRIGGER post_changed_hands AFTER UPDATE OF owner_id ON post BEGIN
     UPDATE schedule SET owner = new.owner_id WHERE post_id = new.id;
-END;
+END""",
+    """
 CREATE TRIGGER connection_renamed AFTER UPDATE OF display_name ON channel_connection BEGIN
     UPDATE schedule SET channel = new.display_name WHERE channel_connection_id = new.id;
-END;
-"""
+END""",
+)
 
-# A count of ten million rows takes a second; kept up to date row by row it costs a microsecond each.
-_TALLY = """
-CREATE TRIGGER schedule_counted AFTER INSERT ON schedule BEGIN
-    INSERT INTO tally (status, n) VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
-END;
-CREATE TRIGGER schedule_moved AFTER UPDATE OF status ON schedule WHEN old.status <> new.status BEGIN
-    UPDATE tally SET n = n - 1 WHERE status = old.status;
-    INSERT INTO tally (status, n) VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
-END;
-CREATE TRIGGER schedule_gone AFTER DELETE ON schedule BEGIN
-    UPDATE tally SET n = n - 1 WHERE status = old.status;
-END;
-"""
+TALLY = StatusTally("schedule", "schedule")
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the schema where there is none; two processes that open a new file at once make it once.
+    """Make the schema where there is none.
 
     Raises:
         sqlite3.Error: the file is locked, full or no database.
     """
-    # Large chunks: the usual 1,000 pages are written back twice in each of them.
-    connection.execute("PRAGMA wal_autocheckpoint=8000")
-    connection.execute("PRAGMA cache_size=-16000")
-    connection.execute("PRAGMA temp_store=MEMORY")
-    if not _made(connection):
-        with transaction(connection):
-            if not _made(connection):
-                _make(connection)
+    prepare_once(connection, VERSION, _make)
 
 
-def _made(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone())
-
-
-def _make(connection: sqlite3.Connection) -> None:
-    from sqlite_utils import Database
-
-    database = Database(connection, recursive_triggers=False, execute_plugins=False)
+def _make(database: Database) -> None:
     _make_posts(database)
     _make_schedules(database)
     _make_runners(database)
@@ -130,12 +103,8 @@ def _make(connection: sqlite3.Connection) -> None:
     database.table("request").create(
         {"request_id": int, "principal": str, "at": str}, pk="request_id", not_null=("principal", "at"), strict=True
     ).create_index(["principal", "at"])
-    database.table("meta").create({"key": str, "value": str}, pk="key", strict=True).insert_all(
-        [{"key": "identity", "value": str(uuid4())}, {"key": "schema", "value": VERSION}]
-    )
-    for script in (_TALLY, _COPIES):
-        for statement in script.split("END;\n")[:-1]:
-            database.execute(f"{statement}END")
+    for trigger in _COPIES:
+        database.execute(trigger)
 
 
 def _make_posts(database: Database) -> None:
@@ -174,8 +143,7 @@ def _make_schedules(database: Database) -> None:
     schedule.create_index(["channel_connection_id"])
     for field, name in WAITING_INDEXES.items():
         database.execute(f"CREATE INDEX {name} ON schedule ({COLUMNS.get(field, field)}, id) WHERE {WAITING}")
-    tally = database.table("tally").create({"status": str, "n": int}, pk="status", strict=True)
-    tally.insert_all({"status": status, "n": 0} for status in STATUSES)
+    TALLY.make(database, STATUSES)
 
 
 def _make_runners(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Schedules as the native routes write them, and as their audit keeps them.
+"""Schedules as the native routes write them, as their audit keeps them, and as their queue holds them.
 
 Pure; rows are whatever can be asked by column name.
 """
@@ -51,6 +51,16 @@ def schedule(row: Row) -> dict[str, Any]:
             "id": row["channel_connection_id"],
             "display_name": row["display_name"],
         },
+    }
+
+
+def message(row: Row) -> dict[str, Any]:
+    """What the queue of due posts holds of a schedule."""
+    return {
+        "schedule_id": row["id"],
+        "post_variant_id": row["post_variant_id"],
+        "channel_connection_id": row["channel_connection_id"],
+        "attempt_count": row["attempts"],
     }
 
 

@@ -21,8 +21,3 @@ class Behalf:
     principal: str
     reason: str | None
     run_id: str | None = None
-
-
-def revision(version: str) -> int:
-    """The number that a version stands for; one of another system's making matches no row."""
-    return int(version) if version.isascii() and version.isdecimal() and len(version) < 19 else -1

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from tui_app.tui.commands import completions
 from tui_app.tui.screens.base import Dialog
 from tui_app.tui.text import phrase
+from tui_app.tui.widgets.fields import LineField
 
 
 class CommandLine(Dialog[str | None], inherit_bindings=False):
@@ -29,7 +30,7 @@ class CommandLine(Dialog[str | None], inherit_bindings=False):
         suggester = SuggestFromList(completions(self.quash), case_sensitive=False)
         yield Horizontal(
             Static(phrase(":"), id="command-colon", markup=False),
-            Input(id="command-text", suggester=suggester, compact=True),
+            LineField(id="command-text", suggester=suggester),
             id="command-line",
         )
 

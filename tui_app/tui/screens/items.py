@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.timer import Timer
@@ -15,6 +16,7 @@ from tui_app.domain.errors import MalformedFilter
 from tui_app.domain.filters import check_fields, parse
 from tui_app.tui.actions import ITEMS, State
 from tui_app.tui.basket import named
+from tui_app.tui.bringing import bring, ids_in
 from tui_app.tui.copying import Copying
 from tui_app.tui.marking import Marking
 from tui_app.tui.moving import Moving
@@ -114,7 +116,7 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
         if self.system is None:
             self.system = self.quash.places.system(self.system_name)
             if self.system is None:
-                self._nothing_here(
+                self.nothing_here(
                     f"This profile has no {self.system_name}. A profile names the systems it has; see `quash profile`."
                 )
                 return
@@ -124,11 +126,13 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
             self.bar.show(self.reading.filter)
         self.reading.read()
 
-    def _nothing_here(self, why: str) -> None:
-        self.table.message = why
-        self.query_one(Numbers).update("")
-        self.query_one(PreviewPanel).empty(Content(""))
+    def nothing_here(self, why: str) -> None:
+        """Show no rows, and why there can be none; those of another view would be taken for those that were asked."""
+        self.table.window, self.table.message = None, why
         self.table.refresh()
+        self.query_one(PreviewPanel).empty(Content(""))
+        self.tell_numbers()
+        self.state_changed()
 
     def run_started(self, used: Marks) -> None:
         """These marks were for a run that is under way; what is shown is read anew when the eye returns.
@@ -148,6 +152,11 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
             # Meanwhile something may have been marked in another place, or used up.
             self.tell_numbers()
             self.state_changed()
+
+    def on_paste(self, event: events.Paste) -> None:
+        ids = ids_in(event.text)
+        if ids and self.system is not None:
+            self.start(bring(self, self.system, ids), group="ids")
 
     # Filter
 

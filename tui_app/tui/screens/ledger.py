@@ -41,7 +41,8 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
 
     def body(self) -> Iterator[Widget]:
         yield LineFilter("operator:jane run:ID item:ID event:chunk, exactly")
-        yield Static("", id="ledger-head", markup=False)
+        key = self.quash.key_of("verify_ledger")
+        yield Static(phrase("newest first · {} recomputes the whole ledger", key), id="ledger-head", markup=False)
         yield Static("", id="ledger-titles", markup=False)
         yield RowList(self._draw, id="ledger-list")
 
@@ -173,7 +174,7 @@ def _verdict(check: LedgerCheck, yes: str, no: str) -> Content:
             "{} The ledger holds: {}, {}.",
             yes,
             counted(check.entries, "entry", "entries"),
-            counted(check.items, "item", "items"),
+            counted(check.items, "item"),
         )
         told = told.stylize("$text-success")
         return phrase("{} Head {}", told, check.head) if check.head else told

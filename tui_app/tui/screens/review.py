@@ -165,7 +165,7 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
 
     def on_review_form_edited(self, event: ReviewForm.Edited) -> None:
         self._follow()
-        if event.confirmation and not self.sending and not self._making.busy:
+        if event.answered and not self.sending and not self._making.busy:
             self._expect()
 
     def on_review_form_submitted(self) -> None:

@@ -193,7 +193,7 @@ def _head(run: RunModel) -> Content:
         phrase("Run {}", run.id).stylize("bold"),
         *([phrase("reinstates").stylize("bold")] if run.verb == "reinstate" else []),
         phrase("plan {}", short(run.plan_hash)),
-        counted(run.items, "item", "items"),
+        counted(run.items, "item"),
         phrase("by {}", run.operator),
         safe(run.reason),
     ]

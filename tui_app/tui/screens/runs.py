@@ -16,12 +16,12 @@ from tui_app.domain.plan import short
 from tui_app.glyphs import Glyphs
 from tui_app.tui.actions import RUNS, State
 from tui_app.tui.confirming import name, numbers, progress
-from tui_app.tui.outcomes import QUIET, counted, day_and_time, plan_look, run_look
+from tui_app.tui.outcomes import QUIET, day_and_time, plan_look, run_look, tally
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.screens.run import RunScreen
 from tui_app.tui.steering import Steering
-from tui_app.tui.text import phrase, safe
+from tui_app.tui.text import counted, phrase, safe
 from tui_app.tui.undoing import brief, sentence
 from tui_app.tui.widgets.line_filter import LineFilter
 from tui_app.tui.widgets.row_list import RowList
@@ -160,7 +160,7 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
         """What there is, and what of the run under the cursor can be undone."""
         runs = sum(entry.run is not None for entry in self._shown)
         plans = len(self._shown) - runs
-        told = phrase("{} · {} without one · newest first", _many(runs, "run"), _many(plans, "plan"))
+        told = phrase("{} · {} without one · newest first", counted(runs, "run"), counted(plans, "plan"))
         run = self._run()
         undo = sentence(run, self.quash.clock()) if run else None
         if undo is not None:
@@ -229,7 +229,7 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
 
 def _run_line(run: RunModel, width: int, glyphs: Glyphs, now: datetime) -> Content:
     state = run_look(run).content(glyphs).truncate(15, ellipsis=True, pad=True)
-    counts = counted(run, brief=True)
+    counts = tally(run, brief=True)
     if width < WIDE:
         room = max(20, width - 36)
         told = counts.truncate(room // 2, ellipsis=True, pad=True)
@@ -255,10 +255,6 @@ def _plan_line(plan: PlanModel | None, width: int, glyphs: Glyphs) -> Content:
     who = safe(plan.operator).truncate(16, ellipsis=True, pad=True)
     named = safe(name(plan)).truncate(8, pad=True)
     return phrase(" {} {} {} {} {} {}", _when(plan.created_at, width), state, named, told, who, reason)
-
-
-def _many(number: int, word: str) -> Content:
-    return phrase("{} {}", number, word if number == 1 else f"{word}s")
 
 
 def _when(moment: str, width: int) -> Content:

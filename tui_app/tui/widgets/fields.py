@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -11,9 +12,13 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Checkbox, Input
 
+from tui_app.domain.errors import InvalidReason
+from tui_app.domain.reasons import check_reason
 from tui_app.domain.visible import visible
 
 if TYPE_CHECKING:
+    from textual.suggester import Suggester
+
     from tui_app.tui.app import QuashApp
 
 HIDDEN = "¤"
@@ -33,8 +38,12 @@ class Field(Input):
 
     app: QuashApp
 
-    def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
-        super().__init__(value, placeholder=placeholder, id=id, compact=True, select_on_focus=False)
+    def __init__(
+        self, value: str = "", *, placeholder: str = "", id: str | None = None, suggester: Suggester | None = None
+    ) -> None:
+        super().__init__(
+            value, placeholder=placeholder, id=id, suggester=suggester, compact=True, select_on_focus=False
+        )
         self.cursor_blink = False
 
     @property
@@ -43,6 +52,12 @@ class Field(Input):
 
     def _position_to_cell(self, position: int) -> int:
         return cell_len(masked(self.value[:position]))
+
+    async def heard(self) -> None:
+        """Wait until the keys that were handed out before have been typed."""
+        typed = asyncio.Event()
+        if self.call_later(typed.set):
+            await typed.wait()
 
 
 class Option(Checkbox):
@@ -53,15 +68,8 @@ class Option(Checkbox):
         return Content("[x]" if self.value else "[ ]")
 
 
-class ReasonField(Field):
-    """The reason: what is pasted becomes one line, since a reason is one."""
-
-    def leaves(self, key: str) -> bool:
-        """Move on to the confirmation at once, so that the very next key is typed there; whether this key does that."""
-        if key not in ("enter", "tab"):
-            return False
-        self.screen.set_focus(self.screen.query_one(ConfirmationField))
-        return True
+class LineField(Field):
+    """A field in which what is pasted becomes one line: nothing after its first line is lost."""
 
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -69,11 +77,59 @@ class ReasonField(Field):
         self.insert_text_at_cursor(" ".join(event.text.split()))
 
 
+class ReasonField(LineField):
+    """The reason, which enter leaves only where it is one."""
+
+    class Lacking(Message):
+        """Enter was pressed, and ``error`` says what the reason lacks."""
+
+        def __init__(self, error: InvalidReason) -> None:
+            super().__init__()
+            self.error = error
+
+    @property
+    def lack(self) -> InvalidReason | None:
+        """What is wrong with the reason; nothing where it is one."""
+        try:
+            check_reason(self.value)
+        except InvalidReason as error:
+            return error
+        return None
+
+    async def takes(self, key: str) -> bool:
+        """Whether this key is one that leaves the field, which it then does before the next key is handed out.
+
+        Tab always goes on to the confirmation. Enter stays where the reason is none yet: what is typed next belongs
+        here.
+        """
+        if key not in ("enter", "tab"):
+            return False
+        if key == "enter":
+            await self.heard()
+            lack = self.lack
+            if lack is not None:
+                self.post_message(self.Lacking(lack))
+                return True
+        self.screen.set_focus(self.screen.query_one(ConfirmationField))
+        return True
+
+
 class ConfirmationField(Field):
     """The confirmation: typed by hand, or it confirms nothing."""
 
     class Pasted(Message):
         """A paste was refused."""
+
+    class Doubted(Message):
+        """An enter that may be part of a paste was refused."""
+
+    async def doubts(self, key: str) -> bool:
+        """Whether a key that came in one go with a paste is refused here: the one that would confirm is."""
+        if key != "enter":
+            return False
+        await self.heard()
+        self.post_message(self.Doubted())
+        return True
 
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()

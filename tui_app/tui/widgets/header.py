@@ -8,17 +8,13 @@ from textual.content import Content
 from textual.widget import Widget
 
 from tui_app.tui.actions import FIXED
-from tui_app.tui.credentials import ending
 from tui_app.tui.text import phrase, safe
-from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
-    from tui_app.contract.models import About, CredentialModel
+    from tui_app.contract.models import About
     from tui_app.tui.app import QuashApp
 
 PRODUCTION = "production"
-LOOK_SECONDS = 30
-"""How often it is asked when tokens end; they are renewed meanwhile."""
 
 
 class Header(Widget):
@@ -27,21 +23,13 @@ class Header(Widget):
     app: QuashApp
 
     def on_mount(self) -> None:
-        self._credentials: list[CredentialModel] = []
         self.watch(self.app, "about", self._about_changed)
-        self.set_interval(LOOK_SECONDS, self._look)
+        self.watch(self.app, "token_ends", self._token_ends_changed)
 
-    def _look(self) -> None:
-        self.run_worker(Deferred(self._look_at_tokens()), group="credentials", exclusive=True, exit_on_error=False)
-
-    async def _look_at_tokens(self) -> None:
-        before = ending(self._credentials, self.app.clock())
-        self._credentials = await self.app.link.credentials()
-        if before or ending(self._credentials, self.app.clock()):
-            self.refresh()
+    def _token_ends_changed(self) -> None:
+        self.refresh()
 
     def _about_changed(self, about: About | None) -> None:
-        self._credentials = [] if about is None else about.credentials
         self.set_class(about is not None and about.environment == PRODUCTION, "-production")
         self.refresh()
 
@@ -76,9 +64,8 @@ class Header(Widget):
             return safe("connecting ")
         named = about.environment.upper() if about.environment == PRODUCTION else about.environment
         rights = "read-only" if about.read_only else "may write"
-        ends = ending(self._credentials, self.app.clock())
-        if ends:
-            rights = f"{rights} | {ends}"
+        if self.app.token_ends:
+            rights = f"{rights} | {self.app.token_ends}"
         if about.environment == about.profile:
             return phrase("{} | {} | {} ", named, about.operator, rights)
         return phrase("{} | {} | {} | {} ", about.profile, named, about.operator, rights)

@@ -50,8 +50,6 @@ class Numbers(Static):
 def numbers(table: ItemTable, beside: Beside, glyphs: Glyphs, width: int) -> Content:
     """All of them, within a width."""
     window = table.window
-    if window is None:
-        return safe("no rows yet")
     parts = [_rows(table, glyphs)]
     marks = _marked(table, beside)
     if marks is not None:
@@ -60,7 +58,8 @@ def numbers(table: ItemTable, beside: Beside, glyphs: Glyphs, width: int) -> Con
         parts.append(phrase("range of {}", len(table.in_range())))
     if beside.only_marked:
         parts.append(phrase("only the marked"))
-    parts.append(phrase("as of {}", time_of_day(window.as_of)))
+    if window is not None:
+        parts.append(phrase("as of {}", time_of_day(window.as_of)))
     if beside.auto is not None:
         parts.append(phrase("every {} s", round(beside.auto)))
     between = phrase(" {} ", glyphs["dot"])
@@ -73,7 +72,9 @@ def numbers(table: ItemTable, beside: Beside, glyphs: Glyphs, width: int) -> Con
 
 def _rows(table: ItemTable, glyphs: Glyphs) -> Content:
     window, seen = table.window, table.seen
-    if window is None or window.total is None:
+    if window is None:
+        return safe("no rows" if table.message else "no rows yet")
+    if window.total is None:
         return safe("rows not counted")
     total = phrase("{}" if window.exact else "about {}", window.total)
     return phrase("{} of {}", _span(seen, glyphs), total) if seen else phrase("no rows")

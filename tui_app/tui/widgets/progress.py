@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from tui_app.domain.moments import span
 from tui_app.tui import gates
-from tui_app.tui.outcomes import QUIET, counted, done, item_look, run_look, until
+from tui_app.tui.outcomes import QUIET, done, item_look, run_look, tally, until
 from tui_app.tui.pace import Pace
 from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.undoing import sentence
@@ -55,7 +55,7 @@ class Progress(Static):
         glyphs, key = self.app.glyphs, self.app.key_of("pause")
         drawn = bar(run, max(10, self.content_size.width), glyphs)
         undo = sentence(run, now)
-        parts = [counted(run), drawn, standing(run, pace, now, key, glyphs), *([] if undo is None else [undo])]
+        parts = [tally(run), drawn, standing(run, pace, now, key, glyphs), *([] if undo is None else [undo])]
         told = lines(*parts)
         # As it is drawn, and not as it reads: the stretches of the bar differ by their colour.
         if self._drawn is None or told.markup != self._drawn.markup:
@@ -82,6 +82,8 @@ def standing(run: RunModel, pace: Pace, now: datetime, key: str, glyphs: Glyphs)
     state = run_look(run).content(glyphs)
     if run.over:
         return phrase("{} · verified: {}", state, verified(run))
+    if run.stopping:
+        return phrase("{} · {}", state, stopping(run, key))
     if run.state == "paused":
         return phrase("{} · {}", state, paused(run, now, key))
     if run.interrupted:
@@ -98,6 +100,18 @@ def standing(run: RunModel, pace: Pace, now: datetime, key: str, glyphs: Glyphs)
     return phrase("{} · {} · about {} left", state, pace.words(), span(left))
 
 
+def stopping(run: RunModel, key: str) -> Content:
+    """Who has stopped a run that is not over, what is left to be done with it, and what keeps that from happening."""
+    left = run.counts.get("pending", 0)
+    told = phrase("stopped by {}, nothing more is sent · {} to settle", safe(run.stopped_by or "", 40), left)
+    if run.pause is not None:
+        cause = run.pause.message or _CAUSES.get(run.pause.cause, run.pause.cause)
+        return phrase("{} · not possible now: {} · {} tries again", told, safe(cause, 120), key)
+    if run.interrupted:
+        return phrase("{} · nobody works on it: {} settles it", told, key)
+    return told
+
+
 def paused(run: RunModel, now: datetime, key: str) -> Content:
     """Why a run is paused, until when, and what resumes it."""
     if run.pause is None:
@@ -105,7 +119,7 @@ def paused(run: RunModel, now: datetime, key: str) -> Content:
     cause = phrase("{}", _CAUSES.get(run.pause.cause, run.pause.cause))
     if run.pause.message:
         cause = phrase("{}: {}", cause, safe(run.pause.message, 120))
-    if run.pause.until:
+    if run.pause.until and not run.interrupted:
         return phrase("{} · goes on at {}", cause, until(run.pause.until, now))
     return phrase("{} · {} resumes", cause, key)
 

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Checkbox, Input, Static
 
+from tui_app.domain.errors import InvalidReason
 from tui_app.tui.impact_text import tells
 from tui_app.tui.notices import told
 from tui_app.tui.text import phrase, safe
@@ -27,18 +28,18 @@ WHY, WHY_TOLD = "why", "why; whoever is told will read it"
 class ReviewForm(Vertical):
     """The reason has the focus first; the confirmation follows it, and the options follow that.
 
-    Enter in the reason goes on to the confirmation; only there does it post ``Submitted``. ``Edited`` follows every
-    change.
+    Enter in the reason goes on to the confirmation once there is a reason; only there does it post ``Submitted``.
+    ``Edited`` follows every change.
     """
 
     app: QuashApp
 
     class Edited(Message):
-        """Something was entered; ``confirmation`` says whether it was there."""
+        """Something was entered; ``answered`` says that what stands beneath the confirmation no longer holds."""
 
-        def __init__(self, confirmation: bool) -> None:
+        def __init__(self, answered: bool) -> None:
             super().__init__()
-            self.confirmation = confirmation
+            self.answered = answered
 
     class Submitted(Message):
         """Enter was pressed in the confirmation."""
@@ -47,6 +48,7 @@ class ReviewForm(Vertical):
         super().__init__(id="review-form")
         self._draft = draft
         self._hinted: Content | None = None
+        self._lacks_reason = False
 
     def compose(self) -> ComposeResult:
         with Horizontal(classes="review-line"):
@@ -118,10 +120,12 @@ class ReviewForm(Vertical):
         line = self.query_one("#review-say", Static)
         line.set_class(tone == "refused", "-refused")
         line.update(text)
+        self._lacks_reason = False
 
     def refuse(self, error: QuashError) -> None:
         """Why this cannot be confirmed as it is, and what to do."""
         self.say(phrase("{} {}", self.app.glyphs["warning"], told(error).text), "refused")
+        self._lacks_reason = isinstance(error, InvalidReason)
 
     def act_next_field(self) -> None:
         self._step(1)
@@ -140,7 +144,14 @@ class ReviewForm(Vertical):
         event.stop()
         if event.input is self.reason:
             self._draft.reason = event.value
-        self.post_message(self.Edited(event.input is self.confirmation))
+            answered = self._lacks_reason and self.reason.lack is None
+        else:
+            answered = True
+        self.post_message(self.Edited(answered))
+
+    def on_reason_field_lacking(self, event: ReasonField.Lacking) -> None:
+        event.stop()
+        self.refuse(event.error)
 
     def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
         event.stop()
@@ -152,6 +163,11 @@ class ReviewForm(Vertical):
         event.stop()
         mark = self.app.glyphs["warning"]
         self.say(phrase("{} A paste confirms nothing. Type it, so that it is you who confirms.", mark), "refused")
+
+    def on_confirmation_field_doubted(self, event: ConfirmationField.Doubted) -> None:
+        event.stop()
+        mark = self.app.glyphs["warning"]
+        self.say(phrase("{} This came in one go with a paste. If it is you, press enter again.", mark), "refused")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

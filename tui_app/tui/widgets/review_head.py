@@ -47,6 +47,19 @@ class ReviewHead(Static):
             )
         self._say(told)
 
+    def failed(self, before: PlanModel | None) -> None:
+        """Nothing is being made any more, and there is nothing to confirm; why not is said beneath the fields.
+
+        ``before`` is the plan that was made before and could not be read again, where there is one.
+        """
+        self._plan = None
+        what = phrase("No plan could be made")
+        if before is not None:
+            what = phrase("Plan {} could not be read again", name(before))
+        back, again = self.app.key_of("back"), self.app.key_of("renew")
+        told = phrase("{}, and nothing was sent. {} goes back, {} tries again.", what, back, again)
+        self._say(told.stylize(f"bold {AMBER}"))
+
     def tell(self, plan: PlanModel) -> None:
         """Show a plan that is made."""
         self._plan = plan

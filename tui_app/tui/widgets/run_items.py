@@ -47,6 +47,7 @@ class RunItems(Vertical):
         super().__init__(id="run-left")
         self._run_id = run_id
         self._several = False
+        self._moved = False
         self._run: RunModel | None = None
         self._lines: list[OutcomeLine] = []
         self._state: str | None = None
@@ -84,6 +85,8 @@ class RunItems(Vertical):
                 self._pages.resize(self._number(run))
             self._pages.age()
             self._load(*self.items.sight())
+        if run.over and run.counts.get("unknown") and not self._moved:
+            cast("QuashScreen[object]", self.screen).start(self._go_to_unknown(), group="unknown")
 
     def name_systems(self, systems: Collection[str]) -> None:
         """The systems that the run is about."""
@@ -95,7 +98,15 @@ class RunItems(Vertical):
         return self._pages.row(self.items.cursor) if self._pages else None
 
     def act_move(self, where: str) -> None:
+        self._moved = True
         (self.outcomes if self.outcomes.has_focus else self.items).act_move(where)
+
+    async def _go_to_unknown(self) -> None:
+        """Begin with what needs a look, so that why and what to do stand beside it; unless somebody looks elsewhere."""
+        found = await self.app.client.runs.items(self._run_id, state="unknown", limit=1)
+        if found.items and not self._moved:
+            self._moved = True
+            self.items.go(found.items[0].position)
 
     def _number(self, run: RunModel) -> int:
         return run.items if self._state is None else sum(one.count for one in self._lines if one.state == self._state)
@@ -149,7 +160,7 @@ class RunItems(Vertical):
         if self._run is None:
             return None
         if index == 0:
-            return phrase(" {}", counted(self._run.items, "item", "items"))
+            return phrase(" {}", counted(self._run.items, "item"))
         if index > len(self._lines):
             return None
         line = self._lines[index - 1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tui_app.domain.errors import NotFound
 
 if TYPE_CHECKING:
-    from tui_app.client.backend import Items
+    from tui_app.client.items import Items
     from tui_app.contract.models import ItemModel, PageModel
 
 PAGE = 100

@@ -1,0 +1,127 @@
+"""Ids that the operator brings: named after ``:ids``, or pasted; what can be no id is said and never marked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from textual import events
+from textual.widgets import Input
+
+from support.backend import serving
+from support.case_server import case_server
+from support.operator import LARGE, SMALL, Desk, desk_over, whole_demo
+from support.world import make_world
+from tui_app.tui.bringing import ids_in
+from tui_app.tui.screens.review import ReviewScreen
+
+NO_LIST = "This case management has no list of cases"
+
+
+@pytest.fixture(params=["embedded", "tcp"])
+async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with whole_demo(request.param, tmp_path) as service, desk_over(service, SMALL) as opened:
+        await opened.on("cases")
+        yield opened
+
+
+@pytest.fixture(params=[SMALL, LARGE], ids=["80x24", "120x40"])
+async def listless(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+    """On the cases of a server that has no list, where three of them are and nothing else is."""
+    async with case_server("CASE-0", "CASE-1", "CASE-2") as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        async with (
+            serving("embedded", tmp_path, world=world) as service,
+            desk_over(service, request.param, messages=True) as opened,
+        ):
+            yield opened
+
+
+async def command(desk: Desk, text: str) -> None:
+    await desk.press("colon")
+    await desk.until(lambda: desk.app.screen.query("#command-text"), "the command line")
+    await desk.settled_keys()
+    desk.app.screen.query_one("#command-text", Input).value = text
+    await desk.press("enter")
+    await desk.settled()
+
+
+@pytest.mark.parametrize("text", ["a b c", "a,b,c", " a\nb\r\nc\n", "a,\tb ,, c"])
+def test_ids_stand_apart_by_spaces_commas_or_lines(text: str) -> None:
+    assert ids_in(text) == ["a", "b", "c"]
+
+
+async def test_named_ids_are_marked_and_reviewed(desk: Desk) -> None:
+    first, second = (row.id for row in desk.table.rows[:2])
+    await command(desk, f"ids {first}, {second} {first}")
+    assert set(desk.table.marks.ids) == {first, second}
+    assert desk.said == ["2 ids brought, 2 marked; x reviews them."]
+    assert desk.app.notice is None
+
+
+async def test_what_can_be_no_id_is_named_and_never_marked(desk: Desk) -> None:
+    good = desk.table.rows[0].id
+    await command(desk, f"ids {good} case;drop a|b")
+    assert set(desk.table.marks.ids) == {good}
+    assert desk.said == ["1 id brought, 1 marked; x reviews them."]
+    await desk.sees("Not marked, since no case has such an id: 'case;drop', 'a|b'. An id looks like CASE-")
+    await desk.press("x")
+    await desk.until(lambda: isinstance(desk.app.screen, ReviewScreen), "the review")
+    await desk.sees("1 in the plan, 1 will be cancelled")
+
+
+async def test_where_none_can_be_one_nothing_is_marked(desk: Desk) -> None:
+    await command(desk, "ids " + " ".join(f"{one};" for one in range(9)))
+    assert not desk.table.marks
+    assert desk.said == []
+    await desk.sees("'0;', '1;', '2;', '3;', '4;', 4 more.")
+    await desk.does("back")
+    assert desk.app.notice is None
+
+
+async def test_what_is_pasted_into_the_table_is_brought(desk: Desk) -> None:
+    first, second = (row.id for row in desk.table.rows[:2])
+    desk.app.post_message(events.Paste(f"{first}\n\x1b]52;c;eA==\x07\n{second}\n"))
+    await desk.sees("2 marked", "Not marked, since no case has such an id")
+    assert set(desk.table.marks.ids) == {first, second}
+    assert "\x1b" not in desk.text
+
+
+async def test_a_paste_of_many_lines_after_the_word_loses_none(desk: Desk) -> None:
+    wanted = [row.id for row in desk.table.rows[:3]]
+    await desk.press("colon")
+    await desk.until(lambda: desk.app.screen.query("#command-text"), "the command line")
+    await desk.settled_keys()
+    await desk.type("ids ")
+    desk.app.post_message(events.Paste("\n".join(wanted)))
+    field = desk.app.screen.query_one("#command-text", Input)
+    await desk.until(lambda: wanted[-1] in field.value, "the paste")
+    await desk.press("enter")
+    await desk.until(lambda: desk.app.screen is desk.items, "the table")
+    await desk.settled()
+    assert set(desk.table.marks.ids) == set(wanted)
+
+
+async def test_a_system_without_a_list_says_how_to_bring_ids_and_says_it_once(listless: Desk) -> None:
+    await listless.sees(
+        f"{NO_LIST}: name those that you want. :ids ID ID marks them, and so does pasting them here; / with id:ID,ID "
+        "shows them."
+    )
+    assert listless.said == []
+    assert listless.numbers == "no rows"
+    await listless.filters("priority:P1")
+    await listless.sees(
+        f"{NO_LIST}: name those that you want; beside ids, only a status can be filtered by. :ids ID ID"
+    )
+    assert listless.said == []
+
+
+async def test_ids_brought_where_there_is_no_list_are_shown_and_reviewed(listless: Desk) -> None:
+    listless.app.post_message(events.Paste("CASE-1 CASE-2"))
+    await listless.sees("no rows · 2 marked")
+    await listless.does("only_marked")
+    await listless.sees("CASE-1", "CASE-2", "2 marked · only the marked")
+    await listless.does("back")
+    await listless.filters("id:CASE-0")
+    await listless.sees("CASE-0", "1–1 of 1")

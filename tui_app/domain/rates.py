@@ -1,0 +1,29 @@
+"""How fast a system may be sent to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+UNITS = {"second": 1, "minute": 60, "hour": 3600}
+"""What a rate may be per, in seconds."""
+
+TURN = timedelta(seconds=2)
+"""About as much work is taken on at once: what has been begun is not interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many items in a stretch of time, which is one of the units."""
+
+    items: int
+    per: timedelta
+
+    def __str__(self) -> str:
+        unit = next(name for name, seconds in UNITS.items() if seconds == self.per.total_seconds())
+        return f"{self.items}/{unit}"
+
+    @property
+    def turn(self) -> int:
+        """Items that are sent together under this rate."""
+        return min(self.items, max(1, int(self.items * (TURN / self.per))))

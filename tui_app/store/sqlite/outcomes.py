@@ -1,0 +1,89 @@
+"""Outcomes in SQLite: rows, the states of their items, their tally and their ledger entry, in the open transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tui_app.database.statements import load
+from tui_app.domain.canonical import canonical
+from tui_app.domain.errors import Conflict
+from tui_app.domain.ledger import Event, rows_digest
+from tui_app.domain.run import ITEM_MOVES, ItemState, Outcome
+from tui_app.store.sqlite import entries
+from tui_app.store.sqlite.verifications import add_to_tally, run_number
+
+_SQL = load("tui_app.store.sqlite", "work.sql")
+
+
+def write_outcomes(
+    connection: sqlite3.Connection,
+    run_id: str,
+    rows: Sequence[tuple[int, Outcome]],
+    facts: Mapping[str, Any],
+    at: str,
+) -> None:
+    """Store outcomes of one system, each with the number of its chunk, under one ledger entry.
+
+    An item that a stop has skipped stays as it is: nothing was sent for it, and what else would have kept it from being
+    sent makes no difference any more.
+
+    Raises:
+        Conflict: an item cannot become what its outcome says.
+    """
+    run = run_number(connection, run_id)
+    before = _before(connection, run, [one.position for _, one in rows])
+    ordered = sorted(
+        ((chunk, one) for chunk, one in rows if not _skipped_twice(before.get(one.position), one)),
+        key=lambda row: row[1].position,
+    )
+    if not ordered:
+        return
+    outcomes = [one for _, one in ordered]
+    changes = _changes(before, outcomes)
+    hashed = entries.hashed(canonical({**one.record(), "at": at}) for one in outcomes)
+    told = {
+        **facts,
+        "at": at,
+        "system": outcomes[0].system,
+        "items": len(outcomes),
+        "outcomes": dict(Counter(one.answer.state.value for one in outcomes)),
+        "digest": rows_digest(one for one, _ in hashed),
+    }
+    seq = entries.append(connection, Event.CHUNK, told, chain=run_id).seq
+    connection.executemany(
+        _SQL["outcome"], ((seq, one.position, *stored) for one, stored in zip(outcomes, hashed, strict=True))
+    )
+    connection.executemany(_SQL["settle"], (_settled(run, seq, chunk, one) for chunk, one in ordered))
+    add_to_tally(connection, run, "item", changes)
+
+
+def _skipped_twice(before: tuple[ItemState, str] | None, outcome: Outcome) -> bool:
+    return before is not None and before[0] is outcome.answer.state is ItemState.SKIPPED
+
+
+def _changes(before: Mapping[int, tuple[ItemState, str]], outcomes: Sequence[Outcome]) -> Counter[tuple[str, str]]:
+    changes: Counter[tuple[str, str]] = Counter()
+    for one in outcomes:
+        state, code = before.get(one.position, (ItemState.PLANNED, ""))
+        if one.answer.state not in ITEM_MOVES[state]:
+            raise Conflict(f"an item that is {state} cannot become {one.answer.state}", item=one.id)
+        if state is not ItemState.PLANNED:
+            changes[state.value, code] -= 1
+        changes[one.answer.state.value, one.answer.code or ""] += 1
+    return changes
+
+
+def _settled(run: int, seq: int, chunk: int, one: Outcome) -> tuple[Any, ...]:
+    answer = one.answer
+    return (run, one.position, chunk, one.system, one.id, answer.state, answer.code, seq, answer.undo_until)
+
+
+def _before(connection: sqlite3.Connection, run: int, positions: Sequence[int]) -> dict[int, tuple[ItemState, str]]:
+    rows = connection.execute(
+        "SELECT position, state, code FROM run_item WHERE run = ? AND position BETWEEN ? AND ?",
+        (run, min(positions), max(positions)),
+    )
+    return {row["position"]: (ItemState(row["state"]), row["code"] or "") for row in rows}
