@@ -78,10 +78,12 @@ VARIABLES = {
     "QUASH_CONFIG": "the configuration file (`--config`)",
     "QUASH_DATA": "the state folder (`--data`); default: `~/.local/state/quash` on Linux",
     "QUASH_PROFILE": "the profile to work on (`--profile`)",
-    "QUASH_OPERATOR": "who acts, in the ledger and in every trail (`--operator`)",
+    "QUASH_OPERATOR": "who acts, in the ledger and in every trail (`--operator`); not where a service is named",
     "QUASH_SERVICE_TOKEN": "the token of a profile with a `service`, without `token_command` and `token_file`",
     "QUASH_CASES_TOKEN": "that of cases over HTTP, where neither `token_command` nor `token_file` is set",
     "QUASH_SCHEDULES_TOKEN": "that of schedules over HTTP, likewise",
+    "SSL_CERT_FILE": "OpenSSL's own: certificates to trust in place of the system's; `ca_file` stands beside either",
+    "SSL_CERT_DIR": "the same, a folder of them",
 }
 VARIABLES_HEAD = "## Environment\n\nA token is never an argument: others would read it in the list of processes.\n"
 

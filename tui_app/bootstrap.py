@@ -68,12 +68,14 @@ def systems(setup: Setup) -> dict[str, System]:
         UsageProblem: the profile names what this version cannot do.
     """
     setup.profile.check_served()
-    from tui_app.domain.ports import NamesUser
+    from tui_app.domain.ports import MakesTables, NamesUser
 
     made = {name: plugs()[name].open(settings, setup.rooms) for name, settings in setup.profile.systems.items()}
     for one in made.values():
         if isinstance(one, NamesUser):
             one.act_for(setup.operator)
+        if isinstance(one, MakesTables) and setup.profile.read_only:
+            one.make_nothing()
     return made
 
 
@@ -294,6 +296,4 @@ def throw_away(setup: Setup) -> None:
         try:
             shutil.rmtree(folder)
         except OSError as error:
-            raise CannotConnect(
-                f"{folder} cannot be removed: {error.strerror}", hint="Check its owner, and who uses it."
-            ) from error
+            raise CannotConnect(f"{folder} cannot be removed: {error.strerror}", hint="Check its owner.") from error

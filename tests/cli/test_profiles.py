@@ -1,5 +1,8 @@
 """`profile`: what holds, without secrets, and whether it answers."""
 
+import asyncio
+
+from support.case_server import JANE, TOKEN, case_server
 from support.command_line import TROUBLED
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
@@ -42,7 +45,9 @@ def test_what_holds_is_shown_without_secrets(quash, config):
 def test_a_profile_that_answers(quash, bus):
     found = quash("profile", "check", "--output", "json")
     assert found.code == Exit.DONE
-    assert found.json["systems"] == [{"system": system, "items": 120, "exact": True} for system in bootstrap.names()]
+    assert [(one["system"], one["items"], one["exact"]) for one in found.json["systems"]] == [
+        (system, 120, True) for system in bootstrap.names()
+    ]
     assert found.json["ledger_holds"] is True
     assert bus.in_status(TROUBLED)
 
@@ -52,3 +57,33 @@ def test_a_profile_that_does_not(quash, config):
     found = quash("profile", "check", "--output", "json")
     assert (found.code, found.error["code"]) == (Exit.NO_ACCESS, "CANNOT_CONNECT")
     assert "s3cret" not in found.err
+
+
+def test_whom_a_remote_profile_acts_for_is_the_tokens_to_say(quash, config):
+    config("[profiles.far]\nservice = 'http://127.0.0.1:1'\n")
+    assert quash("profile", "show", "--output", "json").json["profile"]["operator"] is None
+    assert "operator: whom the token names" in quash("profile", "show").out
+    refused = quash("list", "commands", "--operator", "mallory", "--output", "json")
+    assert (refused.code, refused.error["code"]) == (Exit.USAGE, "USAGE")
+    assert "'mallory'" in refused.error["message"]
+
+
+def test_keys_of_other_issuers_that_a_service_could_not_use_are_named(quash, config, tmp_path):
+    keys = tmp_path / "jwks.json"
+    config(f"[profiles.local]\njwks_file = '{keys}'\naudience = 'quash'\n[profiles.local.commands]\n")
+    keys.write_text("{", encoding="utf-8")
+    found = quash("profile", "check", "--output", "json")
+    assert (found.code, found.out, found.error["code"]) == (Exit.USAGE, "", "USAGE")
+    assert found.error["message"] == f"{keys} holds no set of keys"
+
+
+async def test_a_system_without_a_list_is_not_said_to_be_empty(quash, config, monkeypatch):
+    monkeypatch.setenv("QUASH_CASES_TOKEN", TOKEN)
+    async with case_server("CASE-1") as way:
+        config(f"[profiles.local.cases]\nurl = '{way.raw.url}'\n[profiles.local.commands]\n")
+        check = ("profile", "check", "--operator", JANE)
+        [commands, cases] = (await asyncio.to_thread(quash, *check, "--output", "json")).json["systems"]
+        plain = (await asyncio.to_thread(quash, *check)).out
+    assert (commands["items"], commands["exact"]) == (0, True)
+    assert (cases["items"], cases["exact"], cases["lists"]) == (None, None, False)
+    assert "no list here" in plain

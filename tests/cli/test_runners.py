@@ -71,6 +71,14 @@ def test_what_was_cancelled_in_the_queue_is_passed_over_and_said_so(quash, bus, 
     assert [entry["event"] for entry in trail][-2:] == ["SCHEDULE_CANCELLED", "PUBLISH_SKIPPED"]
 
 
+def test_a_message_of_a_schedule_that_is_gone_is_passed_over_and_said_so(quash, bus, due):
+    quash("scanner", "--once")
+    bus.of("schedules", "DELETE FROM schedule WHERE id = ?", due[0])
+    found = quash("publisher", "--once", "--output", "jsonl")
+    [skipped] = [line for line in found.lines if line["event"] == "skipped"]
+    assert (skipped["schedule"], skipped["status"]) == (due[0], "gone")
+
+
 def test_every_form_of_output(quash, bus, due):
     table = quash("scanner", "--once", "--batch", 3)
     assert [line.split()[1:] for line in table.out.splitlines()] == [["queued", "3"], ["queued", "2"]]

@@ -13,8 +13,11 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
+import jwt
 import pytest
 import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from support.command_line import TROUBLED
 from support.tls import terminated
@@ -52,6 +55,12 @@ def far(tmp_path, monkeypatch) -> Callable[..., None]:
     return point
 
 
+def own(path: Path) -> Path:
+    """A file that its owner alone may read."""
+    path.touch(mode=0o600)
+    return path
+
+
 def test_a_remote_profile_does_all_that_an_embedded_one_does(quash, bus, far, tmp_path):
     one, two, three = bus.in_status(TROUBLED)[:3]
     with serving() as (url, local_token):
@@ -60,7 +69,7 @@ def test_a_remote_profile_does_all_that_an_embedded_one_does(quash, bus, far, tm
         assert quash("list", "commands", "--output", "json").json["total"] == 120
         assert quash("cancel", "commands", one, *GIVEN).code == Exit.DONE
 
-        token = tmp_path / "token"
+        token = own(tmp_path / "token")
         issued = quash("token", "--user", "jane", "--permission", "operate", "--no-config")
         token.write_text(issued.out, encoding="ascii")
         far(url, token)
@@ -98,6 +107,32 @@ def test_a_remote_profile_over_tls_trusts_the_authority_that_it_names(quash, bus
         [ends] = checked["credentials"]
         assert ends["system"] == "service"
         assert timedelta(days=29) < read(ends["expires_at"]) - datetime.now(UTC) < timedelta(days=31)
+        lines = {one["system"]: one["token_until"] for one in quash("profile", "check", "--output", "jsonl").lines}
+        assert lines["service"] == ends["expires_at"]
+        assert lines["commands"] is None
+
+
+def test_a_service_that_cannot_read_the_keys_of_others_says_so_on_its_standard_error(config, tmp_path):
+    keys = tmp_path / "jwks.json"
+    public = jwt.get_algorithm_by_name("ES256").to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key(), True)
+    keys.write_text(json.dumps({"keys": [{**public, "kid": "e1"}]}), encoding="utf-8")
+    config(f"[profiles.local]\njwks_file = '{keys}'\naudience = 'quash'\n[profiles.local.commands]\n")
+    command = [sys.executable, "-m", "tui_app", "serve", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            url = process.stderr.readline().split()[-1]
+            process.stderr.readline()
+            keys.unlink()
+            token = jwt.encode({"sub": "jane"}, b"k" * 32, headers={"kid": "e1"})
+            answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+            said = process.stderr.readline()
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+    assert answer.status_code == 503
+    assert str(tmp_path) not in answer.text
+    assert f"ERROR tokens of other issuers are not believed: {keys} cannot be read" in said
 
 
 def test_a_port_that_is_taken(process, quash):
@@ -175,7 +210,7 @@ def answering(code: str) -> Iterator[str]:
     ],
 )
 def test_an_error_of_the_service_becomes_its_exit_code(quash, far, tmp_path, code, expected):
-    token = tmp_path / "token"
+    token = own(tmp_path / "token")
     token.write_text("some.token.here", encoding="ascii")
     with answering(code) as url:
         far(url, token)

@@ -51,9 +51,17 @@ class Behind:
 
     chunk_size = 4
 
-    def __init__(self, inner: Any, url: str, environment: dict[str, str], *, whole: bool) -> None:
+    def __init__(
+        self,
+        inner: Any,
+        url: str,
+        environment: dict[str, str],
+        *,
+        whole: bool,
+        command: tuple[str, ...] | None = None,
+    ) -> None:
         self.inner, self.whole = inner, whole
-        self.http = HttpService(url, tokens=TokenSource(None, None, VARIABLE, environment))
+        self.http = HttpService(url, tokens=TokenSource(command, None, VARIABLE, environment))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -109,6 +117,28 @@ async def test_a_token_that_ends_in_the_middle_pauses_once_and_a_new_one_goes_on
     assert done.verified == {Verified.YES: 10}
     assert world.records.cancels() == Counter(ids)
     assert len(set(gate.passed)) == len(gate.passed) == 10
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["order by order", "the chunk as a whole"])
+async def test_a_command_that_hangs_is_waited_for_once_and_the_pause_names_it(
+    world: World, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui_app.config.credentials.COMMAND_SECONDS", 3.0)
+    count = tmp_path / "count"
+    script = f"echo x >> {count}; test $(wc -l < {count}) = 1 && echo old || sleep 1000"
+    async with raw_server(Gate(old=6).handle) as server:
+        behind = Behind(world.systems["commands"], server.url, {}, whole=whole, command=("/bin/sh", "-c", script))
+        world.systems = {"commands": behind}  # type: ignore[dict-item]
+        run = await world.confirm(await world.plan(commands(*fill(world.records.path, 10))))
+        paused = await world.worker().drive(run.id)
+        await behind.http.close()
+    assert paused.pause is not None
+    assert (paused.pause.cause, paused.pause.message) == (
+        PauseCause.CREDENTIALS,
+        "`/bin/sh` gave no token within 3 s",
+    )
+    assert count.read_text() == "x\nx\n", "it was asked for the first token, and once for another"
+    assert len(world.records.cancels()) == 6
 
 
 async def test_a_run_whose_token_is_gone_names_the_variable_that_is_missing(world: World) -> None:

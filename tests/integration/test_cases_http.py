@@ -7,11 +7,14 @@ import pytest
 
 from support.case_server import JANE, TOKEN, Quirks, carried_out, case_server
 from support.orders import errand, orders
+from support.raw_server import Answered, raw_server
+from support.world import MovableClock
 from tui_app.config.places import Rooms
 from tui_app.config.values import Address
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import (
+    CannotConnect,
     MalformedFilter,
     MalformedId,
     NotAllowed,
@@ -19,14 +22,18 @@ from tui_app.domain.errors import (
     NotSignedIn,
     RateLimited,
     Unavailable,
+    UsageProblem,
 )
-from tui_app.domain.filters import parse
+from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import PageQuery, Sort
 from tui_app.domain.plan import Options
 from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, ItemState, SkipCode, Verified
 from tui_app.domain.verdict import VerdictCode
+from tui_app.outbound.http import HttpService
 from tui_app.systems.cases import line
+from tui_app.systems.cases.http import HttpCases
+from tui_app.systems.cases.line import CaseLine
 from tui_app.systems.cases.plug import PLUG, CasesSettings
 from tui_app.systems.cases.words import ASSUMED, DOWNSTREAM, NOT_READ, NOTIFIED_UNNAMED, REVERSIBLE
 
@@ -588,4 +595,29 @@ async def test_a_token_that_is_missing_is_named(monkeypatch, tmp_path):
         with pytest.raises(NotSignedIn) as missing:
             await system.survey([ONE])
         assert "QUASH_CASES_TOKEN" in missing.value.message
+        assert missing.value.hint == "Name one of the two in the profile, or set QUASH_CASES_TOKEN."
         assert way.raw.log == []
+
+
+async def test_a_file_without_certificates_is_no_mistake_of_the_filter(tmp_path):
+    (tmp_path / "none.pem").write_text("nothing", encoding="utf-8")
+    service = HttpService("https://127.0.0.1:1", ca_file=tmp_path / "none.pem")
+    system = HttpCases(CaseLine(service, None, JANE, clock=MovableClock()), "https://127.0.0.1:1")
+    with pytest.raises(UsageProblem, match=r"none\.pem holds no certificates") as caught:
+        await system.count(Filter())
+    assert caught.value.hint == "ca_file names a file in PEM form."
+
+
+async def test_a_way_that_leads_elsewhere_is_no_matter_of_a_case():
+    async def at_once(_):
+        return None
+
+    async with raw_server(lambda _: Answered(302, b"", {"Location": "https://login.example.com/"})) as raw:
+        service = HttpService(raw.url)
+        way = CaseLine(service, None, JANE, clock=MovableClock(), contact="#case-ops", wait=at_once)
+        with pytest.raises(CannotConnect, match=r"points to https://login\.example\.com") as caught:
+            await HttpCases(way, raw.url).item(ONE)
+        await service.close()
+    assert "name it as `url` in the profile" in caught.value.hint
+    assert "dependencies" not in caught.value.hint
+    assert "contact #case-ops" in caught.value.hint

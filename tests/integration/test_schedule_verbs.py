@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from support.backend import KEY, listening, make_backend, token
-from support.schedule_service import own_queue
+from support.schedule_service import own_queue, schedule_database
 from support.schedules_bench import OWNER
 from support.world import make_world
 from tui_app.service.app import create_app
@@ -28,14 +28,20 @@ MISSING = "00000000-0000-4000-8000-0000000000ff"
 @pytest.fixture
 def profile(there, tmp_path):
     """Writes the profile, with what is said of the broker; the way to run quash on it."""
-    parts = psycopg.conninfo.conninfo_to_dict(there.url)
+    return profile_on(there.url, tmp_path)
+
+
+def profile_on(conninfo, tmp_path):
+    """Writes a profile on a database; the way to run quash on it."""
+    parts = psycopg.conninfo.conninfo_to_dict(conninfo)
     password = f":{parts['password']}" if parts.get("password") else ""
     url = f"postgresql://{parts['user']}{password}@{parts['host']}:{parts.get('port', 5432)}/{parts['dbname']}"
 
-    def make(**more):
+    def make(*, read_only=False, **more):
         config = tmp_path / "config.toml"
+        around = ["[profiles.posts]", "read_only = true"] if read_only else []
         lines = [f"{key} = {json.dumps(value)}" for key, value in {"url": url, **more}.items()]
-        config.write_text("\n".join(["[profiles.posts.schedules]", *lines, ""]), encoding="utf-8")
+        config.write_text("\n".join([*around, "[profiles.posts.schedules]", *lines, ""]), encoding="utf-8")
         environment = {**os.environ, "QUASH_CONFIG": str(config), "QUASH_DATA": str(tmp_path / "data")}
         environment |= {"QUASH_OPERATOR": "jane@example.com", "PYTHONPATH": os.pathsep.join(sys.path)}
 
@@ -81,6 +87,29 @@ async def test_a_run_cancels_and_verifies_without_a_broker(there, profile):
     assert json.loads(out)["run"]["verified"]["yes"] == 700
     assert await there.statuses() == {"cancelled": 700, "publishing": 3}
     assert await there.violations() == []
+
+
+async def test_a_profile_that_is_read_only_makes_nothing(postgres_url, tmp_path):
+    listing = ("list", "schedules", "--output", "json")
+    with schedule_database(postgres_url, durable=False) as url:
+        profile = profile_on(url, tmp_path)
+        code, _, err = await profile(read_only=True)(*listing)
+        told = json.loads(err.splitlines()[-1])
+        assert (code, told["code"]) == (3, "CANNOT_CONNECT")
+        assert "has no schema scheduler, and this profile is read-only" in told["message"]
+        assert "`quash scanner`" in told["hint"]
+        assert await schemas(url) == 0
+        # Where somebody else has made it, it is looked at.
+        for read_only in (False, True):
+            code, out, err = await profile(read_only=read_only)(*listing)
+            assert (code, json.loads(out)["items"]) == (0, []), err
+            assert await schemas(url) == 1
+
+
+async def schemas(url) -> int:
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        asked = await connection.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'scheduler'")
+        return (await asked.fetchone())[0]
 
 
 async def test_without_a_broker_the_runners_say_what_is_missing(profile):

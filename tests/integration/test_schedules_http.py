@@ -103,6 +103,15 @@ async def test_a_dialect_that_is_given_is_not_probed(serve, name):
     assert all(len(one.query) > 1 for one in service.posts.asked)
 
 
+@pytest.mark.parametrize("name", KINDS)
+async def test_a_dialect_that_is_the_wrong_one_is_named(serve, name):
+    [other] = set(KINDS) - {name}
+    service = await serve(name)
+    with pytest.raises(Unavailable) as caught:
+        await service.open(dialect=other).page(PageQuery(Filter(), RUN_AT))
+    assert "`dialect` of the profile says how it is to be read" in caught.value.hint
+
+
 @pytest.mark.parametrize("body", [{"data": []}, {"schedules": []}, [], "hello", None])
 async def test_what_lists_in_neither_way_is_no_schedule_service(serve, monkeypatch, body):
     service = await serve()
@@ -626,6 +635,7 @@ async def test_a_session_header_and_a_prefix_come_from_the_profile(serve, tmp_pa
     )
     secret = tmp_path / "token"
     secret.write_text(SECRET)
+    secret.chmod(0o600)
     settings = SchedulesSettings(
         url=Address(f"{service.server.url}/posts"), auth="x-session-id", dialect="luxaris", token_file=str(secret)
     )

@@ -10,6 +10,7 @@ from support.raw_server import Answered, raw_server
 from tui_app.domain.errors import CannotConnect, UsageProblem
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
+from tui_app.outbound.transport import trust
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +79,9 @@ WRONG = {
 async def test_nothing_is_sent_to_anybody_else(authority, trusted, made):
     certificate, named = made(authority, trusted)
     async with raw_server(good, tls=showing(certificate)) as server:
-        with pytest.raises(CannotConnect, match="certificate"):
+        with pytest.raises(CannotConnect, match="certificate") as caught:
             await ask(server, named)
+        assert "`ca_file` of the profile" in caught.value.hint
         assert server.log == []
 
 
@@ -101,3 +103,28 @@ async def test_a_file_without_certificates_is_said_to_be_none(tmp_path, content)
     http = HttpService("https://127.0.0.1:1", ca_file=path)
     with pytest.raises(UsageProblem, match=r"none\.pem"):
         await http.read("x")
+
+
+async def test_the_keys_of_a_connection_are_left_to_nobody_whatever_the_environment_says(
+    authority, trusted, tmp_path, monkeypatch
+):
+    left = tmp_path / "keys.log"
+    server_side = showing(authority.issue_cert("127.0.0.1"))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(left))
+    async with raw_server(good, tls=server_side) as server:
+        assert (await ask(server, trusted)).ok
+    assert not left.exists()
+
+
+def test_what_the_standard_library_holds_for_safe_is_kept():
+    ours, theirs = trust(), ssl.create_default_context()
+    assert ours.verify_flags & theirs.verify_flags == theirs.verify_flags
+    assert (ours.verify_mode, ours.check_hostname) == (theirs.verify_mode, theirs.check_hostname)
+    assert ours.minimum_version == theirs.minimum_version
+    assert ours.options & theirs.options == theirs.options
+
+
+def test_the_environment_may_name_other_certificates_in_place_of_the_systems(trusted, tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    assert trust().cert_store_stats()["x509_ca"] == 1

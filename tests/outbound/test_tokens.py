@@ -1,6 +1,7 @@
 """Tokens are asked for when they are needed, in time, once for all who wait, and once more when they are refused."""
 
 import asyncio
+import os
 import sys
 from datetime import datetime, timedelta
 
@@ -35,6 +36,7 @@ class Giver:
 
     def gives(self, text: str) -> str:
         self.path.write_text(text, encoding="utf-8")
+        self.path.chmod(0o600)
         return text
 
 
@@ -100,6 +102,61 @@ async def test_whoever_gives_tokens_is_not_asked_at_every_request(tmp_path, cloc
     clock.forward(2)
     await source.current()
     assert count.read_text() == "xx"
+
+
+def counting(count, then: str) -> tuple[str, ...]:
+    """A command that counts how often it is run, and does something then."""
+    return (sys.executable, "-c", f"open({str(count)!r}, 'a').write('x'); {then}")
+
+
+async def test_a_command_that_gives_none_is_run_once_for_all_who_wait_and_not_again_at_once(tmp_path, clock):
+    count = tmp_path / "count"
+    source = TokenSource(counting(count, "raise SystemExit(3)"), None, NAME, {}, clock=clock)
+    told = await asyncio.gather(*(source.current() for _ in range(16)), return_exceptions=True)
+    assert {str(one) for one in told} == {f"`{sys.executable}` gave no token: it ended with 3"}
+    assert count.read_text() == "x"
+    clock.forward(4)
+    with pytest.raises(NotSignedIn, match="ended with 3"):
+        await source.current()
+    assert count.read_text() == "x"
+    clock.forward(2)
+    with pytest.raises(NotSignedIn, match="ended with 3"):
+        await source.current()
+    assert count.read_text() == "xx"
+
+
+async def test_a_command_that_hangs_is_waited_for_once_by_all_whose_token_was_refused(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr("tui_app.config.credentials.COMMAND_SECONDS", 3.0)
+    count, once = tmp_path / "count", tmp_path / "once"
+    then = f"import os, time; os.path.exists({str(once)!r}) and time.sleep(1000); print('old')"
+    source = TokenSource(counting(count, then), None, NAME, {}, clock=clock)
+    await source.current()
+    once.touch()
+    async with raw_server(Guard().handle) as server:
+        http = HttpService(server.url, tokens=source)
+        told = await asyncio.gather(*(http.write("open", json={}) for _ in range(16)), return_exceptions=True)
+        assert {str(one) for one in told} == {f"`{sys.executable}` gave no token within 3 s"}
+        await http.close()
+    assert count.read_text() == "xx"
+
+
+async def test_one_who_stops_waiting_leaves_the_others_to_ask(tmp_path, clock):
+    count, begun = tmp_path / "count", tmp_path / "begun"
+    os.mkfifo(begun)
+    waits = f"(open({str(begun)!r}, 'w').close(), time.sleep(1000))"
+    then = f"import time; len(open({str(count)!r}).read()) == 1 and {waits}; print('sesame')"
+    source = TokenSource(counting(count, then), None, NAME, {}, clock=clock)
+    first, second = asyncio.create_task(source.current()), asyncio.create_task(source.current())
+    await asyncio.to_thread(begun.read_bytes)
+    first.cancel()
+    assert (await second).reveal() == "sesame"
+
+
+async def test_a_file_that_was_mended_is_read_at_once(giver):
+    with pytest.raises(NotSignedIn):
+        await giver.source.current()
+    giver.gives("sesame")
+    assert (await giver.source.current()).reveal() == "sesame"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import sqlite3
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -257,3 +258,47 @@ def test_a_file_that_everybody_may_write_is_refused(path):
     write(path, public("rsa", "r1"), public("ec", "e2"))
     with pytest.raises(Unavailable):
         keys.find("r1")
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(path):
+    keys = JwksFile(path)
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    with pytest.raises(UsageProblem, match="it is no regular file"):
+        JwksFile(path)
+    with pytest.raises(Unavailable):
+        keys.find("r1")
+
+
+def test_a_key_that_was_taken_out_in_place_is_believed_no_more_whatever_the_time_of_the_file_says(path):
+    write(path, public("rsa", "r1"))
+    keys, before = JwksFile(path), path.stat()
+    assert keys.find("r1")
+    path.write_text(path.read_text().replace('"r1"', '"r2"'), encoding="utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_ino, after.st_size, after.st_mtime_ns) == (before.st_ino, before.st_size, before.st_mtime_ns)
+    assert keys.find("r1") is None
+
+
+def test_what_is_wrong_is_told_to_whoever_runs_the_service_once_and_not_to_whoever_asks(path, caplog):
+    caplog.set_level("INFO", "quash.service")
+    checks = Authenticator({"": KEY}, US, THEM, JwksFile(path))
+    path.write_text("{", encoding="utf-8")
+    for _ in range(3):
+        with pytest.raises(Unavailable) as caught:
+            checks.read(forged({"alg": "RS256", "kid": "r1"}, KEY))
+        assert str(path) not in f"{caught.value} {caught.value.hint} {caught.value.details}"
+    path.unlink()
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            checks.read(signed())
+    write(path, public("rsa", "r1"))
+    for _ in range(3):
+        assert checks.read(signed()).name == "jane"
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert told == [
+        ("ERROR", f"tokens of other issuers are not believed: {path} holds no set of keys"),
+        ("ERROR", f"tokens of other issuers are not believed: {path} cannot be read: No such file or directory"),
+        ("INFO", "tokens of other issuers are believed again"),
+    ]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tui_app.config import credentials, places, profiles, reading, values
+from tui_app.config import places, profiles, reading, values
 from tui_app.config.setup import Flags, find, login
-from tui_app.domain.errors import CannotConnect, NotSignedIn, UsageProblem
+from tui_app.domain.errors import CannotConnect, UsageProblem
 from tui_app.systems.cases import plug as cases
 from tui_app.systems.commands import plug as commands
 from tui_app.systems.schedules import plug as schedules
@@ -48,7 +48,7 @@ ca_file = "/etc/ssl/ops.pem"
 
 [profiles.prod.schedules]
 url = "postgresql://db.example.com/posts"
-amqp = "amqp://guest:guest@broker/"
+amqp = "amqps://guest:guest@broker/"
 dialect = "seed"
 auth = "x-session-id"
 
@@ -89,7 +89,7 @@ def test_every_key_is_read(file):
     assert (cases.contact, cases.ca_file) == ("#case-ops", "/etc/ssl/ops.pem")
     schedules = prod.systems["schedules"]
     assert (schedules.dialect, schedules.auth) == ("seed", "x-session-id")
-    assert schedules.amqp.scheme == "amqp"
+    assert schedules.amqp.scheme == "amqps"
 
 
 def test_what_is_the_consoles_own(file):
@@ -138,6 +138,11 @@ def test_what_a_profile_does_not_say(file):
         ("[profiles.a.commands]\nurl = 7", "commands.url is not a URL", ""),
         ("[profiles.a.commands]\nurl = 'postgresql://[x'", "commands.url is not a URL", ""),
         ("[profiles.a]\nservice = 'http://far.example.com'", "plain http is for this host only", ""),
+        (
+            "[profiles.a.schedules]\namqp = 'amqp://quash:s3cret@mq.example.com/'",
+            "schedules.amqp is not amqps://…; plain amqp is for this host only",
+            "amqps://",
+        ),
         ("[profiles.a]\nservice = 'https:///x'", "a URL with a host", ""),
         ("[profiles.a.cases]\nrate = '5/min'", "cases.rate is not a rate", "5/minute"),
         ("[profiles.a.cases]\nrate = '0/minute'", "cases.rate is not a rate", "5/minute"),
@@ -285,45 +290,6 @@ def test_a_state_folder_that_cannot_be(tmp_path):
         places.Rooms.of(tmp_path / "state", "prod").open()
 
 
-def script(folder: Path, text: str) -> tuple[str, ...]:
-    path = folder / "give"
-    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
-    path.chmod(0o700)
-    return (os.fspath(path),)
-
-
-def test_the_token_command_comes_before_the_file_and_the_file_before_the_environment(tmp_path):
-    (tmp_path / "token").write_text("from-file\n", encoding="utf-8")
-    file = os.fspath(tmp_path / "token")
-    variables = {"QUASH_SERVICE_TOKEN": "from-environment"}
-    command = script(tmp_path, "echo from-command")
-    name = credentials.SERVICE_TOKEN
-    assert credentials.token(command, file, name, variables).reveal() == "from-command"
-    assert credentials.token(None, file, name, variables).reveal() == "from-file"
-    assert credentials.token(None, None, name, variables).reveal() == "from-environment"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("exit 3", "ended with 3"), ("true", "printed no token"), ("printf 'a\\033[2Jb'", "cannot be one")],
-)
-def test_a_token_command_that_gives_none(tmp_path, text, message):
-    with pytest.raises(NotSignedIn, match=message):
-        credentials.token(script(tmp_path, text), "unused", "UNUSED", {"UNUSED": "unused"})
-
-
-def test_a_token_command_that_is_not_there():
-    with pytest.raises(NotSignedIn, match="cannot be run"):
-        credentials.token(("/no/such/command",), None, "UNUSED", {})
-
-
-def test_no_token_at_all(tmp_path):
-    with pytest.raises(NotSignedIn, match="QUASH_SERVICE_TOKEN is not set"):
-        credentials.token(None, None, credentials.SERVICE_TOKEN, {})
-    with pytest.raises(NotSignedIn, match="cannot be read"):
-        credentials.token(None, os.fspath(tmp_path / "none"), credentials.SERVICE_TOKEN, {})
-
-
 def test_who_acts_and_where_is_said_by_flag_then_environment_then_file(file, tmp_path):
     file.write_text(WHOLE, encoding="utf-8")
     variables = {
@@ -339,6 +305,16 @@ def test_who_acts_and_where_is_said_by_flag_then_environment_then_file(file, tmp
     assert (found.profile.name, found.operator, str(found.state)) == ("local", "variable", "/variable")
     found = find(Flags(config=str(file), data=str(tmp_path)), {}, KINDS)
     assert (found.profile.name, found.operator) == ("prod", "jane@example.com")
+
+
+def test_who_acts_elsewhere_cannot_be_said_here(file):
+    file.write_text(WHOLE, encoding="utf-8")
+    with pytest.raises(UsageProblem, match="whom its token names acts there, and not 'mallory'"):
+        find(Flags(profile="remote", operator="mallory"), {"QUASH_CONFIG": str(file)}, KINDS)
+
+
+def test_the_broker_of_this_host_may_be_reached_in_plain_text():
+    assert values.address("amqp", "amqps")("amqp://guest:guest@127.0.0.1/").loopback
 
 
 def test_without_an_operator_it_is_the_login_whatever_the_environment_says(monkeypatch):
@@ -382,10 +358,3 @@ def test_the_ledger_is_told_who_it_was(monkeypatch, tmp_path):
 def test_an_operator_has_a_name_that_every_trail_can_show(name):
     with pytest.raises(UsageProblem, match="operator's name"):
         find(Flags(operator=name, data="state", no_config=True), {}, KINDS)
-
-
-@pytest.mark.parametrize("text", ["t\u00f6ken", "one\ntwo", "a\x00b"])
-def test_a_token_that_no_header_carries_is_told_and_not_shown(text):
-    with pytest.raises(NotSignedIn, match="cannot be one") as caught:
-        credentials.token(None, None, "QUASH_SERVICE_TOKEN", {"QUASH_SERVICE_TOKEN": text})
-    assert text not in str(caught.value)

@@ -132,6 +132,7 @@ async def test_a_message_of_nothing_is_passed_over(town):
     await town.scan()
     town.file.change("DELETE FROM schedule WHERE id = ?", row["id"])
     assert await town.publish() == Published(skipped=1)
+    assert town.file.events(row["id"])[-1]["details"] == {"status": "gone"}
 
 
 async def test_two_publishers_publish_each_once(town):
@@ -272,6 +273,39 @@ async def test_a_runner_outlives_what_passes(caplog):
     assert "the file is held" in caplog.text
     with pytest.raises(Unavailable):
         await scan(Moody(asyncio.Event(), troubles=1), stop=asyncio.Event(), once=True)
+
+
+class Fickle:
+    """A store that is away, comes back for a while, and is away again."""
+
+    def __init__(self, stop):
+        self.stop, self.turns = stop, iter([False] * 9 + [True] + [False] * 2)
+
+    async def queue_due(self, limit):
+        there = next(self.turns, None)
+        if there is None:
+            self.stop.set()
+        if there is False:
+            raise Busy("the broker is away")
+        return 0
+
+
+async def test_what_is_away_is_asked_less_and_less_until_it_is_there_again(monkeypatch, caplog):
+    stop, pauses = asyncio.Event(), []
+
+    async def noted(_, seconds):
+        pauses.append(seconds)
+
+    monkeypatch.setattr("tui_app.systems.schedules.runners._stopped", noted)
+    await asyncio.wait_for(scan(Fickle(stop), stop=stop, interval=1.0), 20)
+    wanted = [1, 2, 4, 8, 16, 30, 30, 30, 30, 1, 1, 2]
+    assert len(pauses) == len(wanted) + 1, "and one more, at which it is told to stop"
+    for pause, most in zip(pauses, wanted, strict=False):
+        assert most / 2 <= pause <= most
+    assert pauses[9] == 1, "where nothing is wrong the interval is kept"
+    assert len(set(pauses)) > 5, "not all that lost one broker are to come back at once"
+    told = [record.getMessage() for record in caplog.records]
+    assert told[8] == f"the broker is away; tried again in {pauses[8]:.1f} s"
 
 
 @dataclass

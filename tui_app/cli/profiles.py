@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
-from tui_app.cli.output import Column
+from tui_app.cli.output import Column, Record
 from tui_app.config.profiles import Profile, settings_of
 from tui_app.config.setup import read_config
 from tui_app.domain.errors import QuashError
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
+    from tui_app.contract.models import About, CountModel
 
 COLUMNS = [
     Column("name", "Profile"),
@@ -23,6 +24,12 @@ COLUMNS = [
     Column("environment", "Environment"),
     Column("read_only", "Read-only"),
     Column("where", "Where", 200),
+]
+CHECKED = [
+    Column("system", "System"),
+    Column("items", "Items"),
+    Column("exact", "Exact"),
+    Column("token_until", "Token until"),
 ]
 
 
@@ -58,8 +65,10 @@ def show_profile(call: Call) -> Exit:
     setup = call.setup
     facts = _facts(setup.profile)
     facts["systems"] = {name: _facts(settings) for name, settings in setup.profile.systems.items()}
-    facts = {"name": setup.profile.name, **facts, "operator": setup.operator, "state": str(setup.rooms.folder)}
-    call.output.one("quash.profile.v1", {"profile": facts}, lambda: _lines(facts))
+    operator = None if setup.profile.remote else setup.operator
+    facts = {"name": setup.profile.name, **facts, "operator": operator, "state": str(setup.rooms.folder)}
+    shown = facts if operator else {**facts, "operator": "whom the token names"}
+    call.output.one("quash.profile.v1", {"profile": facts}, lambda: _lines(shown))
     return Exit.DONE
 
 
@@ -91,30 +100,49 @@ async def check_profile(call: Call) -> Exit:
     """Reach everything that the profile in use names, once.
 
     Raises:
-        QuashError: what cannot be reached.
+        QuashError: what cannot be reached, or read.
     """
+    if call.setup.profile.jwks_file is not None:
+        from tui_app.service.jwks import JwksFile  # only who serves has such a file
+
+        JwksFile(call.setup.profile.jwks_file)
     client = bootstrap.client(call.setup)
     try:
         about = await client.about()
-        rows = []
-        for system in sorted(about.systems, key=lambda system: bootstrap.names().index(system.system)):
-            count = await client.items.count(system.system)
-            rows.append({"system": system.system, "items": count.value, "exact": count.exact})
+        counts = {system.system: await client.items.count(system.system) for system in about.systems}
         check = await client.ledger.check()
         # Asked again: a token is read when it is first needed, and each system has been needed by now.
         about = await client.about()
     finally:
         await client.close()
-    columns = [Column("system", "System"), Column("items", "Items"), Column("exact", "Exact")]
     around = {
         "profile": about.profile,
         "operator": about.operator,
         "ledger_holds": check.holds,
         "credentials": [one.model_dump() for one in about.credentials],
     }
-    call.output.rows("quash.profile-check.v1", "systems", rows, columns, around=around)
+    call.output.rows("quash.profile-check.v1", "systems", _checked(about, counts), CHECKED, around=around, flat=_flat)
     call.talk.say(f"profile {about.profile} answers; you are {about.operator}")
-    for one in about.credentials:
-        if one.expires_at is not None:
-            call.talk.say(f"the token for {one.system} expires at {one.expires_at}")
     return Exit.DONE if check.holds else Exit.LEDGER
+
+
+def _checked(about: About, counts: Mapping[str, CountModel]) -> list[Record]:
+    """A row for each system in the order of the console, and one for a service whose token is another one."""
+    until = {one.system: one.expires_at for one in about.credentials}
+    lists = {one.system: one.lists for one in about.systems}
+    ours = bootstrap.names()
+    there = sorted(counts, key=lambda name: ours.index(name) if name in ours else len(ours))
+    return [
+        {
+            "system": name,
+            "lists": lists.get(name),
+            "items": counts[name].value if lists.get(name) else None,
+            "exact": counts[name].exact if lists.get(name) else None,
+            "token_until": until.get(name),
+        }
+        for name in (*there, *(other for other in until if other not in counts))
+    ]
+
+
+def _flat(row: Record) -> Record:
+    return row if row["lists"] is not False else {**row, "items": "no list here"}

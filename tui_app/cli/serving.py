@@ -30,7 +30,8 @@ async def serve(call: Call) -> Exit:
         if asked.host not in LOOPBACK:
             call.talk.tell("this address is reached from elsewhere in plain text: put TLS in front of it")
 
-    await listen(app, asked.host, asked.port, ready)
+    with logging_to_stderr():
+        await listen(app, asked.host, asked.port, ready)
     return Exit.DONE
 
 
@@ -63,7 +64,7 @@ async def runner(call: Call) -> Exit:
 @contextmanager
 def logging_to_stderr() -> Iterator[None]:
     """What those who work for a long time have to say meanwhile."""
-    log = logging.getLogger("quash.runner")
+    log = logging.getLogger("quash")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)

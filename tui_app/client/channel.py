@@ -155,7 +155,7 @@ class Channel:
 
     def _lost(self, request: httpx.Request, error: NotSent | NoAnswer) -> QuashError:
         if isinstance(error, NotSent):
-            return CannotConnect(f"{self._origin} does not answer: {error}")
+            return CannotConnect(f"{self._origin} does not answer: {error}", hint=error.hint)
         return self._silent(request, str(error))
 
     def _silent(self, request: httpx.Request, why: str) -> QuashError:

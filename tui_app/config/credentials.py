@@ -2,59 +2,158 @@
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
+import os
+import signal
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from tui_app.config.regular import opened
 from tui_app.config.values import Secret
 from tui_app.domain.errors import NotSignedIn
 
 SERVICE_TOKEN = "QUASH_SERVICE_TOKEN"  # noqa: S105 - the name of the variable, not what it holds
-COMMAND_SECONDS = 30
+
+COMMAND_SECONDS = 15.0
+"""How long a command may take. Less than a request may, so that whoever sent one learns what it waited for."""
+
+LARGEST = 16 * 1024
+"""Bytes of a token at most; no server takes a header that is longer."""
+
+_OTHERS = 0o007
+_BY_HAND = "Run it by hand: `token_command` of the profile names it."
 
 
-def token(command: tuple[str, ...] | None, file: str | None, variable: str, environment: Mapping[str, str]) -> Secret:
+async def token(
+    command: tuple[str, ...] | None, file: str | None, variable: str, environment: Mapping[str, str]
+) -> Secret:
     """The token that the first of the three gives; the next is asked only where one is not configured.
 
+    The command is done when its process has ended, whatever it leaves running.
+
     Raises:
-        NotSignedIn: the command fails, the file cannot be read, it is empty or no token, or none of the three is there.
+        NotSignedIn: the command fails or takes too long, the file cannot be read or is open to others, what they give
+            is empty or no token, or none of the three is there.
     """
     if command is not None:
-        return _some(_from_command(command), f"`{command[0]}` printed no token")
+        named = f"`{command[0]}`"
+        printed = await _from_command(command, named)
+        return _some(printed, f"what {named} printed", f"{named} printed no token", _BY_HAND)
     if file is not None:
-        return _some(_from_file(Path(file).expanduser()), f"{file} is empty")
+        # The file may be on another host, and the screen is not to wait for it.
+        content = await asyncio.to_thread(_from_file, file)
+        return _some(content, f"what {file} holds", f"the token file {file} is empty", "Write a token into it.")
     return _some(
-        environment.get(variable, ""),
+        environment.get(variable, "").encode("utf-8", "surrogateescape"),
+        variable,
         f"there is no token: neither token_command nor token_file, and {variable} is not set",
+        f"Name one of the two in the profile, or set {variable}.",
     )
 
 
-def _from_command(command: tuple[str, ...]) -> str:
+async def _from_command(command: tuple[str, ...], named: str) -> bytes:
+    receiving, sending = os.pipe()
     try:
-        done = subprocess.run(  # noqa: S603 - the operator's own configuration names it, as a list, without a shell
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
+        process = await _started(command, named, sending)
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS):
+                printed = await _printed(process, receiving)
+        except TimeoutError as error:
+            raise NotSignedIn(f"{named} gave no token within {COMMAND_SECONDS:g} s", hint=_BY_HAND) from error
+        finally:
+            await _end(process)
+    finally:
+        os.close(receiving)
+    if len(printed) > LARGEST:
+        raise NotSignedIn(f"{named} printed more than the {LARGEST:,} bytes of a token", hint=_BY_HAND)
+    if process.returncode != 0:
+        raise NotSignedIn(f"{named} gave no token: it ended with {process.returncode}", hint=_BY_HAND)
+    return printed
+
+
+async def _started(command: tuple[str, ...], named: str, sending: int) -> Process:
+    """The command at work in a session of its own: it asks nothing on the console's terminal, and ends as a whole."""
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=DEVNULL, stdout=sending, stderr=DEVNULL, start_new_session=True
         )
-    except subprocess.TimeoutExpired as error:
-        raise NotSignedIn(f"`{command[0]}` gave no token within {COMMAND_SECONDS} s") from error
     except OSError as error:
-        raise NotSignedIn(f"`{command[0]}` cannot be run: {error.strerror}") from error
-    if done.returncode != 0:
-        raise NotSignedIn(f"`{command[0]}` gave no token: it ended with {done.returncode}")
-    return done.stdout.decode("utf-8", "replace")
+        raise NotSignedIn(f"{named} cannot be run: {error.strerror}", hint=_BY_HAND) from error
+    finally:
+        os.close(sending)
 
 
-def _from_file(path: Path) -> str:
+async def _printed(process: Process, receiving: int) -> bytes:
+    """What a process has printed when it ends; one that prints more than a token is ended there.
+
+    Its end is what is waited for, not that of its output: what it leaves running may hold that open.
+    """
+    loop, printed = asyncio.get_running_loop(), bytearray()
+    os.set_blocking(receiving, False)
+
+    def take() -> bool:
+        """Take what is there; whether there may be more."""
+        try:
+            piece = os.read(receiving, LARGEST + 1 - len(printed))
+        except BlockingIOError:
+            return False
+        printed.extend(piece)
+        return len(piece) > 0
+
+    def arrived() -> None:
+        if not take():
+            loop.remove_reader(receiving)
+        if len(printed) > LARGEST:
+            _kill(process)
+
+    loop.add_reader(receiving, arrived)
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotSignedIn(f"the token file {path} cannot be read", hint="Check its name and its owner.") from error
+        await process.wait()
+    finally:
+        loop.remove_reader(receiving)
+    while take():
+        pass
+    return bytes(printed)
 
 
-def _some(text: str, otherwise: str) -> Secret:
-    stripped = text.strip()
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        _kill(process)
+        await process.wait()
+
+
+def _kill(process: Process) -> None:
+    """End a process with all that it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _from_file(name: str) -> bytes:
+    try:
+        with opened(Path(name).expanduser()) as (file, facts):
+            if facts.st_mode & _OTHERS:
+                raise NotSignedIn(
+                    f"others may read or write the token file {name}, and so act as you", hint=f"chmod 600 {name}"
+                )
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise NotSignedIn(
+            f"the token file {name} cannot be read: {error.strerror}", hint="Check its name and its owner."
+        ) from error
+    if len(content) > LARGEST:
+        raise NotSignedIn(
+            f"the token file {name} holds more than the {LARGEST:,} bytes of a token", hint="Name another file."
+        )
+    return content
+
+
+def _some(given: bytes, what: str, otherwise: str, hint: str) -> Secret:
+    stripped = given.strip()
     if not stripped:
-        raise NotSignedIn(otherwise)
+        raise NotSignedIn(otherwise, hint=hint)
     # A header carries nothing else, and what is wrong with it is not shown.
-    if not stripped.isascii() or not stripped.isprintable():
-        raise NotSignedIn("the token that was given cannot be one", hint="A token is one line of ASCII.")
-    return Secret(stripped)
+    if not stripped.isascii() or not (text := stripped.decode("ascii")).isprintable():
+        raise NotSignedIn(f"{what} cannot be a token", hint="A token is one line of ASCII.")
+    return Secret(text)

@@ -45,10 +45,10 @@ def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
 
 TOKEN_COMMAND = Setting(
     values.words,
-    "the command that prints the token; asked first, and anew by each process",
+    "the command that prints the token within 15 s; asked first, and anew by each process",
     '["vault", "read", "-field=token", "secret/quash"]',
 )
-TOKEN_FILE = Setting(values.text, "the file that holds the token; asked second", '"~/.secrets/token"')
+TOKEN_FILE = Setting(values.text, "the file that holds the token, closed to others; asked second", '"~/.secrets/token"')
 CONTACT = Setting(values.text, "whom to ask when something is wrong", '"#case-ops"')
 RATE = Setting(
     values.rate,
@@ -95,7 +95,12 @@ class Profile:
             '"jane@example.com"',
         ),
     ] = None
-    read_only: Annotated[bool, Setting(values.flag, "nothing can be cancelled, queued or published", "true")] = False
+    read_only: Annotated[
+        bool,
+        Setting(
+            values.flag, "nothing can be cancelled, queued or published, and no tables are made in PostgreSQL", "true"
+        ),
+    ] = False
     cap: Annotated[
         int | None,
         Setting(

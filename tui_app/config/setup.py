@@ -38,7 +38,8 @@ class Flags:
 class Setup:
     """A profile in use: where its state is, and who acts.
 
-    ``options`` are those of the command line under which another process finds the same profile and the same state.
+    ``operator`` acts where the profile is served here; elsewhere the token says who does. ``options`` are those of the
+    command line under which another process finds the same profile and the same state.
     """
 
     config: Config
@@ -90,10 +91,16 @@ def find(flags: Flags, environment: Mapping[str, str], kinds: Kinds) -> Setup:
     """Where to work, and as whom: flag before environment before file.
 
     Raises:
-        UsageProblem: the file makes no sense, it has no such profile, or the operator has no name that can be shown.
+        UsageProblem: the file makes no sense, it has no such profile, or the operator has no name that can be shown, or
+            cannot be named here.
     """
     config = read_config(flags, environment, kinds)
     profile = config.pick(flags.profile or environment.get(places.PROFILE_VARIABLE))
+    if profile.remote and flags.operator:
+        raise UsageProblem(
+            f"profile {profile.name} is served elsewhere: whom its token names acts there, and not {flags.operator!r}",
+            hint="Leave --operator out, or give that operator's token.",
+        )
     operator = flags.operator or environment.get(places.OPERATOR_VARIABLE) or profile.operator or login()
     if len(operator) > LONGEST_OPERATOR or not operator.isprintable():
         raise UsageProblem(

@@ -17,6 +17,9 @@ HIDDEN = "***"
 
 _SECRET_PARAMETERS = frozenset({"password", "sslpassword", "token"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_IN_CLEAR = frozenset({"http", "amqp"})
+"""Schemes under which everybody on the way reads the password; those with TLS have one more letter."""
+
 _RATE = re.compile(r"([1-9][0-9]{0,8})/(second|minute|hour)")
 
 
@@ -131,7 +134,7 @@ def one_of(*allowed: str) -> Callable[[Any], str]:
 
 
 def address(*schemes: str) -> Callable[[Any], Address]:
-    """A reader of URLs of some schemes; ``http`` reaches no further than this host, whoever asks for it.
+    """A reader of URLs of some schemes; one without TLS reaches no further than this host, whoever asks for it.
 
     ``sqlite`` has nothing behind its colon: the file is in the state folder.
     """
@@ -146,8 +149,8 @@ def address(*schemes: str) -> Callable[[Any], Address]:
                 raise ValueError('"sqlite:" alone; its file is in the state folder')
         elif not found.host and found.scheme != "postgresql":
             raise ValueError(f"a URL with a host: {forms}")
-        if found.scheme == "http" and not found.loopback:
-            raise ValueError("https://…; plain http is for this host only")
+        if found.scheme in _IN_CLEAR and not found.loopback:
+            raise ValueError(f"{found.scheme}s://…; plain {found.scheme} is for this host only")
         return found
 
     return read

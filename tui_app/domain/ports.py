@@ -173,3 +173,11 @@ class NamesUser(Protocol):
 
     def act_for(self, operator: str) -> None:
         """Name this operator where the token does not say whose it is."""
+
+
+@runtime_checkable
+class MakesTables(Protocol):
+    """A system that makes what it needs with the first thing that is asked of it."""
+
+    def make_nothing(self) -> None:
+        """Leave that to others: whoever may only look changes nothing, not even where there is nothing yet."""

@@ -54,6 +54,10 @@ CONCURRENCY = 16
 Auth = Literal["bearer", "x-session-id"]
 
 
+class Unsendable(UsageProblem):
+    """A value that no request can carry; whoever brought it has to bring another."""
+
+
 class HttpService:
     """One service at one origin, under an optional prefix of paths.
 
@@ -107,7 +111,7 @@ class HttpService:
         Raises:
             Unavailable: nothing was learned; also as ``CannotConnect`` and ``RateLimited``.
             NotSignedIn: there is no token, or it is not accepted.
-            UsageProblem: the request cannot be put into words of HTTP.
+            UsageProblem: the request cannot be put into words of HTTP (``Unsendable``), or ``ca_file`` is none.
         """
         request = self._request("GET", parts, query, None, headers)
         return self._read(request, await self._signed(request), plain=plain)
@@ -149,7 +153,7 @@ class HttpService:
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "quash"}
         for name, value in (headers or {}).items():
             if not value.isascii() or not value.isprintable():
-                raise UsageProblem(f"the header {name} cannot hold {value[:80]!r}", hint="It holds one line of ASCII.")
+                raise Unsendable(f"the header {name} cannot hold {value[:80]!r}", hint="It holds one line of ASCII.")
             sent[name] = value
         try:
             content = None
@@ -158,9 +162,11 @@ class HttpService:
                 sent["Content-Type"] = "application/json"
             return httpx.Request(method, url.copy_merge_params(asked) if asked else url, headers=sent, content=content)
         except UnicodeEncodeError as error:
-            raise UsageProblem("a value holds half characters", hint="Type it again.") from error
+            raise Unsendable("a value holds half characters", hint="Type it again.") from error
         except httpx.InvalidURL as error:
-            raise UsageProblem(f"a value is too long to be sent to {self.origin}") from error
+            raise Unsendable(
+                f"a value is too long to be sent to {self.origin}", hint="Give many ids with --ids."
+            ) from error
 
     async def _signed(self, request: httpx.Request) -> Reply:
         if self._tokens is None:
@@ -179,7 +185,7 @@ class HttpService:
                 patience = min(self._patience, READ_PATIENCE) if reads else self._patience
                 return await line.ask(request, patience=patience, limit=self._max_body)
         except NotSent as error:
-            raise CannotConnect(f"{self.origin} does not answer: {error}") from error
+            raise CannotConnect(f"{self.origin} does not answer: {error}", hint=error.hint) from error
         except NoAnswer as error:
             raise self._silent(request, f"gave no answer: {error}") from error
 
@@ -241,7 +247,8 @@ class HttpService:
 
     def _not_accepted(self) -> NotSignedIn:
         if self._tokens is None:
-            return NotSignedIn(f"{self.origin} wants a token, and this profile has none for it")
+            told = f"{self.origin} wants a token, and this profile has none for it"
+            return NotSignedIn(told, hint="Name `token_command` or `token_file` in the profile.")
         ends, now = self._tokens.expires_at, self._clock.now()
         expired = "has expired" if ends is not None and ends <= now else "is not accepted"
         return NotSignedIn(

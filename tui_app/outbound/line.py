@@ -21,8 +21,16 @@ _NOT_SENT = (
 )
 
 
+_UNTRUSTED = "Its certificate is not for this host, or `ca_file` of the profile has to name who issued it."
+
+
 class NotSent(Exception):
     """No byte of the request has left; its text says what was in the way."""
+
+    @property
+    def hint(self) -> str | None:
+        """What to do about it, where that is another thing than to see whether the service runs."""
+        return _UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(self) else None
 
 
 class NoAnswer(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,13 +17,15 @@ from tui_app.domain.errors import NotSignedIn
 from tui_app.domain.ports import Clock
 from tui_app.outbound.answers import parse
 
+log = logging.getLogger("quash.runner")
+
 T = TypeVar("T")
 
 EARLY = timedelta(seconds=60)
 """How long before its end a token is asked for anew, or a tenth of its life where that is less."""
 
 PATIENCE = timedelta(seconds=5)
-"""How long nobody is asked again who has just given the same token, or none."""
+"""How long nobody is asked again who has just given the same token, and no command that has just given none."""
 
 
 class TokenSource:
@@ -50,6 +53,9 @@ class TokenSource:
         self._token: Secret | None = None
         self._claims: Mapping[str, Any] = {}
         self._ask_from: datetime | None = None
+        self._asked = 0
+        self._trouble: NotSignedIn | None = None
+        self._quiet_until: datetime | None = None
 
     @classmethod
     def given(cls, token: str) -> TokenSource:
@@ -80,13 +86,14 @@ class TokenSource:
         Raises:
             NotSignedIn: there is none; the sentence names where it was looked for.
         """
+        asked = self._asked
         async with self._asking:
             now = self._clock.now()
             if self._token is None or (self._ask_from is not None and now >= self._ask_from):
                 try:
-                    await self._ask(now)
+                    await self._ask(asked)
                 except NotSignedIn:
-                    ends = self.expires_at
+                    now, ends = self._clock.now(), self.expires_at
                     if self._token is None or (ends is not None and ends <= now):
                         raise
                     # It still holds: whoever gives tokens may be back before it ends.
@@ -108,20 +115,37 @@ class TokenSource:
         return answer if other is None else await send(other)
 
     async def _other_than(self, refused: Secret) -> Secret | None:
+        asked = self._asked
         async with self._asking:
             if self._token is None or self._token == refused:
-                await self._ask(self._clock.now())
+                await self._ask(asked)
             return None if self._token == refused else self._token
 
-    async def _ask(self, now: datetime) -> None:
-        # A command may take its time, and the screen is not to wait for it.
-        token = await asyncio.to_thread(credentials.token, self._command, self._file, self._variable, self._environment)
-        self._token, self._claims = token, _claims(token)
-        ends = self.expires_at
-        if ends is None:
-            self._ask_from = None
-        else:
-            self._ask_from = max(ends - min(EARLY, (ends - now) / 10), now + PATIENCE)
+    async def _ask(self, asked: int) -> None:
+        """Ask, unless somebody has while the caller waited; ``asked`` is how often that had been done before.
+
+        One answer is for all who wait for it. Else each of them would in turn wait as long as a command may take, and
+        a run would stand still in silence.
+        """
+        now = self._clock.now()
+        told = self._asked > asked
+        if self._trouble is not None and (told or (self._quiet_until is not None and now < self._quiet_until)):
+            raise NotSignedIn(self._trouble.message, hint=self._trouble.hint)
+        if told:
+            return
+        log.info("a token is asked for: %s", self.place)
+        try:
+            token = await credentials.token(self._command, self._file, self._variable, self._environment)
+        except NotSignedIn as trouble:
+            self._asked += 1
+            self._trouble = trouble
+            # A file or a variable costs nothing to look at, and may have been mended since.
+            self._quiet_until = None if self._command is None else self._clock.now() + PATIENCE
+            raise
+        self._asked += 1
+        self._trouble, self._token, self._claims = None, token, _claims(token)
+        now, ends = self._clock.now(), self.expires_at
+        self._ask_from = None if ends is None else max(ends - min(EARLY, (ends - now) / 10), now + PATIENCE)
 
 
 def _claims(token: Secret) -> Mapping[str, Any]:

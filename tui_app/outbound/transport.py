@@ -55,7 +55,7 @@ class Door:
     def __init__(self, url: str, ca_file: str | Path | None = None) -> None:
         self.base = base_url(url)
         self.origin = Origin.of(self.base)
-        self._ca_file = None if ca_file is None else Path(ca_file).expanduser()
+        self._ca_file = ca_file
         self._trusted: ssl.SSLContext | None = None
 
     def transport(self, connections: int) -> httpx.AsyncBaseTransport:
@@ -76,16 +76,31 @@ class Door:
         if self.origin.scheme == "http":
             # Loading the system's certificates takes longer than everything else here.
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        trusted = ssl.create_default_context()
-        if self._ca_file is None:
-            return trusted
-        try:
-            trusted.load_verify_locations(self._ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageProblem(
-                f"{self._ca_file} holds no certificates: {error}", hint="ca_file names a file in PEM form."
-            ) from error
+        return trust(self._ca_file)
+
+
+def trust(ca_file: str | Path | None = None) -> ssl.SSLContext:
+    """What a connection trusts: the system's certificates, and those of a file beside them.
+
+    It is what the standard library makes by default since Python 3.13, but for one thing: ``SSLKEYLOGFILE`` in the
+    environment does not get the keys of the connections, with which everybody who reads that file reads the tokens.
+
+    Raises:
+        UsageProblem: ``ca_file`` holds no certificates.
+    """
+    trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusted.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    trusted.load_default_certs()
+    if ca_file is None:
         return trusted
+    path = Path(ca_file).expanduser()
+    try:
+        trusted.load_verify_locations(path)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageProblem(
+            f"{path} holds no certificates: {error}", hint="ca_file names a file in PEM form."
+        ) from error
+    return trusted
 
 
 def tcp_transport(url: str, *, ca_file: str | Path | None = None, connections: int = 20) -> httpx.AsyncBaseTransport:

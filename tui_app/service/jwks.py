@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import stat
 from collections.abc import Mapping
@@ -10,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tui_app.config.regular import opened
 from tui_app.domain.errors import Unavailable, UsageProblem
+
+log = logging.getLogger("quash.service")
 
 RSA_BITS = 2048
 """An RSA key that is shorter is refused."""
@@ -40,6 +44,7 @@ class JwksFile:
         self._path = Path(path).expanduser()
         self._seen: tuple[int, ...] | None = None
         self._keys: Mapping[str, VerifyingKey] = {}
+        self._wrong = ""
         self._read()
 
     def find(self, kid: str) -> VerifyingKey | None:
@@ -47,21 +52,31 @@ class JwksFile:
 
         Raises:
             Unavailable: the file has changed, and cannot be used as it is now. What it held before is not believed
-                any more: a key may have been taken out of it.
+                any more: a key may have been taken out of it. What is wrong is in the log, once, and not in the error:
+                nobody knows yet who asks.
         """
         try:
             self._read()
         except UsageProblem as error:
-            raise Unavailable(error.message, hint="Whoever runs this service has to mend the file.") from error
+            if error.message != self._wrong:
+                log.error("tokens of other issuers are not believed: %s", error)
+            self._wrong = error.message
+            raise Unavailable(
+                "the keys of other issuers cannot be used now",
+                hint="Whoever runs this service has to mend their file; its log says what is wrong with it.",
+            ) from error
+        if self._wrong:
+            log.info("tokens of other issuers are believed again")
+        self._wrong = ""
         return self._keys.get(kid)
 
     def _read(self) -> None:
         try:
-            with self._path.open("rb") as file:
-                facts = os.fstat(file.fileno())
-                mark = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            with opened(self._path) as (file, facts):
+                mark = _mark(facts)
                 if mark == self._seen:
                     return
+                self._seen = None
                 if facts.st_mode & stat.S_IWOTH:
                     raise UsageProblem(
                         f"everybody may write {self._path}, so anybody could sign", hint=f"chmod o-w {self._path}"
@@ -73,6 +88,11 @@ class JwksFile:
             ) from error
         self._keys = _keys(content, self._path)
         self._seen = mark
+
+
+def _mark(facts: os.stat_result) -> tuple[int, ...]:
+    """What tells one content of a file from another. The time of its last change is nobody's to set back."""
+    return (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
 
 
 def _keys(content: bytes, path: Path) -> Mapping[str, VerifyingKey]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tui_app.domain.errors import RateLimited, Unavailable
+from tui_app.domain.errors import CannotConnect, RateLimited, Unavailable
 from tui_app.domain.ports import Clock
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 8.0
 
 _UNIX = 1_000_000_000
 
+_BLOCKED = "check the case's dependencies, and resolve what blocks it."
 _WHERE = "Check that it runs, and `url` of cases in the profile."
 
 Wait = Callable[[float], Awaitable[None]]
@@ -117,8 +118,7 @@ class CaseLine:
             except Unavailable as error:
                 failures += 1
                 if failures >= TRIES or self.clock.now() - begun >= LASTING:
-                    hint = f"{_WHERE} {self.escalation(tried(failures))}"
-                    raise type(error)(f"cases: {error.message}", hint=hint) from error
+                    raise type(error)(f"cases: {error.message}", hint=self._hint(error, tried(failures))) from error
                 await self.pause(failures)
 
     async def post(self, *parts: str, key: str, json: Mapping[str, Any]) -> Response:
@@ -140,14 +140,16 @@ class CaseLine:
         """The pause after so many failures in a row: it doubles, with full jitter."""
         await self._wait(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)))  # noqa: S311
 
-    def escalation(self, done: str) -> str:
+    def _hint(self, error: Unavailable, done: str) -> str:
+        """What to do about a read that failed again and again; where nothing was sent, no case is in the way of it."""
+        if isinstance(error, CannotConnect):
+            return self.escalation(done, _WHERE if error.hint == error.default_hint else error.hint)
+        return f"{_WHERE} {self.escalation(done)}"
+
+    def escalation(self, done: str, second: str = _BLOCKED) -> str:
         """The escalation path of the runbook, from what was ``done`` here to whom to ask."""
         whom = self.contact or "the team that runs the case API (the profile names no contact)"
-        return (
-            f"Level 1: {done}. "
-            "Level 2: check the case's dependencies, and resolve what blocks it. "
-            f"Level 3: contact {whom}."
-        )
+        return f"Level 1: {done}. Level 2: {second} Level 3: contact {whom}."
 
     def _limited(self, limited: RateLimited) -> RateLimited:
         """The answer to a read that was one too many. Those that were on their way together are one time."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tui_app.domain import moments
-from tui_app.domain.errors import MalformedFilter, NotAllowed, QuashError, Unavailable, UsageProblem
+from tui_app.domain.errors import MalformedFilter, NotAllowed, QuashError, Unavailable
 from tui_app.domain.filters import Filter, Op, Term
 from tui_app.domain.items import PAGE_LIMIT, Count, Item, Page, PageQuery, Scalar, check_sort
 from tui_app.domain.verdict import Verdict, VerdictCode
-from tui_app.outbound.http import CONCURRENCY
+from tui_app.outbound.http import CONCURRENCY, Unsendable
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.inquiry import Inquiry, Standing
 from tui_app.systems.cases.line import CASES
@@ -74,8 +74,8 @@ class Lists:
         }
         try:
             response = await self.inquiry.line.get(*CASES, query=asked)
-        except UsageProblem as error:
-            raise MalformedFilter(error.message) from error
+        except Unsendable as error:
+            raise MalformedFilter(error.message, hint=error.hint) from error
         if response.status in (400, 422) and self.there:
             raise MalformedFilter(shapes.problem(response.json, response.text).message)
         body = response.json if response.ok and isinstance(response.json, dict) else {}

@@ -16,7 +16,7 @@ from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.embedded_read import SQL as READ
 from tui_app.systems.schedules.embedded_write import entry
 from tui_app.systems.schedules.plug import QUEUE
-from tui_app.systems.schedules.runners import Delivery, Job, Publisher, Runners, Standing, Unclaimed
+from tui_app.systems.schedules.runners import GONE, Delivery, Job, Publisher, Runners, Standing, Unclaimed
 from tui_app.systems.schedules.words import PUBLISHING
 
 SQL = load("tui_app.systems.schedules", "runners.sql")
@@ -152,7 +152,7 @@ def _job(row: sqlite3.Row) -> Job:
 
 def _unclaimed(row: sqlite3.Row | None, stuck_before: str) -> Unclaimed:
     if row is None:
-        return Unclaimed("", Standing.OVER)
+        return Unclaimed(GONE, Standing.OVER)
     if row["status"] != PUBLISHING:
         return Unclaimed(row["status"], Standing.OVER)
     stuck = row["claimed_at"] < stuck_before

@@ -30,6 +30,9 @@ async def each(given: Sequence[G], work: Callable[[G], Awaitable[T]]) -> list[T]
     return [task.result() for task in tasks]
 
 
+_OTHER_DIALECT = "`dialect` of the profile says how it is to be read; without that setting it is found out."
+
+
 class Denied(Exception):
     """The service does not let us see one schedule."""
 
@@ -40,6 +43,7 @@ class Wire:
     def __init__(self, http: HttpService, dialect: Dialect | None, contact: str | None = None) -> None:
         self._http = http
         self._known = dialect
+        self._settled = dialect is not None
         self._bulk = True
         self._probing = asyncio.Lock()
         self.contact = contact
@@ -199,4 +203,5 @@ class Wire:
         try:
             return reader(answer.json)
         except ValueError as error:
-            raise otherwise(f"what {self._http.origin} answered cannot be understood: {error}") from error
+            told = f"what {self._http.origin} answered cannot be understood: {error}"
+            raise otherwise(told, hint=self._whom(_OTHER_DIALECT) if self._settled else None) from error

@@ -47,7 +47,8 @@ class SchedulesSettings:
         Address | None,
         Setting(
             values.address("amqp", "amqps"),
-            "the broker of `quash scanner` and `quash publisher`, with a `postgresql://` url",
+            "the broker of `quash scanner` and `quash publisher`, with a `postgresql://` url "
+            "(plain `amqp://` to this host only)",
             '"amqps://quash@mq.example.com/"',
         ),
     ] = None
@@ -131,7 +132,7 @@ def _hands_of_service(settings: SchedulesSettings) -> Hands:
     if settings.amqp is None:
         raise UsageProblem(
             "the profile names no `amqp` for its schedules: without a broker nothing is queued and published",
-            hint='Add amqp = "amqp://…" beside their url; looking and cancelling need none.',
+            hint='Add amqp = "amqps://…" beside their url; looking and cancelling need none.',
         )
     try:
         from tui_app.systems.schedules.postgres_at_work import ServiceHands

@@ -12,6 +12,7 @@ from tui_app.database.postgres_pages import PostgresPages
 from tui_app.database.postgres_rows import SECONDS, Connection, moment
 from tui_app.database.statements import load
 from tui_app.database.where import MOMENTS, Field
+from tui_app.domain.errors import CannotConnect
 from tui_app.domain.filters import Op, Term
 from tui_app.systems.schedules.rules import STUCK_AFTER
 from tui_app.systems.schedules.schema import AS_OF, COLUMNS
@@ -80,9 +81,13 @@ _SCHEMA = load("tui_app.systems.schedules", "postgres_schema.sql")
 
 
 class ScheduleDatabase:
-    """One database of schedules. Its tables are ours, and are made with the first thing that is asked of it."""
+    """One database of schedules. Its tables are ours, and are made with the first thing that is asked of it.
+
+    Where it ``makes`` none and there are none, everything is refused with ``CannotConnect``.
+    """
 
     def __init__(self, database: Postgres) -> None:
+        self.makes = True
         self._database = database
         self._made = False
 
@@ -104,6 +109,11 @@ class ScheduleDatabase:
         if not self._made:
             # Most roles may not make tables: where they are there, nothing is tried.
             if not await self._database.read(_is_made):
+                if not self.makes:
+                    raise CannotConnect(
+                        f"{self._database.place} has no schema scheduler, and this profile is read-only: none is made",
+                        hint="`quash scanner`, or any look under a profile that is not read_only, makes it.",
+                    )
                 await self._database.write(_make)
             self._made = True
 

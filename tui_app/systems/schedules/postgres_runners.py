@@ -15,7 +15,7 @@ from tui_app.database.postgres_rows import Connection, Row, rows
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.postgres_rows import ScheduleDatabase, listed, statements
 from tui_app.systems.schedules.postgres_write import entry, record
-from tui_app.systems.schedules.runners import Job, Standing, Unclaimed
+from tui_app.systems.schedules.runners import GONE, Job, Standing, Unclaimed
 from tui_app.systems.schedules.words import PUBLISHING
 
 SQL = statements("postgres_runners.sql")
@@ -81,7 +81,7 @@ class PostgresStore:
                 return _job(claimed[0])
             # A statement of its own: whoever was first may have committed while ours waited for the row.
             found = await rows(connection, SQL["job"], values)
-            return _unclaimed(found[0]) if found else Unclaimed("", Standing.OVER)
+            return _unclaimed(found[0]) if found else Unclaimed(GONE, Standing.OVER)
 
         return await self._database.write(work)
 

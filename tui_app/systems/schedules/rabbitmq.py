@@ -1,7 +1,7 @@
 """The queue of due posts in RabbitMQ: durable, with persistent messages, confirmed when sent, acknowledged when done.
 
-A connection is used until it fails, and then is made anew, in steps that grow while the broker stays away. What was
-delivered on the old one and not acknowledged comes again from the broker, so nothing of it is kept.
+A connection is used until it fails, and then is made anew with the next thing that is asked of it. What was delivered
+on the old one and not acknowledged comes again from the broker, so nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, InvalidFrameError
 from pamqp.common import FieldTable
 
 from tui_app.config.values import Address
 from tui_app.domain.errors import CannotConnect, MalformedId
+from tui_app.outbound.transport import trust
 from tui_app.systems.schedules.plug import QUEUE
 from tui_app.systems.schedules.rules import check_schedule_id
 from tui_app.systems.schedules.runners import Delivery
@@ -46,9 +45,6 @@ PATIENCE = 10.0
 PUT_OFF = 30.0
 """Seconds until a message comes again whose schedule is in somebody else's hands."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds between two attempts to connect, doubled from the one to the other."""
-
 
 class RabbitQueue:
     """One queue of one broker, for one scanner or one publisher, which works on one message at a time."""
@@ -72,7 +68,6 @@ class RabbitQueue:
         self._arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         self._held: dict[int, AbstractIncomingMessage] = {}
         self._tokens = 0
-        self._not_before, self._pause = 0.0, 0.0
 
     async def waiting(self) -> int:
         """Messages that wait in the queue, and are in nobody's hands.
@@ -187,20 +182,20 @@ class RabbitQueue:
         if connection is not None and channel is not None and not connection.is_closed and not channel.is_closed:
             return channel
         await self.close()
-        now = asyncio.get_running_loop().time()
-        if now < self._not_before:
-            raise CannotConnect(f"{self._url} is away", hint=f"Tried again in {self._not_before - now:.0f} s.")
-        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
-        self._not_before = now + self._pause * random.uniform(0.5, 1)  # noqa: S311 - so that not all come at once
-        channel = await self._open()
-        self._not_before = self._pause = 0.0
-        return channel
+        return await self._open()
 
     async def _open(self) -> AbstractChannel:
-        tls = ssl.create_default_context(cafile=self._ca_file) if self._url.scheme == "amqps" else None
-        self._connection = await aio_pika.connect(
-            self._url.reveal(), timeout=self._patience, ssl_context=tls, heartbeat=HEARTBEAT
-        )
+        tls = trust(self._ca_file) if self._url.scheme == "amqps" else None
+        try:
+            self._connection = await aio_pika.connect(
+                self._url.reveal(), timeout=self._patience, ssl_context=tls, heartbeat=HEARTBEAT
+            )
+        except InvalidFrameError as error:
+            # The broker said why, and the library keeps it to itself; whoever is let in can be refused for this alone.
+            raise CannotConnect(
+                f"{self._url}: the broker does not open this virtual host to us",
+                hint="The path of `amqp` names it: ask whoever runs the broker whether it is there, and for whom.",
+            ) from error
         channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         await channel.set_qos(prefetch_count=self._prefetch, timeout=self._patience)
         back: FieldTable = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": self._queue}

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -23,6 +25,9 @@ BATCH = 500
 
 INTERVAL = 1.0
 """Seconds between two looks where there was nothing to do."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two tries at most, while the store or the queue is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,10 @@ class Delivery:
 
 class NotPublished(Exception):
     """The channel says that it did not publish, and will not: the attempt has failed."""
+
+
+GONE = "gone"
+"""In place of the status of a schedule that is not there any more."""
 
 
 class Standing(StrEnum):
@@ -239,20 +248,33 @@ class Runners:
 
 
 async def _work(step: Callable[[], Awaitable[bool]], *, stop: asyncio.Event, once: bool, interval: float) -> None:
-    """Take steps while there is something to do; a step that has begun is finished."""
+    """Take steps while there is something to do; a step that has begun is finished.
+
+    After each failure in a row the pause is twice as long, from ``interval`` up.
+    """
+    failures = 0
     while not stop.is_set():
         try:
-            more = await step()
+            more, pause, failures = await step(), interval, 0
         except (Unavailable, OutcomeUnknown) as error:
             if once:
                 raise
-            log.warning("%s; tried again in %g s", error, interval)
-            more = False
+            more, pause, failures = False, _pause(interval, failures), failures + 1
+            log.warning("%s; tried again in %.1f s", error, pause)
         if more:
             continue
         if once:
             return
-        try:
-            await asyncio.wait_for(stop.wait(), interval)
-        except TimeoutError:
-            continue
+        await _stopped(stop, pause)
+
+
+def _pause(interval: float, failures: int) -> float:
+    """Between a half and the whole of what was doubled, so that not all who lost one broker come back at once."""
+    longest = max(LONGEST_PAUSE, interval)
+    return min(longest, interval * 2.0 ** min(failures, 30)) * random.uniform(0.5, 1)  # noqa: S311
+
+
+async def _stopped(stop: asyncio.Event, seconds: float) -> None:
+    """Return when work is to stop, or so many seconds have passed."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
