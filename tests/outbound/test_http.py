@@ -285,6 +285,42 @@ async def test_a_caller_that_is_cancelled_gives_its_place_back():
         assert (await http.read("next")).json["path"] == "/next"
 
 
+class Stuck(httpx.AsyncByteStream):
+    """A body without an end, on a connection that is never given back to its pool."""
+
+    async def __aiter__(self):
+        while True:
+            yield b" "
+            await asyncio.sleep(0)
+
+
+class OneConnection(httpx.AsyncBaseTransport):
+    """A pool of one connection, which its first request keeps."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        if self.asked > 1:
+            raise httpx.PoolTimeout("")
+        return httpx.Response(200, stream=Stuck())
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_a_connection_that_does_not_come_free_is_not_waited_for_again(monkeypatch):
+    async with meeting(concurrency=1) as (_, http):
+        stuck, real = OneConnection(), http._door.transport
+        monkeypatch.setattr(http._door, "transport", lambda connections: stuck)
+        assert isinstance(await _error(http.read("stuck")), Unavailable)
+        monkeypatch.setattr(http._door, "transport", real)
+        assert (await http.read("next")).json["path"] == "/next"
+        assert stuck.closed
+
+
 async def test_after_closing_nothing_is_sent():
     async with meeting() as (server, http):
         await http.read("x")

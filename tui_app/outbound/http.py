@@ -201,7 +201,7 @@ class HttpService:
                 await self._back(line)
 
     async def _back(self, line: Line) -> None:
-        if self._closed:
+        if self._closed or line.spent:
             await line.close()
         else:
             self._free.append(line)

@@ -58,6 +58,8 @@ class Line:
     def __init__(self, transport: httpx.AsyncBaseTransport, *, connect: float = CONNECT_SECONDS) -> None:
         self._transport = transport
         self._connect = connect
+        self.spent = False
+        """Whether a request was given up halfway: its connection may then never be free again."""
 
     async def close(self) -> None:
         """Close the transport."""
@@ -72,11 +74,12 @@ class Line:
         answer: httpx.Response | None = None
         body = bytearray()
         progress = _Progress()
+        self.spent = True
         try:
             async with asyncio.timeout(patience + self._connect):
                 answer = await self._open(request, patience, progress)
                 try:
-                    return await whole(answer, limit, body)
+                    reply = await whole(answer, limit, body)
                 finally:
                     await answer.aclose()
         except TimeoutError as error:
@@ -84,6 +87,8 @@ class Line:
             if answer is not None:
                 return Reply(answer.status_code, answer.headers, bytes(body), told)
             raise (NoAnswer if progress.may_have_left else NotSent)(told) from error
+        self.spent = False
+        return reply
 
     async def open(self, request: httpx.Request, *, patience: float) -> httpx.Response:
         """Send a request, and wait for its answer to begin; whoever opens it reads and closes it.
