@@ -14,9 +14,9 @@ from support.world import make_world
 from tui_app.client.backend import BackendClient
 from tui_app.client.channel import MAX_BODY
 from tui_app.client.transport import BASE_URL, EmbeddedTransport
+from tui_app.contract.plans import PlanRequest, SelectionModel
 from tui_app.contract.principal import Principal
 from tui_app.contract.problems import MEDIA_TYPE, STATUS, Problem, from_problem, to_problem
-from tui_app.contract.work import PlanRequest, SelectionModel
 from tui_app.domain.errors import (
     BY_CODE,
     CannotConnect,

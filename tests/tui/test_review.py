@@ -10,7 +10,7 @@ from support.backend import Service
 from support.canned import HASH, Canned, blocked, item, plan, run
 from support.console import Operator, open_canned, open_console, request
 from support.world import TROUBLED, fill
-from tui_app.contract.work import RunModel
+from tui_app.contract.runs import RunModel
 from tui_app.domain.errors import CannotConnect, MalformedId, OutcomeUnknown
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.review import ReviewScreen, draft_of
@@ -400,7 +400,7 @@ async def test_what_moved_since_is_told_when_a_plan_is_opened_again(operator):
 
 
 def _confirmed(plan):
-    from tui_app.contract.work import RunRequest
+    from tui_app.contract.runs import RunRequest
 
     return RunRequest(hash=plan.hash, reason=REASON, expect_count=plan.counts.items)
 

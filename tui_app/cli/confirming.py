@@ -10,7 +10,8 @@ from uuid import uuid4
 from tui_app.cli.session import again
 from tui_app.cli.telling import done_word, plan_lines, urgent, withheld
 from tui_app.cli.terminal import ask, on_terminal
-from tui_app.contract.work import OptionsModel, PlanModel, RunModel, RunRequest
+from tui_app.contract.plans import PlanModel
+from tui_app.contract.runs import OptionsModel, RunModel, RunRequest
 from tui_app.domain.errors import Conflict, OutcomeUnknown, UsageProblem
 from tui_app.domain.plan import check_count
 from tui_app.domain.reasons import check_reason

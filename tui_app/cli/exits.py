@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tui_app.domain.errors import Fault, QuashError
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import RunModel
+    from tui_app.contract.runs import RunModel
 
 
 class Exit(IntEnum):

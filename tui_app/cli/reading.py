@@ -12,7 +12,7 @@ from tui_app.domain.errors import RateLimited
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
-    from tui_app.contract.work import PlanModel
+    from tui_app.contract.plans import PlanModel
 
 
 class Reading:

@@ -13,7 +13,8 @@ from tui_app.domain.describe import Verb
 from tui_app.domain.plan import short
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanModel, RunItemModel, RunModel
+    from tui_app.contract.plans import PlanModel
+    from tui_app.contract.runs import RunItemModel, RunModel
 
 YOURS = "(the reason that you give)"
 

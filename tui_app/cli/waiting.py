@@ -17,7 +17,7 @@ from tui_app.domain.errors import QuashError
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
     from tui_app.client.backend import BackendClient
-    from tui_app.contract.work import RunItemModel, RunModel
+    from tui_app.contract.runs import RunItemModel, RunModel
 
 FIRST_POLL, LONGEST_POLL = 0.05, 1.0
 """Seconds between two looks: short runs end soon, and long ones are not worth asking often."""

@@ -14,17 +14,8 @@ from tui_app.client.items import Items
 from tui_app.contract import paths
 from tui_app.contract.ledger import LedgerCheck, LedgerPage
 from tui_app.contract.models import SERVICE, About, CredentialModel
-from tui_app.contract.work import (
-    PlanItemsModel,
-    PlanModel,
-    PlanRequest,
-    PlansModel,
-    ResumeRequest,
-    RunItemsModel,
-    RunModel,
-    RunRequest,
-    RunsModel,
-)
+from tui_app.contract.plans import PlanItemsModel, PlanModel, PlanRequest, PlansModel
+from tui_app.contract.runs import ResumeRequest, RunItemsModel, RunModel, RunRequest, RunsModel
 from tui_app.domain.errors import Unavailable
 from tui_app.domain.moments import stamp
 from tui_app.outbound.tokens import TokenSource

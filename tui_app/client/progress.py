@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tui_app.domain import moments
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanModel
+    from tui_app.contract.plans import PlanModel
 
 
 def so_far(plan: PlanModel) -> str:
