@@ -64,8 +64,8 @@ class UndoModel(Wire):
 class RunModel(Wire):
     """A run.
 
-    ``undo`` is null where nothing that it cancelled can be brought back. ``gates`` names systems that take nothing from
-    us until the moment given, which may have passed.
+    ``undo`` is null where nothing that it cancelled can be brought back. ``gates`` names systems with work left that
+    take nothing from us until the moment given, which may have passed.
     ``counts`` has exactly six numbers, which sum to the plan. ``attended`` is false where nobody works on a run that
     is not over. ``wanted`` is a pause or stop that has been asked for and has not happened yet; ``stopped_by`` is who
     asked for the stop. ``head`` is the ledger's head at the end, as ``SEQ:HASH``.
