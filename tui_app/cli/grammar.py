@@ -96,7 +96,8 @@ def _add_options(parser: Parser) -> None:
 def _add_waiting(parser: Parser) -> None:
     waiting = parser.add_mutually_exclusive_group()
     waiting.add_argument("--detach", action="store_true", help="do not wait for the run; exit 0")
-    waiting.add_argument("--timeout", type=_seconds, metavar="S", help="wait this long at most; exit 4 then")
+    told = "seconds to wait at most; exit 4 then, or 75 at once where a limit lasts longer"
+    waiting.add_argument("--timeout", type=_seconds, metavar="S", help=told)
 
 
 def _add_ttl(parser: Parser, *, file: bool) -> None:
