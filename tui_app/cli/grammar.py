@@ -15,6 +15,7 @@ from tui_app.domain.plan import FILE_TTL, TTL
 
 ALL = "all"
 DEMO_ROWS = 2_000
+_FILE = "a new file, whose ending decides: .md, .jsonl, .csv; without it the standard output, as --output says"
 _LONGEST_TTL = 30 * 86_400
 _LONGEST_WAIT = 366 * 86_400
 _LONGEST_INTERVAL = 3_600
@@ -62,7 +63,9 @@ def _system(parser: Parser, *, several: bool = False) -> None:
 def _add_reading(verbs: Any) -> None:
     items = _verb(verbs, "list", "items:list_items", "the items of a system, in every status unless filtered")
     _system(items)
-    items.add_argument("--filter", default="", metavar="F", help="such as 'status:PENDING !error_code:E1'")
+    items.add_argument(
+        "--filter", default="", metavar="F", help="terms joined by AND, such as 'status:PENDING !error_code:E1'"
+    )
     items.add_argument("--sort", metavar="FIELD", help="the order; -FIELD for descending")
     items.add_argument("--limit", type=_limit, default=50, metavar="N", help="rows, up to 500; default 50")
     items.add_argument("--after", metavar="CURSOR", help="go on after a page: its next")
@@ -75,7 +78,7 @@ def _add_selection(parser: Parser) -> None:
     _system(parser, several=True)
     parser.add_argument("id", nargs="*", metavar="ID", help="ids, one by one")
     parser.add_argument("--ids", metavar="FILE", help="a file of ids, one a line; - is the standard input")
-    parser.add_argument("--filter", metavar="F", help="everything that the filter matches now")
+    parser.add_argument("--filter", metavar="F", help="everything that the filter matches now; as for list")
 
 
 def _add_guards(parser: Parser) -> None:
@@ -95,7 +98,7 @@ def _add_options(parser: Parser) -> None:
 
 def _add_waiting(parser: Parser) -> None:
     waiting = parser.add_mutually_exclusive_group()
-    waiting.add_argument("--detach", action="store_true", help="do not wait for the run; exit 0")
+    waiting.add_argument("--detach", action="store_true", help="do not wait for the run; exit 0 once it is confirmed")
     told = "seconds to wait at most; exit 4 then, or 75 at once where a limit lasts longer"
     waiting.add_argument("--timeout", type=_seconds, metavar="S", help=told)
 
@@ -143,21 +146,28 @@ def _add_runs(verbs: Any) -> None:
     _on_run(actions, "pause", "runs:pause_run", "pause a run after the chunk it is at")
     resume = _on_run(actions, "resume", "runs:resume_run", "go on with a run that was paused or interrupted")
     resume.add_argument("--take-over", action="store_true", help="take it over from another operator")
-    resume.add_argument("--accept-target", action="store_true", help="accept that a system is another one now")
+    resume.add_argument(
+        "--accept-target", action="store_true", help="accept that a system is another one than was planned against"
+    )
     _add_waiting(resume)
     _on_run(actions, "stop", "runs:stop_run", "stop a run for good: what was not sent is skipped")
-    retry = _on_run(actions, "retry", "runs:retry_run", "a new plan over what was refused, applied")
+    retry = _on_run(actions, "retry", "runs:retry_run", "plan what was refused anew, and apply that")
     _add_guards(retry)
     _add_options(retry)
     _add_waiting(retry)
-    told = "bring back what a run cancelled, where its system can, while the windows are open: a plan, applied"
+    told = "plan to bring back what a run cancelled, where its system can and in time, and apply that"
     undo = _on_run(actions, "undo", "runs:undo_run", told)
     _add_guards(undo)
     undo.set_defaults(notify=True, accept_drift=False)
     _add_waiting(undo)
-    _on_run(actions, "verify", "runs:verify_run", "hold what was cancelled against the systems once more")
+    _on_run(
+        actions,
+        "verify",
+        "runs:verify_run",
+        "read from the systems whether what was cancelled still is; exit 8 where not",
+    )
     report = _on_run(actions, "report", "runs:report_run", "the report of a run: Markdown, JSON lines or CSV")
-    report.add_argument("-o", "--out", metavar="FILE", help="a new file; its ending decides: .md, .jsonl, .csv")
+    report.add_argument("-o", "--out", metavar="FILE", help=_FILE)
 
 
 def _on_run(actions: Any, name: str, handler: str, told: str) -> Parser:
@@ -174,14 +184,16 @@ def _add_ledger(verbs: Any) -> None:
     check.add_argument("--anchor", metavar="SEQ:HASH", help="a head from elsewhere that must still be there")
     export = _verb(actions, "export", "ledger:export", "the lines with the ledger's head, as evidence")
     _add_lines(export)
-    export.add_argument("-o", "--out", metavar="FILE", help="a new file; its ending decides: .md, .jsonl, .csv")
+    export.add_argument("-o", "--out", metavar="FILE", help=_FILE)
 
 
 def _add_lines(parser: Parser) -> None:
-    parser.add_argument("--run", metavar="RUN", help="of this run")
-    parser.add_argument("--by", metavar="NAME", help="of this operator")
-    parser.add_argument("--item", metavar="ID", help="of this item")
-    parser.add_argument("--event", metavar="EVENT", help="of this event")
+    parser.add_argument("--run", metavar="RUN", help="only lines of this run")
+    parser.add_argument("--by", metavar="NAME", help="only lines of this operator")
+    parser.add_argument("--item", metavar="ID", help="only lines of this item")
+    parser.add_argument(
+        "--event", metavar="EVENT", help="only lines of this event, such as confirmed, cancelled or refused"
+    )
 
 
 def _add_serving(verbs: Any) -> None:
@@ -224,7 +236,12 @@ def _add_profile(verbs: Any) -> None:
     actions = _actions(verbs, "profile", "profiles:list_profiles", told)
     _verb(actions, "list", "profiles:list_profiles", "the profiles, and which one is the default")
     _verb(actions, "show", "profiles:show_profile", "what holds for the profile in use, without its secrets")
-    _verb(actions, "check", "profiles:check_profile", "whether the systems of the profile in use answer")
+    _verb(
+        actions,
+        "check",
+        "profiles:check_profile",
+        "whether the systems of the profile in use answer, exit 3 where not, and its ledger holds, exit 9 where not",
+    )
 
 
 def _limit(text: str) -> int:
