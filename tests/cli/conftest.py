@@ -97,3 +97,15 @@ def hospital(config: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> 
     """Writes the profile of a case server at an address."""
     monkeypatch.setenv("QUASH_CASES_TOKEN", "opaque")
     return lambda url: config(f"[profiles.hospital.cases]\nurl = '{url}'\ncontact = '#case-ops'\n")
+
+
+@pytest.fixture
+def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes the default profile one that is served at an address, with a token file; the service keeps its own."""
+
+    def point(url: str, token: object, more: str = "") -> None:
+        file = tmp_path / "far.toml"
+        file.write_text(f"[profiles.far]\nservice = '{url}'\ntoken_file = '{token}'\n{more}", encoding="utf-8")
+        monkeypatch.setenv("QUASH_CONFIG", str(file))
+
+    return point

@@ -13,7 +13,7 @@ from support.command_line import Quash
 from tui_app.cli.exits import Exit
 from tui_app.cli.output import Talk
 from tui_app.cli.reading import Reading
-from tui_app.contract.work import DriftModel, PlanCountsModel, PlanModel, WaitingModel
+from tui_app.contract.plans import DriftModel, PlanCountsModel, PlanModel, WaitingModel
 from tui_app.domain.errors import RateLimited
 from tui_app.domain.moments import read, stamp
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tui_app.cli.exits import BY_CODE, PRECEDENCE, Exit, of_error, of_run
-from tui_app.contract.work import OptionsModel, OutcomeLine, PauseModel, RunModel, VerifiedModel
+from tui_app.contract.runs import OptionsModel, OutcomeLine, PauseModel, RunModel, VerifiedModel
 from tui_app.domain.errors import BY_CODE as ERRORS
 from tui_app.domain.errors import CannotConnect
 

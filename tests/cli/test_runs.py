@@ -135,14 +135,13 @@ def test_pausing_and_going_on(quash, bus, confirmed):
 
 def test_a_run_that_is_paused_meanwhile_can_be_resumed(quash, bus, runners, monkeypatch):
     item = bus.in_status(TROUBLED)[0]
-    looks = waiting._looks
+    confirm = BackendClient.run
 
-    async def paused_first(call, client, run):
-        async for look in looks(call, client, await client.runs.pause(run.id)):
-            yield look
+    async def and_then_somebody_pauses_it(self, plan, confirmed, key):
+        return await self.runs.pause((await confirm(self, plan, confirmed, key)).id)
 
     runners.held = True
-    monkeypatch.setattr(waiting, "_looks", paused_first)
+    monkeypatch.setattr(BackendClient, "run", and_then_somebody_pauses_it)
     found = quash("cancel", "commands", item, *GIVEN, "--expect-count", 1)
     assert (found.code, found.json["run"]["state"]) == (Exit.INTERRUPTED, "paused")
     assert "runs resume" in found.error["message"]

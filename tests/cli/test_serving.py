@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,39 +20,13 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from support.command_line import TROUBLED
+from support.serve_process import serving
 from support.tls import terminated
 from tui_app.cli.exits import Exit
 from tui_app.contract.problems import MEDIA_TYPE, STATUS
 from tui_app.domain.moments import read
 
 GIVEN = ("--reason", "duplicate request", "--yes", "--expect-count", 1)
-
-
-@contextmanager
-def serving(*words: str) -> Iterator[tuple[str, Path]]:
-    """A service of the profile `local`: its address, and the file with its token."""
-    command = [sys.executable, "-m", "tui_app", "serve", "--port", "0", "--output", "json", *words]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    with process.stderr as said:
-        told = [json.loads(said.readline())["message"] for _ in range(2)]
-        try:
-            yield told[0].rpartition(" ")[2].removesuffix("/v1"), Path(told[1].rpartition(" ")[2])
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
-
-
-@pytest.fixture
-def far(tmp_path, monkeypatch) -> Callable[..., None]:
-    """Makes the default profile one that is served at an address, with a token file; the service keeps its own."""
-
-    def point(url: str, token: object, more: str = "") -> None:
-        file = tmp_path / "far.toml"
-        file.write_text(f"[profiles.far]\nservice = '{url}'\ntoken_file = '{token}'\n{more}", encoding="utf-8")
-        monkeypatch.setenv("QUASH_CONFIG", str(file))
-
-    return point
 
 
 def own(path: Path) -> Path:
@@ -63,7 +37,7 @@ def own(path: Path) -> Path:
 
 def test_a_remote_profile_does_all_that_an_embedded_one_does(quash, bus, far, tmp_path):
     one, two, three = bus.in_status(TROUBLED)[:3]
-    with serving() as (url, local_token):
+    with serving() as (url, local_token, _):
         assert stat.S_IMODE(local_token.stat().st_mode) == 0o600
         far(url, local_token)
         assert quash("list", "commands", "--output", "json").json["total"] == 120
@@ -92,7 +66,7 @@ def test_a_remote_profile_over_tls_trusts_the_authority_that_it_names(quash, bus
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
     one = bus.in_status(TROUBLED)[0]
-    with serving() as (plain, token), terminated(plain, authority.issue_cert("127.0.0.1")) as url:
+    with serving() as (plain, token, _), terminated(plain, authority.issue_cert("127.0.0.1")) as url:
         ours, others = (f"ca_file = '{tmp_path / name}'\n" for name in ("ca.pem", "other.pem"))
         for named, at in ((others, url), ("", url), (ours, url.replace("127.0.0.1", "localhost"))):
             far(at, token, named)
@@ -136,7 +110,7 @@ def test_a_service_that_cannot_read_the_keys_of_others_says_so_on_its_standard_e
 
 
 def test_a_port_that_is_taken(process, quash):
-    with serving() as (url, _):
+    with serving() as (url, *_):
         found = process("serve", "--port", url.rpartition(":")[2], "--output", "json")
     assert (found.code, found.error["code"]) == (Exit.NO_ACCESS, "CANNOT_CONNECT")
 

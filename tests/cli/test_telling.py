@@ -8,7 +8,7 @@ from support import canned
 from support.canned import run
 from tui_app.cli import telling
 from tui_app.cli.telling import run_lines
-from tui_app.contract.work import OutcomeLine, PauseModel, RunModel
+from tui_app.contract.runs import OutcomeLine, PauseModel, RunModel
 from tui_app.domain import moments
 
 NOW = moments.read(canned.AT)

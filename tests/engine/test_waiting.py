@@ -318,6 +318,27 @@ async def test_a_gate_holds_for_every_run_and_outlives_whoever_closed_it(opened:
     assert [one.gates for one in done] == [{}, {}]
 
 
+async def test_a_gate_is_that_of_a_run_for_as_long_as_it_has_work_left_there(opened: Any, tmp_path: Path) -> None:
+    world = opened()
+    fill_all(tmp_path, 3, "cases", "commands")
+    run = await run_of(world, "cases", "commands")
+    until = world.clock.now() + MINUTE
+    for system in ("cases", "commands", "schedules"):
+        await world.store.work.close_gate(system, until)
+    seen: list[RunRecord] = [await world.store.runs.get(run.id)]
+    await world.store.work.close_gate("cases", until + MINUTE)
+
+    async def look(seconds: float) -> None:
+        seen.append(await world.store.runs.get(run.id))
+
+    done = await drive(world, run, waiting=look)
+    assert done.states == {ItemState.CANCELLED: 6}
+    named = [frozenset(one.gates) for one in (*seen, done)]
+    # First both hold it back, then only the one that opens later; what was accepted by then waits for none.
+    assert list(dict.fromkeys(named)) == [{"cases", "commands"}, {"cases"}, set()]
+    assert any(not one.gates and one.state is RunState.RUNNING for one in seen)
+
+
 async def test_one_item_that_hangs_does_not_keep_the_others_from_their_turn(opened: Any, tmp_path: Path) -> None:
     world = opened(chunk=1)
     fill_all(tmp_path, 8, "cases")

@@ -1,9 +1,11 @@
 """The runbook as our own conduct, against a case API that is not ours: its steps in order, and each of its errors."""
 
+import ssl
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import trustme
 
 from support.case_server import JANE, TOKEN, Quirks, carried_out, case_server
 from support.orders import errand, orders
@@ -606,6 +608,24 @@ async def test_a_file_without_certificates_is_no_mistake_of_the_filter(tmp_path)
     with pytest.raises(UsageProblem, match=r"none\.pem holds no certificates") as caught:
         await system.count(Filter())
     assert caught.value.hint == "ca_file names a file in PEM form."
+
+
+async def test_a_certificate_that_does_not_hold_is_met_once():
+    waits = []
+
+    async def at_once(seconds):
+        waits.append(seconds)
+
+    shown = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(shown)
+    async with raw_server(lambda _: Answered(200, {}), tls=shown) as raw:
+        service = HttpService(raw.url)
+        way = CaseLine(service, None, JANE, clock=MovableClock(), contact="#case-ops", wait=at_once)
+        with pytest.raises(CannotConnect, match="certificate") as caught:
+            await HttpCases(way, raw.url).count(Filter())
+        await service.close()
+    assert waits == []
+    assert caught.value.hint.startswith("Level 1: tried once. Level 2: Its certificate is not for this host")
 
 
 async def test_a_way_that_leads_elsewhere_is_no_matter_of_a_case():

@@ -12,7 +12,7 @@ import pytest
 
 from tui_app.client.backend import BackendClient
 from tui_app.client.transport import tcp_transport
-from tui_app.contract.work import PlanRequest, SelectionModel
+from tui_app.contract.plans import PlanRequest, SelectionModel
 from tui_app.domain.errors import CannotConnect, NotSignedIn
 from tui_app.service.listen import bind
 

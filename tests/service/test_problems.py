@@ -14,9 +14,9 @@ from support.world import make_world
 from tui_app.client.backend import BackendClient
 from tui_app.client.channel import MAX_BODY
 from tui_app.client.transport import BASE_URL, EmbeddedTransport
+from tui_app.contract.plans import PlanRequest, SelectionModel
 from tui_app.contract.principal import Principal
 from tui_app.contract.problems import MEDIA_TYPE, STATUS, Problem, from_problem, to_problem
-from tui_app.contract.work import PlanRequest, SelectionModel
 from tui_app.domain.errors import (
     BY_CODE,
     CannotConnect,
@@ -340,6 +340,16 @@ def answering(response):
 
 READ = ("the first page", lambda client: client.runs.list())
 CHANGE = ("a pause", lambda client: client.runs.pause("r1"))
+PLANNED = PlanRequest(selections=[SelectionModel(system="commands", ids=["payments/a"])])
+HARMLESS = {
+    "ids": lambda client: client.items.check_ids("commands", ["payments/a"]),
+    "plan": lambda client: client.plans.start(PLANNED),
+    "plan again": lambda client: client.plans.check("p1"),
+    "plan file": lambda client: client.plans.load(b"{}"),
+    "retry": lambda client: client.runs.retry("r1"),
+    "undo": lambda client: client.runs.undo("r1"),
+    "verify": lambda client: client.runs.verify("r1"),
+}
 
 
 @pytest.mark.parametrize(("_", "ask", "error"), [(*READ, CannotConnect), (*CHANGE, OutcomeUnknown)])
@@ -404,6 +414,30 @@ async def test_only_what_was_never_sent_counts_as_not_sent(failure, reading, cha
         with pytest.raises(QuashError) as caught:
             await ask(answering(response))
         assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("ask", HARMLESS.values(), ids=HARMLESS)
+async def test_what_sends_nothing_to_a_system_can_simply_be_asked_again(ask):
+    def silent(request):
+        raise httpx.ReadTimeout("broken", request=request)
+
+    with pytest.raises(QuashError) as caught:
+        await ask(answering(silent))
+    assert type(caught.value) is Unavailable
+    assert caught.value.hint == "Nothing was sent; try again."
+    for status in (200, 302, 502):
+        with pytest.raises(CannotConnect, match="ops"):
+            await ask(answering(lambda _, status=status: httpx.Response(status, content=b"<html>")))
+
+
+@pytest.mark.parametrize("steer", ["pause", "resume", "stop"])
+async def test_a_run_that_may_have_been_steered_is_to_be_looked_at(steer):
+    def silent(request):
+        raise httpx.ReadTimeout("broken", request=request)
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await getattr(answering(silent).runs, steer)("r1")
+    assert "look at the run" in caught.value.hint
 
 
 async def test_a_compressed_answer_is_refused_unread():

@@ -15,8 +15,9 @@ from support.backend import KEY, listening, make_backend, serving, token
 from support.world import make_world
 from tui_app.client.backend import BackendClient
 from tui_app.client.transport import BASE_URL, EmbeddedTransport, tcp_transport
+from tui_app.contract.plans import PlanRequest, SelectionModel
 from tui_app.contract.principal import OPERATE, Principal
-from tui_app.contract.work import PlanRequest, RunRequest, SelectionModel
+from tui_app.contract.runs import RunRequest
 from tui_app.domain.errors import CannotConnect, NotAllowed, NotSignedIn, UsageProblem
 from tui_app.service.app import ROUTES, create_app
 from tui_app.service.auth import LEEWAY, Authenticator, issue_token, keep_token, signing_key

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from support.backend import serving
 from support.invariants import assert_invariants
 from support.world import TROUBLED, fill
+from tui_app.contract.plans import PlanRequest, SelectionModel
 from tui_app.contract.principal import OPERATE
-from tui_app.contract.work import OptionsModel, PlanRequest, RunRequest, SelectionModel
+from tui_app.contract.runs import OptionsModel, RunRequest
 from tui_app.domain.errors import (
     AboveCap,
     Conflict,

@@ -9,7 +9,7 @@ from support.canned import COMMANDS, HASH, Canned, blocked, item, plan, run
 from support.console import Console, Operator, request
 from tui_app.contract.ledger import LedgerCheck, LedgerLine
 from tui_app.contract.models import TrailModel
-from tui_app.contract.work import PlanItemModel, PlanItemsModel
+from tui_app.contract.plans import PlanItemModel, PlanItemsModel
 from tui_app.domain.errors import PlanExpired
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.ledger import LedgerScreen

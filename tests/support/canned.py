@@ -11,18 +11,9 @@ import httpx
 from tui_app.client.backend import BackendClient
 from tui_app.contract.ledger import LedgerCheck, LedgerLine, LedgerPage
 from tui_app.contract.models import About, SystemModel, TrailModel, Wire
+from tui_app.contract.plans import PlanItemModel, PlanItemsModel, PlanModel
 from tui_app.contract.problems import MEDIA_TYPE, to_problem
-from tui_app.contract.work import (
-    OptionsModel,
-    OutcomeLine,
-    PlanItemModel,
-    PlanItemsModel,
-    PlanModel,
-    RunItemModel,
-    RunItemsModel,
-    RunModel,
-    VerifiedModel,
-)
+from tui_app.contract.runs import OptionsModel, OutcomeLine, RunItemModel, RunItemsModel, RunModel, VerifiedModel
 from tui_app.domain.errors import NotFound, QuashError
 
 Answer = Wire | QuashError | dict[str, Any] | Callable[[httpx.Request], Any]

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from support.backend import Service
 from support.canned import Canned
-from tui_app.contract.work import PlanRequest, SelectionModel
+from tui_app.contract.plans import PlanRequest, SelectionModel
 from tui_app.tui.app import QuashApp
 
 PATIENCE = 20.0

@@ -21,7 +21,7 @@ from textual.widgets import Input
 from support.backend import Service, Way, serving
 from support.console import Operator
 from support.world import MovableClock, make_world
-from tui_app.contract.work import RunModel
+from tui_app.contract.runs import RunModel
 from tui_app.domain.ports import System
 from tui_app.systems.cases import demo as cases
 from tui_app.systems.cases.embedded import EmbeddedCases

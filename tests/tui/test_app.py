@@ -249,7 +249,7 @@ async def test_a_run_that_nobody_works_on_is_offered_at_the_start(local: Service
         await desk.mark(2)
         ids = list(desk.table.marks.ids)
     from support.console import request
-    from tui_app.contract.work import RunRequest
+    from tui_app.contract.runs import RunRequest
 
     client = local.client_of("jane@example.com", "operate")
     plan = await client.plan(request(ids))

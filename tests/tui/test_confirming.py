@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from tui_app.contract.work import PlanCountsModel, PlanModel, PlanRequest, SelectionModel
+from tui_app.contract.plans import PlanCountsModel, PlanModel, PlanRequest, SelectionModel
 from tui_app.domain.errors import AboveCap, Conflict, InvalidReason, NotAllowed, PhraseDiffers
 from tui_app.tui.confirming import Limits, Review, numbers, progress
 

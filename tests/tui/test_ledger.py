@@ -10,7 +10,7 @@ from support.backend import Service
 from support.canned import HASH, Canned, item, plan, run
 from support.console import Operator, open_canned, open_console, request
 from tui_app.contract.ledger import LedgerLine
-from tui_app.contract.work import RunRequest
+from tui_app.contract.runs import RunRequest
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedFilter
 from tui_app.tui.ledger_lines import Wanted, wanted

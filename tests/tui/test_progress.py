@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tui_app.contract.work import OptionsModel, OutcomeLine, PauseModel, RunModel, VerifiedModel
+from tui_app.contract.runs import OptionsModel, OutcomeLine, PauseModel, RunModel, VerifiedModel
 from tui_app.glyphs import Glyphs
 from tui_app.tui.outcomes import AMBER, BAD, GOOD, ITEMS, item_look, run_look, tally, until
 from tui_app.tui.pace import Pace

@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import httpx
 import pytest
 from textual import events
 
@@ -10,7 +11,7 @@ from support.backend import Service
 from support.canned import HASH, Canned, blocked, item, plan, run
 from support.console import Operator, open_canned, open_console, request
 from support.world import TROUBLED, fill
-from tui_app.contract.work import RunModel
+from tui_app.contract.runs import RunModel
 from tui_app.domain.errors import CannotConnect, MalformedId, OutcomeUnknown
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.review import ReviewScreen, draft_of
@@ -400,7 +401,7 @@ async def test_what_moved_since_is_told_when_a_plan_is_opened_again(operator):
 
 
 def _confirmed(plan):
-    from tui_app.contract.work import RunRequest
+    from tui_app.contract.runs import RunRequest
 
     return RunRequest(hash=plan.hash, reason=REASON, expect_count=plan.counts.items)
 
@@ -456,6 +457,19 @@ async def confirming(operator: Operator) -> ReviewScreen:
     await operator.type("yes")
     await operator.press("enter")
     return operator.app.screen
+
+
+async def test_a_plan_whose_answer_was_lost_is_said_to_have_sent_nothing():
+    def lost(asked: httpx.Request) -> None:
+        raise httpx.ReadError("connection reset", request=asked)
+
+    canned = Canned()
+    canned.answers["POST", "/v1/plans"] = lost
+    async with open_canned(canned) as operator:
+        open_review(operator.app, request(["payments/c000000"]))
+        await operator.on(ReviewScreen)
+        await operator.sees("gave no answer to POST /v1/plans", "Nothing was sent; try again.")
+        assert "Not known" not in operator.text
 
 
 async def test_a_confirmation_without_an_answer_is_repeated_as_the_same_run():

@@ -9,7 +9,7 @@ from support.backend import Service
 from support.canned import Canned, item, plan, run
 from support.console import Operator, open_canned, open_console, request
 from tui_app.contract.models import TrailModel
-from tui_app.contract.work import RunRequest
+from tui_app.contract.runs import RunRequest
 from tui_app.domain.errors import CannotConnect, NeedsTakeover, TargetChanged
 from tui_app.tui.screens.choose import Choose
 from tui_app.tui.screens.review import ReviewScreen

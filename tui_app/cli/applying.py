@@ -13,7 +13,7 @@ from tui_app.cli.selecting import chosen
 from tui_app.cli.session import connected
 from tui_app.cli.telling import done_word
 from tui_app.cli.waiting import conclude
-from tui_app.contract.work import DriftModel, PlanModel, PlanRequest
+from tui_app.contract.plans import DriftModel, PlanModel, PlanRequest
 from tui_app.domain.counting import counted
 from tui_app.domain.errors import Drifted, PlanChanged, UsageProblem
 

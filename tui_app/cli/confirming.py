@@ -7,11 +7,14 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from tui_app.cli.deadline import Deadline
 from tui_app.cli.session import again
+from tui_app.cli.sight import OutOfSight, answered
 from tui_app.cli.telling import done_word, plan_lines, urgent, withheld
 from tui_app.cli.terminal import ask, on_terminal
-from tui_app.contract.work import OptionsModel, PlanModel, RunModel, RunRequest
-from tui_app.domain.errors import Conflict, OutcomeUnknown, UsageProblem
+from tui_app.contract.plans import PlanModel
+from tui_app.contract.runs import OptionsModel, RunModel, RunRequest
+from tui_app.domain.errors import Conflict, NotSignedIn, OutcomeUnknown, QuashError, UsageProblem
 from tui_app.domain.plan import check_count
 from tui_app.domain.reasons import check_reason
 
@@ -79,12 +82,8 @@ async def confirm(call: Call, client: BackendClient, plan: PlanModel, *, shown: 
         phrase=phrase,
         expect_count=asked.expect_count,
     )
-    key = str(uuid4())
     try:
-        run = await client.run(plan.id, request, key)
-    except OutcomeUnknown:
-        # The same key confirms once, so that asking again is how to learn whether the answer was lost.
-        run = await client.run(plan.id, request, key)
+        run = await _begin(call, client, plan, request)
     except asyncio.CancelledError:
         await _tell_begun(call, client, plan)
         raise
@@ -95,9 +94,30 @@ async def confirm(call: Call, client: BackendClient, plan: PlanModel, *, shown: 
     return run
 
 
+async def _begin(call: Call, client: BackendClient, plan: PlanModel, request: RunRequest) -> RunModel:
+    """Confirm a plan; where no answer comes, again with the same key, which confirms once.
+
+    Raises:
+        OutcomeUnknown: no answer came to that either.
+    """
+    key = str(uuid4())
+    try:
+        return await client.run(plan.id, request, key)
+    except OutcomeUnknown as lost:
+        call.talk.tell(f"{lost.message}; it is confirmed again with the same key, which begins one run at most")
+        try:
+            return await answered(lambda: client.run(plan.id, request, key), Deadline(call), lambda why: None)
+        except (OutOfSight, TimeoutError, NotSignedIn) as error:
+            told = f"whether plan {plan.id} was confirmed is not known: {str(error) or lost.message}"
+            raise OutcomeUnknown(told, hint=f"See whether it was with: {again(call, 'runs')}") from error
+
+
 async def _tell_begun(call: Call, client: BackendClient, plan: PlanModel) -> None:
     """Say what became of a confirmation that was interrupted. It is looked for, not sent again: that could begin it."""
-    begun = [run.id for run in await client.runs.list() if run.plan == plan.id]
+    try:
+        begun = [run.id for run in await client.runs.list() if run.plan == plan.id]
+    except QuashError:
+        begun = []
     for run in begun:
         call.talk.tell(f"run {run} goes on; watch it with: {again(call, 'runs', run)}")
     if not begun:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tui_app.domain.errors import Fault, QuashError
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import RunModel
+    from tui_app.contract.runs import RunModel
 
 
 class Exit(IntEnum):
@@ -31,7 +31,7 @@ class Exit(IntEnum):
         3,
         "Cannot connect, not authorised, or there is no room to write: nothing happened, or the run pauses.",
     )
-    TIMEOUT = 4, "`--timeout` passed; the run goes on."
+    TIMEOUT = 4, "`--timeout` passed, and the run goes on; or it could not be watched any longer, and may go on."
     STALE = 5, "Drift, or a plan or run that is stale, changed, used, or not in a state that allows this."
     LIMIT = 7, "Above the profile's cap, or the expected count differs; nothing was sent."
     UNKNOWN = 8, "An outcome is not known, or the system contradicts what was recorded."
@@ -39,7 +39,7 @@ class Exit(IntEnum):
     FAULT = 70, "A defect of quash; it says where the report is."
     RATE_LIMITED = (
         75,
-        "Rate limited, and the wait would pass `--timeout`, also while a plan is made; or it is not waited for.",
+        "Rate limited, and the wait would pass `--timeout`, for a plan or a run (it goes on); or it is not waited for.",
     )
     INTERRUPTED = 130, "Interrupted, paused by an operator, or left without a runner; the run can be resumed."
     NO_READER = 141, "Whoever read the output went away."

@@ -5,20 +5,17 @@
 
 from __future__ import annotations
 
-import argparse
-import re
 from typing import Any
 
 from tui_app import bootstrap
+from tui_app.cli import amounts
 from tui_app.cli.parser import Parser, common
 from tui_app.domain.plan import FILE_TTL, TTL
 
 ALL = "all"
 DEMO_ROWS = 2_000
-_LONGEST_TTL = 30 * 86_400
-_LONGEST_WAIT = 366 * 86_400
-_LONGEST_INTERVAL = 3_600
-_GROUPED = re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+")
+
+_FILE = "a new file, whose ending decides: .md, .jsonl, .csv; without it the standard output, as --output says"
 
 
 def build() -> Parser:
@@ -62,9 +59,11 @@ def _system(parser: Parser, *, several: bool = False) -> None:
 def _add_reading(verbs: Any) -> None:
     items = _verb(verbs, "list", "items:list_items", "the items of a system, in every status unless filtered")
     _system(items)
-    items.add_argument("--filter", default="", metavar="F", help="such as 'status:PENDING !error_code:E1'")
+    items.add_argument(
+        "--filter", default="", metavar="F", help="terms joined by AND, such as 'status:PENDING !error_code:E1'"
+    )
     items.add_argument("--sort", metavar="FIELD", help="the order; -FIELD for descending")
-    items.add_argument("--limit", type=_limit, default=50, metavar="N", help="rows, up to 500; default 50")
+    items.add_argument("--limit", type=amounts.limit, default=50, metavar="N", help="rows, up to 500; default 50")
     items.add_argument("--after", metavar="CURSOR", help="go on after a page: its next")
     show = _verb(verbs, "show", "items:show_item", "one item: verdict, impact and the system's own trail")
     _system(show)
@@ -75,14 +74,14 @@ def _add_selection(parser: Parser) -> None:
     _system(parser, several=True)
     parser.add_argument("id", nargs="*", metavar="ID", help="ids, one by one")
     parser.add_argument("--ids", metavar="FILE", help="a file of ids, one a line; - is the standard input")
-    parser.add_argument("--filter", metavar="F", help="everything that the filter matches now")
+    parser.add_argument("--filter", metavar="F", help="everything that the filter matches now; as for list")
 
 
 def _add_guards(parser: Parser) -> None:
     parser.add_argument("--reason", metavar="R", help="why: 3 to 500 characters that the receiver understands")
     parser.add_argument("--yes", action="store_true", help="do not ask; only together with --expect-count")
     count = "how many items the plan must have, neither more nor fewer"
-    parser.add_argument("--expect-count", type=_count, metavar="N", help=count)
+    parser.add_argument("--expect-count", type=amounts.count, metavar="N", help=count)
 
 
 def _add_options(parser: Parser) -> None:
@@ -95,15 +94,16 @@ def _add_options(parser: Parser) -> None:
 
 def _add_waiting(parser: Parser) -> None:
     waiting = parser.add_mutually_exclusive_group()
-    waiting.add_argument("--detach", action="store_true", help="do not wait for the run; exit 0")
-    waiting.add_argument("--timeout", type=_seconds, metavar="S", help="wait this long at most; exit 4 then")
+    waiting.add_argument("--detach", action="store_true", help="do not wait for the run; exit 0 once it is confirmed")
+    told = "seconds to wait at most; exit 4 then, or 75 at once where a limit lasts longer"
+    waiting.add_argument("--timeout", type=amounts.seconds, metavar="S", help=told)
 
 
 def _add_ttl(parser: Parser, *, file: bool) -> None:
     told = f"seconds until the plan expires; default {int(TTL.total_seconds())}"
     if file:
         told += f", with -o {int(FILE_TTL.total_seconds())}"
-    parser.add_argument("--ttl", type=_ttl, metavar="S", help=told)
+    parser.add_argument("--ttl", type=amounts.ttl, metavar="S", help=told)
 
 
 def _add_plan(verbs: Any) -> None:
@@ -142,21 +142,28 @@ def _add_runs(verbs: Any) -> None:
     _on_run(actions, "pause", "runs:pause_run", "pause a run after the chunk it is at")
     resume = _on_run(actions, "resume", "runs:resume_run", "go on with a run that was paused or interrupted")
     resume.add_argument("--take-over", action="store_true", help="take it over from another operator")
-    resume.add_argument("--accept-target", action="store_true", help="accept that a system is another one now")
+    resume.add_argument(
+        "--accept-target", action="store_true", help="accept that a system is another one than was planned against"
+    )
     _add_waiting(resume)
     _on_run(actions, "stop", "runs:stop_run", "stop a run for good: what was not sent is skipped")
-    retry = _on_run(actions, "retry", "runs:retry_run", "a new plan over what was refused, applied")
+    retry = _on_run(actions, "retry", "runs:retry_run", "plan what was refused anew, and apply that")
     _add_guards(retry)
     _add_options(retry)
     _add_waiting(retry)
-    told = "bring back what a run cancelled, where its system can, while the windows are open: a plan, applied"
+    told = "plan to bring back what a run cancelled, where its system can and in time, and apply that"
     undo = _on_run(actions, "undo", "runs:undo_run", told)
     _add_guards(undo)
     undo.set_defaults(notify=True, accept_drift=False)
     _add_waiting(undo)
-    _on_run(actions, "verify", "runs:verify_run", "hold what was cancelled against the systems once more")
+    _on_run(
+        actions,
+        "verify",
+        "runs:verify_run",
+        "read again whether what was cancelled still is; exit 8 where not",
+    )
     report = _on_run(actions, "report", "runs:report_run", "the report of a run: Markdown, JSON lines or CSV")
-    report.add_argument("-o", "--out", metavar="FILE", help="a new file; its ending decides: .md, .jsonl, .csv")
+    report.add_argument("-o", "--out", metavar="FILE", help=_FILE)
 
 
 def _on_run(actions: Any, name: str, handler: str, told: str) -> Parser:
@@ -173,20 +180,22 @@ def _add_ledger(verbs: Any) -> None:
     check.add_argument("--anchor", metavar="SEQ:HASH", help="a head from elsewhere that must still be there")
     export = _verb(actions, "export", "ledger:export", "the lines with the ledger's head, as evidence")
     _add_lines(export)
-    export.add_argument("-o", "--out", metavar="FILE", help="a new file; its ending decides: .md, .jsonl, .csv")
+    export.add_argument("-o", "--out", metavar="FILE", help=_FILE)
 
 
 def _add_lines(parser: Parser) -> None:
-    parser.add_argument("--run", metavar="RUN", help="of this run")
-    parser.add_argument("--by", metavar="NAME", help="of this operator")
-    parser.add_argument("--item", metavar="ID", help="of this item")
-    parser.add_argument("--event", metavar="EVENT", help="of this event")
+    parser.add_argument("--run", metavar="RUN", help="only lines of this run")
+    parser.add_argument("--by", metavar="NAME", help="only lines of this operator")
+    parser.add_argument("--item", metavar="ID", help="only lines of this item")
+    parser.add_argument(
+        "--event", metavar="EVENT", help="only lines of this event, such as confirmed, cancelled or refused"
+    )
 
 
 def _add_serving(verbs: Any) -> None:
     serve = _verb(verbs, "serve", "serving:serve", "the service on a socket, under /v1; every route wants a token")
     serve.add_argument("--host", default="127.0.0.1", metavar="H", help="the address; default 127.0.0.1")
-    serve.add_argument("--port", type=_port, default=8765, metavar="P", help="the port; default 8765")
+    serve.add_argument("--port", type=amounts.port, default=8765, metavar="P", help="the port; default 8765")
     runner = _verb(verbs, "runner", "serving:runner", "works until no run is left; confirming a run starts it")
     served = "act for whoever confirmed a run at the service, not for one operator alone"
     runner.add_argument("--served", action="store_true", help=served)
@@ -196,7 +205,9 @@ def _add_serving(verbs: Any) -> None:
     told = "what it may do, such as operate: confirm and steer runs; can be given several times"
     token.add_argument("--permission", action="append", default=[], metavar="P", help=told)
     token.add_argument("--service-account", action="store_true", help="it is for a program, not for a person")
-    token.add_argument("--ttl", type=_seconds, default=28_800, metavar="S", help="seconds it holds; default 28800")
+    token.add_argument(
+        "--ttl", type=amounts.seconds, default=28_800, metavar="S", help="seconds it holds; default 28800"
+    )
 
 
 def _add_hands(verbs: Any) -> None:
@@ -205,15 +216,15 @@ def _add_hands(verbs: Any) -> None:
     for parser, end in ((scanner, "nothing is due"), (publisher, "the queue is empty")):
         parser.add_argument("--once", action="store_true", help=f"end as soon as {end}")
         interval = "seconds between two looks; default 1"
-        parser.add_argument("--interval", type=_interval, default=1.0, metavar="S", help=interval)
+        parser.add_argument("--interval", type=amounts.interval, default=1.0, metavar="S", help=interval)
     batch = "schedules that are queued in one transaction; default 500"
-    scanner.add_argument("--batch", type=_limit, default=500, metavar="N", help=batch)
+    scanner.add_argument("--batch", type=amounts.limit, default=500, metavar="N", help=batch)
 
 
 def _add_demo(verbs: Any) -> None:
     told = "the console on made-up data, in a state folder of its own; --data names it, else demo/ in the state folder"
     demo = _verb(verbs, "demo", "demo:demo", told)
-    demo.add_argument("--rows", type=_count, metavar="N", help=f"items of each system; default {DEMO_ROWS:,}")
+    demo.add_argument("--rows", type=amounts.count, metavar="N", help=f"items of each system; default {DEMO_ROWS:,}")
     demo.add_argument("--reset", action="store_true", help="throw the demo's state away and seed anew")
     demo.add_argument("--no-open", action="store_true", help="seed only; do not open the console")
 
@@ -223,60 +234,9 @@ def _add_profile(verbs: Any) -> None:
     actions = _actions(verbs, "profile", "profiles:list_profiles", told)
     _verb(actions, "list", "profiles:list_profiles", "the profiles, and which one is the default")
     _verb(actions, "show", "profiles:show_profile", "what holds for the profile in use, without its secrets")
-    _verb(actions, "check", "profiles:check_profile", "whether the systems of the profile in use answer")
-
-
-def _limit(text: str) -> int:
-    number = _whole(text)
-    if not 1 <= number <= 500:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 500")
-    return number
-
-
-def _whole(text: str) -> int:
-    # Numbers are printed in groups of three, and copied from there.
-    plain = text.replace(",", "") if _GROUPED.fullmatch(text) else text
-    digits = plain.removeprefix("-")
-    if not digits.isascii() or not digits.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return int(plain)
-
-
-def _count(text: str) -> int:
-    number = _whole(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 0")
-    return number
-
-
-def _seconds(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a length of time: at least 1 second")
-    if number > _LONGEST_WAIT:
-        raise argparse.ArgumentTypeError(f"{text} seconds are more than {_LONGEST_WAIT // 86_400} days")
-    return number
-
-
-def _interval(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not 0.01 <= number <= _LONGEST_INTERVAL:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0.01 and {_LONGEST_INTERVAL} seconds")
-    return number
-
-
-def _ttl(text: str) -> int:
-    number = _seconds(text)
-    if number > _LONGEST_TTL:
-        raise argparse.ArgumentTypeError(f"{text} seconds are more than {_LONGEST_TTL // 86_400} days")
-    return number
-
-
-def _port(text: str) -> int:
-    number = _count(text)
-    if number > 65_535:
-        raise argparse.ArgumentTypeError(f"{text} is not a port")
-    return number
+    _verb(
+        actions,
+        "check",
+        "profiles:check_profile",
+        "whether the systems of the profile in use answer, exit 3 where not, and its ledger holds, exit 9 where not",
+    )

@@ -11,7 +11,7 @@ from tui_app.cli.selecting import Chosen, chosen
 from tui_app.cli.session import again, connected
 from tui_app.cli.telling import plan_lines
 from tui_app.client.export import NewFile, place
-from tui_app.contract.work import PlanModel, PlanRequest
+from tui_app.contract.plans import PlanModel, PlanRequest
 from tui_app.domain.plan import FILE_TTL
 from tui_app.domain.reasons import check_reason
 

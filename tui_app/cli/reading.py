@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from tui_app.cli.deadline import Deadline, seconds_to
 from tui_app.client.progress import held_up, so_far
-from tui_app.domain import moments
 from tui_app.domain.errors import RateLimited
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
-    from tui_app.contract.work import PlanModel
+    from tui_app.contract.plans import PlanModel
 
 
 class Reading:
@@ -20,8 +18,7 @@ class Reading:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._limit: int | None = getattr(call.arguments, "timeout", None)
-        self._begun = time.monotonic()
+        self._deadline = Deadline(call)
         self._told: tuple[str, str | None] | None = None
 
     def __call__(self, plan: PlanModel) -> None:
@@ -42,9 +39,7 @@ class Reading:
 
     def _check_time(self, plan: PlanModel, line: str) -> None:
         until = None if plan.waiting is None else plan.waiting.until
-        if until is None or self._limit is None:
-            return
-        left = (moments.read(until) - datetime.now(UTC)).total_seconds()
-        if time.monotonic() - self._begun + left > self._limit:
+        if until is not None and self._deadline.before(until):
             hint = "Nothing was sent. Take a longer --timeout, or come back later."
-            raise RateLimited(f"{line}; that is beyond --timeout", hint=hint, retry_after=max(0.0, left))
+            left = max(0.0, seconds_to(until))
+            raise RateLimited(f"{line}; that is beyond --timeout", hint=hint, retry_after=left)

@@ -8,14 +8,13 @@ from tui_app.cli.confirming import check_guards, confirm
 from tui_app.cli.exits import Exit, of_run
 from tui_app.cli.output import Column, Record
 from tui_app.cli.reading import Reading
-from tui_app.cli.session import again, connected
+from tui_app.cli.session import connected
 from tui_app.cli.waiting import conclude, print_run
 from tui_app.client.export import export_run, place, run_pieces
 from tui_app.domain.report import Format
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
-    from tui_app.client.backend import BackendClient
 
 COLUMNS = [
     Column("id", "Run"),
@@ -98,16 +97,7 @@ async def undo_run(call: Call) -> Exit:
         if not undone.over and undone.state != "paused":
             call.talk.say(f"run {asked.run} is paused when you confirm")
         run = await confirm(call, client, plan)
-        await _tell_paused(call, client, asked.run)
-        return await conclude(call, client, run)
-
-
-async def _tell_paused(call: Call, client: BackendClient, undone: str) -> None:
-    """Say that what was undone does not go on by itself, where it was not over."""
-    run = await client.runs.get(undone)
-    if not run.over:
-        stop, go = again(call, "runs", "stop", run.id), again(call, "runs", "resume", run.id)
-        call.talk.tell(f"run {run.id} is paused, and not over; end it with: {stop}; or go on with: {go}")
+        return await conclude(call, client, run, undone=asked.run)
 
 
 async def verify_run(call: Call) -> Exit:

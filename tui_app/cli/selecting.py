@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tui_app.cli.grammar import ALL
-from tui_app.contract.work import SelectionModel
+from tui_app.contract.plans import SelectionModel
 from tui_app.domain.errors import MalformedId, UsageProblem
 
 COMMENT = "#"

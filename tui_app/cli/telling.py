@@ -13,7 +13,8 @@ from tui_app.domain.describe import Verb
 from tui_app.domain.plan import short
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanModel, RunItemModel, RunModel
+    from tui_app.contract.plans import PlanModel
+    from tui_app.contract.runs import RunItemModel, RunModel
 
 YOURS = "(the reason that you give)"
 
@@ -109,10 +110,10 @@ def unknown_lines(items: Sequence[RunItemModel], number: int, report: str) -> It
     """Some items of those whose outcome is not known, why, and what to do; ``report`` is what names all of them."""
     for item in items:
         yield f"  unknown: {item.system} {item.id}: {item.message or item.code or 'no answer'}"
-    if items:
+    if number:
         yield f"  {WHAT_TO_DO['unknown']}"
-    if items and number > len(items):
-        yield f"  {number - len(items):,} more are unknown; all of them: {report}"
+    if number > len(items):
+        yield f"  {number - len(items):,}{' more' if items else ''} are unknown; all of them: {report}"
 
 
 def stopping(run: RunModel) -> str:

@@ -14,17 +14,8 @@ from tui_app.client.items import Items
 from tui_app.contract import paths
 from tui_app.contract.ledger import LedgerCheck, LedgerPage
 from tui_app.contract.models import SERVICE, About, CredentialModel
-from tui_app.contract.work import (
-    PlanItemsModel,
-    PlanModel,
-    PlanRequest,
-    PlansModel,
-    ResumeRequest,
-    RunItemsModel,
-    RunModel,
-    RunRequest,
-    RunsModel,
-)
+from tui_app.contract.plans import PlanItemsModel, PlanModel, PlanRequest, PlansModel
+from tui_app.contract.runs import ResumeRequest, RunItemsModel, RunModel, RunRequest, RunsModel
 from tui_app.domain.errors import Unavailable
 from tui_app.domain.moments import stamp
 from tui_app.outbound.tokens import TokenSource
@@ -44,7 +35,7 @@ class Plans:
 
     async def start(self, request: PlanRequest) -> PlanModel:
         """Begin to make a plan."""
-        return await self._channel.post(PlanModel, paths.PLANS, request)
+        return await self._channel.post(PlanModel, paths.PLANS, request, reads=True)
 
     async def get(self, plan: str, *, arrived: bool = False) -> PlanModel:
         """A plan as it stands; with ``arrived``, how many items came since."""
@@ -82,7 +73,7 @@ class Plans:
         Raises:
             Unavailable: it could not be read again.
         """
-        checked = await self._channel.post(PlanModel, paths.fill(paths.PLAN_CHECK, plan=plan))
+        checked = await self._channel.post(PlanModel, paths.fill(paths.PLAN_CHECK, plan=plan), reads=True)
         while checked.drift is not None and checked.drift.state == "running":
             if progress:
                 progress(checked)
@@ -137,16 +128,16 @@ class Runs:
 
     async def retry(self, run: str) -> PlanModel:
         """Begin a new plan over what this run could not cancel."""
-        return await self._channel.post(PlanModel, paths.fill(paths.RUN_RETRY, run=run))
+        return await self._channel.post(PlanModel, paths.fill(paths.RUN_RETRY, run=run), reads=True)
 
     async def undo(self, run: str) -> PlanModel:
-        """Begin a plan that brings back what this run cancelled; a run that is going on is asked to pause."""
-        return await self._channel.post(PlanModel, paths.fill(paths.RUN_UNDO, run=run))
+        """Begin a plan that brings back what this run cancelled; a run that goes on is paused when it is confirmed."""
+        return await self._channel.post(PlanModel, paths.fill(paths.RUN_UNDO, run=run), reads=True)
 
     async def verify(self, run: str) -> RunModel:
         """Hold the cancelled items of a run against the system once more."""
         path = paths.fill(paths.RUN_VERIFY, run=run)
-        return await self._channel.post(RunModel, path, patience=LONG_PATIENCE)
+        return await self._channel.post(RunModel, path, reads=True, patience=LONG_PATIENCE)
 
 
 class Ledger:

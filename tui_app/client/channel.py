@@ -28,12 +28,16 @@ LONG_PATIENCE = 900.0
 MAX_BODY = 64 * 1024 * 1024
 """The largest answer that is read whole, in bytes; a plan file is streamed."""
 
+_LOOK = "It may have been done: look at the run, then ask again."
+_HARMLESS = "Nothing was sent; try again."
+
 
 class Channel:
     """The way to one service, with errors translated. ``tokens`` are needed on a socket, and there alone.
 
-    A request that may have reached the service without an answer is ``OutcomeUnknown`` where it could change something,
-    and ``Unavailable`` where it only reads.
+    A request that may have reached the service without an answer is ``OutcomeUnknown`` where it could begin a run or
+    steer one, and ``Unavailable`` where it ``reads``: a GET, and whatever leaves the systems and the runs as they are,
+    such as making a plan.
     """
 
     def __init__(
@@ -57,7 +61,8 @@ class Channel:
         self, model: type[M], path: str, query: dict[str, Any] | None = None, *, patience: float = PATIENCE
     ) -> M:
         """Read a model."""
-        return self._model(model, "GET", path, await self.send("GET", path, query, patience=patience))
+        body = await self.send("GET", path, query, patience=patience)
+        return self._model(model, f"GET {path}", body, reads=True)
 
     async def post(
         self,
@@ -66,6 +71,7 @@ class Channel:
         body: Wire | None = None,
         headers: dict[str, str] | None = None,
         *,
+        reads: bool = False,
         patience: float = PATIENCE,
     ) -> M:
         """Send a model, and read the one that comes back.
@@ -75,14 +81,16 @@ class Channel:
         """
         content = None if body is None else _encoded(body)
         sent = {**(headers or {}), **({} if content is None else {"Content-Type": "application/json"})}
-        answer = await self.send("POST", path, content=content, headers=sent, patience=patience)
-        return self._model(model, "POST", path, answer)
+        answer = await self.send("POST", path, content=content, headers=sent, reads=reads, patience=patience)
+        return self._model(model, f"POST {path}", answer, reads=reads)
 
     async def upload(self, model: type[M], path: str, document: bytes, query: dict[str, Any]) -> M:
-        """Send a document of JSON lines, and read the model that comes back."""
+        """Send a document of JSON lines, which begins and steers nothing, and read the model that comes back."""
         headers = {"Content-Type": "application/jsonl"}
-        answer = await self.send("POST", path, query, content=document, headers=headers, patience=LONG_PATIENCE)
-        return self._model(model, "POST", path, answer)
+        answer = await self.send(
+            "POST", path, query, content=document, headers=headers, reads=True, patience=LONG_PATIENCE
+        )
+        return self._model(model, f"POST {path}", answer, reads=True)
 
     async def send(
         self,
@@ -92,21 +100,23 @@ class Channel:
         *,
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
+        reads: bool = False,
         patience: float = PATIENCE,
     ) -> bytes:
         """The body of an answer; queries that are ``None`` or ``False`` are left out."""
         request = self._request(method, path, query, content, headers)
+        reads = reads or method == "GET"
         if self._tokens is None:
-            reply = await self._ask(request, patience)
+            reply = await self._ask(request, patience, reads=reads)
         else:
             reply = await self._tokens.used(
-                lambda token: self._ask(_bearing(request, token), patience),
+                lambda token: self._ask(_bearing(request, token), patience, reads=reads),
                 lambda one: one.status == httpx.codes.UNAUTHORIZED,
             )
         if reply.broken:
-            raise self._silent(request, reply.broken)
+            raise self._silent(request, reply.broken, reads=reads)
         if not 200 <= reply.status < 300:
-            raise self._problem(reply.status, reply.headers, method, reply.body)
+            raise self._problem(reply.status, reply.headers, reply.body, reads=reads)
         return reply.body
 
     async def stream(self, path: str) -> AsyncIterator[bytes]:
@@ -117,14 +127,15 @@ class Channel:
         try:
             answer = await self._line.open(request, patience=PATIENCE)
         except (NotSent, NoAnswer) as error:
-            raise self._lost(request, error) from error
+            raise self._lost(request, error, reads=True) from error
         try:
             if not answer.is_success:
-                raise self._problem(answer.status_code, answer.headers, "GET", (await whole(answer, MAX_BODY)).body)
+                body = (await whole(answer, MAX_BODY)).body
+                raise self._problem(answer.status_code, answer.headers, body, reads=True)
             async for piece in pieces(answer):
                 yield piece
         except (httpx.TransportError, OSError, ValueError) as error:
-            raise self._silent(request, words(error)) from error
+            raise self._silent(request, words(error), reads=True) from error
         finally:
             await answer.aclose()
 
@@ -147,42 +158,43 @@ class Channel:
         except httpx.InvalidURL as error:
             raise UsageProblem("an id or a filter is too long to be sent", hint="Give many ids with --ids.") from error
 
-    async def _ask(self, request: httpx.Request, patience: float) -> Reply:
+    async def _ask(self, request: httpx.Request, patience: float, *, reads: bool) -> Reply:
         try:
             return await self._line.ask(request, patience=patience, limit=MAX_BODY)
         except (NotSent, NoAnswer) as error:
-            raise self._lost(request, error) from error
+            raise self._lost(request, error, reads=reads) from error
 
-    def _lost(self, request: httpx.Request, error: NotSent | NoAnswer) -> QuashError:
+    def _lost(self, request: httpx.Request, error: NotSent | NoAnswer, *, reads: bool) -> QuashError:
         if isinstance(error, NotSent):
             return CannotConnect(f"{self._origin} does not answer: {error}", hint=error.hint)
-        return self._silent(request, str(error))
+        return self._silent(request, str(error), reads=reads)
 
-    def _silent(self, request: httpx.Request, why: str) -> QuashError:
+    def _silent(self, request: httpx.Request, why: str, *, reads: bool) -> QuashError:
         what = f"{self._origin} gave no answer to {request.method} {request.url.path}: {why}"
-        return Unavailable(what, hint="Try again.") if request.method == "GET" else OutcomeUnknown(what)
+        if not reads:
+            return OutcomeUnknown(what, hint=_LOOK)
+        return Unavailable(what, hint="Try again." if request.method == "GET" else _HARMLESS)
 
-    def _problem(self, status: int, headers: httpx.Headers, method: str, body: bytes) -> QuashError:
+    def _problem(self, status: int, headers: httpx.Headers, body: bytes, *, reads: bool) -> QuashError:
         if headers.get("content-type", "").split(";")[0] == MEDIA_TYPE:
             try:
                 return from_problem(Problem.model_validate_json(body))
             except ValidationError:
-                return self._strange(method, f"answered {status} with a problem that cannot be read")
+                return self._strange(f"answered {status} with a problem that cannot be read", reads=reads)
         # A gateway in between may say this after the service has acted, and a redirect may follow what was done.
         behind = status >= 500 or 300 <= status < 400
-        return self._strange(method if behind else "GET", f"answered {status} without a problem document")
+        return self._strange(f"answered {status} without a problem document", reads=reads or not behind)
 
-    def _model(self, model: type[M], method: str, path: str, body: bytes) -> M:
+    def _model(self, model: type[M], asked: str, body: bytes, *, reads: bool) -> M:
         try:
             return model.model_validate_json(body)
         except ValidationError as error:
-            raise self._strange(method, f"answered {method} {path} with something else than was asked for") from error
+            raise self._strange(f"answered {asked} with something else than was asked for", reads=reads) from error
 
-    def _strange(self, method: str, what: str) -> QuashError:
-        hint = "Is this address a quash service? See `quash serve`."
-        if method == "GET":
-            return CannotConnect(f"{self._origin} {what}", hint=hint)
-        return OutcomeUnknown(f"{self._origin} {what}")
+    def _strange(self, what: str, *, reads: bool) -> QuashError:
+        if reads:
+            return CannotConnect(f"{self._origin} {what}", hint="Is this address a quash service? See `quash serve`.")
+        return OutcomeUnknown(f"{self._origin} {what}", hint=_LOOK)
 
 
 def _encoded(body: Wire) -> bytes:

@@ -70,7 +70,8 @@ class Items:
 
     async def check_ids(self, system: str, ids: Sequence[str]) -> IdsModel:
         """Which of these can be ids of a system, without looking them up."""
-        return await self._channel.post(IdsModel, paths.fill(paths.IDS, system=system), IdsRequest(ids=list(ids)))
+        path, asked = paths.fill(paths.IDS, system=system), IdsRequest(ids=list(ids))
+        return await self._channel.post(IdsModel, path, asked, reads=True)
 
     async def trail(self, system: str, item: str) -> list[TrailModel]:
         """The system's own audit entries of one item, oldest first."""

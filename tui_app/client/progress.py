@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tui_app.domain import moments
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanModel
+    from tui_app.contract.plans import PlanModel
 
 
 def so_far(plan: PlanModel) -> str:
@@ -22,9 +22,10 @@ def held_up(plan: PlanModel) -> str | None:
         return None
     system, until = plan.waiting.system, plan.waiting.until
     if until is None:
-        return f"{system}: no answer since {_clock(plan.waiting.since)}, {so_far(plan)}"
-    return f"waiting for the read limit of {system} until {_clock(until)}, {so_far(plan)}"
+        return f"{system}: no answer since {clock(plan.waiting.since)}, {so_far(plan)}"
+    return f"waiting for the read limit of {system} until {clock(until)}, {so_far(plan)}"
 
 
-def _clock(moment: str) -> str:
+def clock(moment: str) -> str:
+    """A moment as the clock on the wall shows it here."""
     return f"{moments.read(moment).astimezone():%H:%M:%S}"

@@ -102,7 +102,7 @@ class Undo:
 class RunRecord:
     """A run as it is kept, with its numbers. ``undo`` counts the windows of what no later run undid, closed or not.
 
-    ``gates`` names the systems of a run that is not over which take nothing from us until the moment given.
+    ``gates`` names the systems where a run has work left, and which take nothing from us until the moment given.
     ``stopped_by`` is the operator who asked for its stop, which is over only when what was on its way is settled.
     """
 

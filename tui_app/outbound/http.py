@@ -58,6 +58,10 @@ class Unsendable(UsageProblem):
     """A value that no request can carry; whoever brought it has to bring another."""
 
 
+class Untrusted(CannotConnect):
+    """Somebody answers whose certificate does not hold, which does not pass by itself."""
+
+
 class HttpService:
     """One service at one origin, under an optional prefix of paths.
 
@@ -185,7 +189,8 @@ class HttpService:
                 patience = min(self._patience, READ_PATIENCE) if reads else self._patience
                 return await line.ask(request, patience=patience, limit=self._max_body)
         except NotSent as error:
-            raise CannotConnect(f"{self.origin} does not answer: {error}", hint=error.hint) from error
+            kind = Untrusted if error.untrusted else CannotConnect
+            raise kind(f"{self.origin} does not answer: {error}", hint=error.hint) from error
         except NoAnswer as error:
             raise self._silent(request, f"gave no answer: {error}") from error
 

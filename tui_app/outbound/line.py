@@ -28,9 +28,14 @@ class NotSent(Exception):
     """No byte of the request has left; its text says what was in the way."""
 
     @property
+    def untrusted(self) -> bool:
+        """Whether somebody answered whose certificate does not hold: asking again changes nothing about that."""
+        return "CERTIFICATE_VERIFY_FAILED" in str(self)
+
+    @property
     def hint(self) -> str | None:
         """What to do about it, where that is another thing than to see whether the service runs."""
-        return _UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(self) else None
+        return _UNTRUSTED if self.untrusted else None
 
 
 class NoAnswer(Exception):

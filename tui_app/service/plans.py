@@ -9,17 +9,9 @@ from typing import Literal
 from pydantic import Field
 
 from tui_app.contract import paths
+from tui_app.contract.plans import PlanItemsModel, PlanModel, PlanRequest, PlansModel, SelectionModel, WaitingModel
 from tui_app.contract.principal import OPERATE
-from tui_app.contract.work import (
-    PlanItemsModel,
-    PlanModel,
-    PlanRequest,
-    PlansModel,
-    RunModel,
-    RunRequest,
-    SelectionModel,
-    WaitingModel,
-)
+from tui_app.contract.runs import RunModel, RunRequest
 from tui_app.domain.describe import Verb
 from tui_app.domain.filters import parse
 from tui_app.domain.items import PAGE_LIMIT, Selection

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from pydantic import Field
 
 from tui_app.contract import paths
+from tui_app.contract.plans import PlanModel
 from tui_app.contract.principal import OPERATE
-from tui_app.contract.work import PlanModel, ResumeRequest, RunItemsModel, RunModel, RunsModel
+from tui_app.contract.runs import ResumeRequest, RunItemsModel, RunModel, RunsModel
 from tui_app.domain.describe import Verb
 from tui_app.domain.items import PAGE_LIMIT
 from tui_app.domain.records import RunRecord

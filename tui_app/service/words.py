@@ -16,15 +16,11 @@ from tui_app.contract.models import (
     TrailModel,
     VerdictModel,
 )
-from tui_app.contract.work import (
-    BlockedLine,
-    DriftModel,
+from tui_app.contract.plans import BlockedLine, DriftModel, PlanCountsModel, PlanItemModel, PlanModel
+from tui_app.contract.runs import (
     OptionsModel,
     OutcomeLine,
     PauseModel,
-    PlanCountsModel,
-    PlanItemModel,
-    PlanModel,
     RunItemModel,
     RunModel,
     UndoModel,

@@ -10,7 +10,7 @@ from textual.content import Content
 from tui_app.tui.text import phrase, safe
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import SelectionModel
+    from tui_app.contract.plans import SelectionModel
     from tui_app.tui.screens.items import ItemsScreen
 
 
@@ -37,7 +37,7 @@ class Basket:
 
 def selections(screens: Sequence[ItemsScreen]) -> list[SelectionModel]:
     """The value that is sent for the marks of these places."""
-    from tui_app.contract.work import SelectionModel
+    from tui_app.contract.plans import SelectionModel
 
     chosen = [one for screen in screens for one in screen.table.marks.selections(screen.system_name)]
     return [SelectionModel.model_validate(one) for one in chosen]

@@ -19,7 +19,8 @@ from tui_app.tui.verbs import words
 
 if TYPE_CHECKING:
     from tui_app.contract.models import About
-    from tui_app.contract.work import PlanModel, PlanRequest, RunRequest
+    from tui_app.contract.plans import PlanModel, PlanRequest
+    from tui_app.contract.runs import RunRequest
 
 IDS_SPELLED = 60
 """Characters of ids that stand in the command line at most; more are referred to by their plan."""
@@ -113,7 +114,7 @@ class Review:
             InvalidReason: saying why.
             PhraseDiffers: saying what is expected.
         """
-        from tui_app.contract.work import OptionsModel, RunRequest
+        from tui_app.contract.runs import OptionsModel, RunRequest
 
         plan = self.check()
         kept = check_reason(reason)

@@ -12,7 +12,7 @@ from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
-    from tui_app.contract.work import RunModel
+    from tui_app.contract.runs import RunModel
     from tui_app.tui.app import QuashApp
 
 

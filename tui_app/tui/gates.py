@@ -12,7 +12,7 @@ from tui_app.tui.outcomes import AMBER
 from tui_app.tui.text import phrase, safe
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import RunModel
+    from tui_app.contract.runs import RunModel
 
 
 def shut(run: RunModel, now: datetime) -> dict[str, Left]:

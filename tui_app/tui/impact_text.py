@@ -15,7 +15,7 @@ from tui_app.tui.verbs import words
 
 if TYPE_CHECKING:
     from tui_app.contract.models import ImpactLine
-    from tui_app.contract.work import PlanModel
+    from tui_app.contract.plans import PlanModel
 
 NOTICE = 300
 """Characters that are shown of what notified people read."""

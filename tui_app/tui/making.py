@@ -10,7 +10,7 @@ from tui_app.tui.text import phrase
 
 if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
-    from tui_app.contract.work import PlanModel, PlanRequest
+    from tui_app.contract.plans import PlanModel, PlanRequest
     from tui_app.tui.screens.review import ReviewScreen
 
 PAGE = 500
@@ -63,12 +63,12 @@ class Making:
 
     def _made_before(self) -> PlanModel | None:
         """The plan that the review was opened with, where that was made and not only begun."""
-        from tui_app.contract.work import PlanModel
+        from tui_app.contract.plans import PlanModel
 
         return self._of if isinstance(self._of, PlanModel) and self._of.state == PlanState.READY else None
 
     async def _planned(self) -> PlanModel:
-        from tui_app.contract.work import PlanModel
+        from tui_app.contract.plans import PlanModel
 
         plans, of = self._screen.client.plans, self._of
         made = self._made_before()
@@ -88,7 +88,7 @@ class Making:
 
 async def same_items(client: BackendClient, plan: PlanModel) -> PlanRequest:
     """What to ask for to plan the items of a plan once more, whatever they were selected by."""
-    from tui_app.contract.work import PlanRequest, SelectionModel
+    from tui_app.contract.plans import PlanRequest, SelectionModel
 
     ids: dict[str, list[str]] = {}
     after: int | None = None

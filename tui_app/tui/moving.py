@@ -64,7 +64,7 @@ class Moving:
             screen.quash.push_screen(DetailScreen(screen.table.item, screen.system))
 
     def act_review(self) -> None:
-        from tui_app.contract.work import PlanRequest, SelectionModel
+        from tui_app.contract.plans import PlanRequest, SelectionModel
         from tui_app.tui.path import open_review
 
         screen = self._screen
@@ -86,7 +86,7 @@ class Moving:
 
     def _review(self, screens: list[ItemsScreen]) -> None:
         """One plan over what is marked on these; what became a run of it is marked no longer."""
-        from tui_app.contract.work import PlanRequest
+        from tui_app.contract.plans import PlanRequest
         from tui_app.tui.path import open_review
 
         used = [(screen, screen.table.marks) for screen in screens]

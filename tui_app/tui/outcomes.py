@@ -18,7 +18,7 @@ from tui_app.glyphs import Glyphs
 from tui_app.tui.text import phrase, safe
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import RunItemModel, RunModel
+    from tui_app.contract.runs import RunItemModel, RunModel
 
 GOOD: LiteralString = "$text-success"
 BAD: LiteralString = "$text-error"

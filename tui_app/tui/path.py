@@ -10,7 +10,7 @@ from tui_app.tui.screens.review import ReviewScreen, draft_of
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanModel, PlanRequest
+    from tui_app.contract.plans import PlanModel, PlanRequest
     from tui_app.tui.app import QuashApp
 
 

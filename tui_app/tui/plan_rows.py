@@ -19,7 +19,7 @@ from tui_app.tui.text import phrase, safe
 from tui_app.tui.verbs import words
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanItemModel, PlanModel
+    from tui_app.contract.plans import PlanItemModel, PlanModel
 
     Fetch = Callable[[str, int | None, int], Awaitable[tuple[list[PlanItemModel], int | None]]]
 

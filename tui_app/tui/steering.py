@@ -15,7 +15,7 @@ from tui_app.tui.undoing import closed
 if TYPE_CHECKING:
     from textual.content import Content
 
-    from tui_app.contract.work import RunModel
+    from tui_app.contract.runs import RunModel
     from tui_app.tui.screens.base import QuashScreen
 
 

@@ -12,7 +12,7 @@ from tui_app.tui.outcomes import AMBER, QUIET, clock
 from tui_app.tui.text import phrase
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import RunModel
+    from tui_app.contract.runs import RunModel
 
 
 def closed(run: RunModel, now: datetime) -> str:

@@ -66,14 +66,13 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
         verified=verified,
         head=row["head"],
         undo=_undo(connection, row["number"]),
-        gates={} if RunState(row["state"]) in OVER else _gates(connection, json.loads(row["targets"])),
+        gates={} if RunState(row["state"]) in OVER else _gates(connection, row["number"]),
         stopped_by=row["stopped_by"],
     )
 
 
-def _gates(connection: sqlite3.Connection, systems: Mapping[str, str]) -> dict[str, str]:
-    rows = connection.execute("SELECT system, not_before FROM gate").fetchall()
-    return {system: until for system, until in rows if system in systems}
+def _gates(connection: sqlite3.Connection, run: int) -> dict[str, str]:
+    return dict(connection.execute(_SQL["gates"], {"run": run}).fetchall())
 
 
 def _undo(connection: sqlite3.Connection, run: int) -> Undo | None:

@@ -7,3 +7,12 @@ WHERE c.run = :run AND c.undo_until IS NOT NULL
       SELECT 1 FROM run_item AS b
       WHERE b.system = c.system AND b.item = c.item AND b.state = 'reinstated' AND b.run > c.run
   );
+
+-- name: gates
+-- What was put aside is asked for behind a gate, too.
+SELECT g.system, g.not_before
+FROM gate AS g
+WHERE EXISTS (
+    SELECT 1 FROM chunk AS c
+    WHERE c.run = :run AND c.state <> 'done' AND c.state <> 'aside' AND c.system = g.system
+);

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from tui_app.domain.errors import CannotConnect, RateLimited, Unavailable
 from tui_app.domain.ports import Clock
+from tui_app.outbound.http import HttpService, Untrusted
 
 if TYPE_CHECKING:
     from tui_app.outbound.answers import Response
-    from tui_app.outbound.http import HttpService
     from tui_app.outbound.tokens import TokenSource
 
 CASES = ("api", "v2", "cases")
@@ -117,7 +117,7 @@ class CaseLine:
                 raise self._limited(limited) from limited
             except Unavailable as error:
                 failures += 1
-                if failures >= TRIES or self.clock.now() - begun >= LASTING:
+                if isinstance(error, Untrusted) or failures >= TRIES or self.clock.now() - begun >= LASTING:
                     raise type(error)(f"cases: {error.message}", hint=self._hint(error, tried(failures))) from error
                 await self.pause(failures)
 

@@ -79,7 +79,7 @@ class DetailScreen(QuashScreen[None], inherit_bindings=False):
             scroll.scroll_relative(y=by, animate=False)
 
     def act_review(self) -> None:
-        from tui_app.contract.work import PlanRequest, SelectionModel
+        from tui_app.contract.plans import PlanRequest, SelectionModel
         from tui_app.tui.path import open_review
 
         of = SelectionModel(system=self._item.system, ids=[self._item.id])

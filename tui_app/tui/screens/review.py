@@ -27,7 +27,7 @@ from tui_app.tui.widgets.review_head import ReviewHead
 
 if TYPE_CHECKING:
     from tui_app.contract.models import SystemModel
-    from tui_app.contract.work import PlanModel, PlanRequest
+    from tui_app.contract.plans import PlanModel, PlanRequest
 
 _drafts: WeakKeyDictionary[App[Any], Draft] = WeakKeyDictionary()
 

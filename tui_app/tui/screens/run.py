@@ -31,7 +31,7 @@ from tui_app.tui.widgets.run_detail import RunDetail
 from tui_app.tui.widgets.run_items import RunItems
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import RunItemModel, RunModel
+    from tui_app.contract.runs import RunItemModel, RunModel
 
 POLL_SECONDS = 0.25
 """How often a run is read: often enough to be watched, seldom enough to cost nothing."""

@@ -27,7 +27,8 @@ from tui_app.tui.widgets.line_filter import LineFilter
 from tui_app.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanModel, RunModel
+    from tui_app.contract.plans import PlanModel
+    from tui_app.contract.runs import RunModel
 
 POLL_SECONDS = 1.0
 

@@ -14,7 +14,7 @@ from tui_app.tui.plan_rows import Groups
 from tui_app.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanItemModel, PlanModel
+    from tui_app.contract.plans import PlanItemModel, PlanModel
     from tui_app.tui.app import QuashApp
     from tui_app.tui.screens.base import QuashScreen
 

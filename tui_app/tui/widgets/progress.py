@@ -16,7 +16,7 @@ from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.undoing import sentence
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import RunModel
+    from tui_app.contract.runs import RunModel
     from tui_app.glyphs import Glyphs
     from tui_app.tui.app import QuashApp
 

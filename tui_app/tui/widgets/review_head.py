@@ -14,7 +14,8 @@ from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.verbs import words
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import PlanModel, RunModel
+    from tui_app.contract.plans import PlanModel
+    from tui_app.contract.runs import RunModel
     from tui_app.tui.app import QuashApp
 
 

@@ -16,7 +16,7 @@ from tui_app.tui.text import lines, phrase, safe
 
 if TYPE_CHECKING:
     from tui_app.contract.models import TrailModel
-    from tui_app.contract.work import RunItemModel
+    from tui_app.contract.runs import RunItemModel
     from tui_app.tui.app import QuashApp
 
 _OURS = {True: "by this run", False: "not by this run", None: "by whom is not known"}

@@ -16,7 +16,7 @@ from tui_app.tui.text import counted, phrase, safe
 from tui_app.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
-    from tui_app.contract.work import OutcomeLine, RunItemModel, RunModel
+    from tui_app.contract.runs import OutcomeLine, RunItemModel, RunModel
     from tui_app.tui.app import QuashApp
     from tui_app.tui.screens.base import QuashScreen
 
