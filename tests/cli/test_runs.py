@@ -98,6 +98,17 @@ def test_every_start_tells_of_a_run_that_nobody_attends(quash, bus, confirmed):
     assert told not in quash("list", "commands").err
 
 
+def test_a_run_that_nobody_attends_is_said_to_be_interrupted_and_how_to_go_on(quash, bus, confirmed):
+    shown = quash("runs", confirmed)
+    resume = f"quash runs resume {confirmed}"
+    assert shown.out.splitlines()[0].endswith(f": interrupted, nobody works on it; go on with: {resume}")
+    assert resume in shown.err
+    assert quash("runs").out.splitlines()[1].split()[:2] == [confirmed, "interrupted"]
+    quash("runs", "resume", confirmed)
+    assert quash("runs", confirmed).out.splitlines()[0].endswith(": finished")
+    assert quash("runs").out.splitlines()[1].split()[:2] == [confirmed, "finished"]
+
+
 def test_the_way_to_resume_leads_to_the_same_place(quash, bus, confirmed):
     data = os.environ["QUASH_DATA"]
     told = quash("list", "commands", "--data", data, "--operator", "jane doe").err

@@ -11,6 +11,7 @@ from tui_app.cli.reading import Reading
 from tui_app.cli.session import connected
 from tui_app.cli.waiting import conclude, print_run
 from tui_app.client.export import export_run, place, run_pieces
+from tui_app.contract.runs import RunModel
 from tui_app.domain.report import Format
 
 if TYPE_CHECKING:
@@ -40,26 +41,27 @@ async def list_runs(call: Call) -> Exit:
 
 
 def _flat(run: Record) -> Record:
-    return {**run, **run["counts"], "undo_until": run["undo"] and run["undo"]["last_closes"]}
+    standing = RunModel.model_validate(run).standing
+    return {**run, **run["counts"], "state": standing, "undo_until": run["undo"] and run["undo"]["last_closes"]}
 
 
 async def show_run(call: Call) -> Exit:
     """One run; what became of it is data, not our exit code."""
-    async with connected(call, about_run=call.arguments.run) as client:
+    async with connected(call) as client:
         await print_run(call, client, await client.runs.get(call.arguments.run))
     return Exit.DONE
 
 
 async def pause_run(call: Call) -> Exit:
     """Ask a run to pause."""
-    async with connected(call, about_run=call.arguments.run) as client:
+    async with connected(call, steered=call.arguments.run) as client:
         await print_run(call, client, await client.runs.pause(call.arguments.run))
     return Exit.DONE
 
 
 async def stop_run(call: Call) -> Exit:
     """Ask a run to stop."""
-    async with connected(call, about_run=call.arguments.run) as client:
+    async with connected(call, steered=call.arguments.run) as client:
         await print_run(call, client, await client.runs.stop(call.arguments.run))
     return Exit.DONE
 
@@ -67,7 +69,7 @@ async def stop_run(call: Call) -> Exit:
 async def resume_run(call: Call) -> Exit:
     """Go on with a run, and wait for it."""
     asked = call.arguments
-    async with connected(call, about_run=asked.run) as client:
+    async with connected(call, steered=asked.run) as client:
         run = await client.runs.get(asked.run)
         if run.over:
             call.talk.say(f"run {run.id} is {run.state}: there is nothing to go on with")
@@ -81,7 +83,7 @@ async def retry_run(call: Call) -> Exit:
     """A new plan over what was refused, with new keys; confirmed and waited for like any other."""
     asked = call.arguments
     check_guards(asked)
-    async with connected(call, about_run=asked.run) as client:
+    async with connected(call) as client:
         plan = await client.plans.finished(await client.runs.retry(asked.run), Reading(call))
         run = await confirm(call, client, plan)
         return await conclude(call, client, run)
@@ -91,7 +93,7 @@ async def undo_run(call: Call) -> Exit:
     """A plan that brings back what a run cancelled and can be brought back; confirmed and waited for like any other."""
     asked = call.arguments
     check_guards(asked)
-    async with connected(call, about_run=asked.run) as client:
+    async with connected(call, steered=asked.run) as client:
         plan = await client.plans.finished(await client.runs.undo(asked.run), Reading(call))
         undone = await client.runs.get(asked.run)
         if not undone.over and undone.state != "paused":
@@ -102,7 +104,7 @@ async def undo_run(call: Call) -> Exit:
 
 async def verify_run(call: Call) -> Exit:
     """Hold what was cancelled against the systems once more."""
-    async with connected(call, about_run=call.arguments.run) as client:
+    async with connected(call) as client:
         run = await client.runs.verify(call.arguments.run)
         await print_run(call, client, run)
     return Exit.UNKNOWN if of_run(run) is Exit.UNKNOWN else Exit.DONE
@@ -111,7 +113,7 @@ async def verify_run(call: Call) -> Exit:
 async def report_run(call: Call) -> Exit:
     """The report of a run, into a new file or on stdout."""
     asked = call.arguments
-    async with connected(call, about_run=asked.run) as client:
+    async with connected(call) as client:
         if asked.out:
             path = await export_run(client, asked.run, place(asked.out))
             call.talk.say(f"written to {path}")

@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def connected(call: Call, *, about_run: str | None = None) -> AsyncIterator[BackendClient]:
+async def connected(call: Call, *, steered: str | None = None) -> AsyncIterator[BackendClient]:
     """The client of the profile in use, closed at the end.
 
-    Runs that nobody works on are told first, except the one that the command is about.
+    Runs that nobody works on are told first, except the one that is ``steered``, which does not stay so.
 
     Raises:
         QuashError: the profile cannot be opened, or its service does not answer.
     """
     client = bootstrap.client(call.setup)
     try:
-        await _tell_interrupted(call, client, about_run)
+        await _tell_interrupted(call, client, steered)
         yield client
     finally:
         await client.close()
 
 
-async def _tell_interrupted(call: Call, client: BackendClient, about_run: str | None) -> None:
+async def _tell_interrupted(call: Call, client: BackendClient, steered: str | None) -> None:
     for run in await client.runs.list():
-        if run.interrupted and run.id != about_run:
+        if run.interrupted and run.id != steered:
             why = f"is paused ({run.pause.cause})" if run.pause else "was left without a runner"
             left = run.counts["pending"]
             call.talk.tell(

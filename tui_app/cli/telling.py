@@ -79,10 +79,14 @@ def numbers(run: RunModel) -> str:
     return " · ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in run.counts.items())
 
 
-def run_lines(run: RunModel) -> Iterator[str]:
-    """A run in lines; the head of the ledger last, to be kept elsewhere."""
+def run_lines(run: RunModel, resume: str = "") -> Iterator[str]:
+    """A run in lines; the head of the ledger last, to be kept elsewhere.
+
+    ``resume`` is the command line that goes on with it, told where nobody works on it.
+    """
     verb = "" if run.verb == Verb.CANCEL else f", an undo ({run.verb})"
-    yield f"run {run.id} of plan {run.plan} ({short(run.plan_hash)}){verb}: {run.state}"
+    go_on = f", nobody works on it; go on with: {resume}" if run.interrupted and resume else ""
+    yield f"run {run.id} of plan {run.plan} ({short(run.plan_hash)}){verb}: {run.standing}{go_on}"
     yield f"  {numbers(run)}"
     if run.halted and run.waiting:
         yield f"  pending: {' · '.join(f'{number:,} {words}' for words, number in run.waiting.items())}"

@@ -155,7 +155,7 @@ async def print_run(call: Call, client: BackendClient, run: RunModel, *, named: 
     if named and number and call.output.form == "table":
         unknown = await _unknown(client, run)
     report = again(call, "runs", "report", run.id)
-    told = [*run_lines(run), *unknown_lines(unknown, number, report)]
+    told = [*run_lines(run, again(call, "runs", "resume", run.id)), *unknown_lines(unknown, number, report)]
     call.output.one("quash.run.v1", {"run": run.model_dump(mode="json")}, lambda: told)
 
 

@@ -111,6 +111,13 @@ class RunModel(Wire):
         return self.wanted == "stopped" and not self.over
 
     @property
+    def standing(self) -> str:
+        """Its state as a person is told it: ``stopping`` and ``interrupted`` too, which no state says by itself."""
+        if self.stopping:
+            return "stopping"
+        return "interrupted" if self.interrupted and self.pause is None else self.state
+
+    @property
     def waiting(self) -> dict[str, int]:
         """What is pending, told apart in words: accepted by the system, sent without an answer, not sent."""
         states = dict.fromkeys(("accepted", "sending"), 0)

@@ -58,6 +58,8 @@ RUNS: Mapping[str, Look] = {
     "paused": Look("warning", "paused", AMBER),
     "finished": Look("yes", "finished", GOOD),
     "stopped": Look("dash", "stopped", QUIET),
+    "stopping": Look("warning", "stopping", AMBER),
+    "interrupted": Look("warning", "interrupted", AMBER),
 }
 
 PLANS: Mapping[str, Look] = {
@@ -84,11 +86,7 @@ def run_look(run: RunModel) -> Look:
     """How a run's state is shown; one that ended with something unknown or contradicted is not simply done."""
     if run.state == "finished" and (run.counts.get("unknown") or run.verified.contradicted):
         return Look("unknown", "needs a look", AMBER)
-    if run.stopping:
-        return Look("warning", "stopping", AMBER)
-    if run.interrupted and run.pause is None:
-        return Look("warning", "interrupted", AMBER)
-    return RUNS.get(run.state, _STRANGE)
+    return RUNS.get(run.standing, _STRANGE)
 
 
 def plan_look(state: str) -> Look:
