@@ -210,6 +210,24 @@ def test_a_contradiction_is_found_and_has_a_code_of_its_own(quash, bus):
     assert quash("runs", run).code == Exit.DONE
 
 
+def test_what_is_contradicted_is_named_with_what_the_system_says(quash, bus):
+    items = bus.in_status(TROUBLED)[:5]
+    run = quash("cancel", "commands", *items, *GIVEN, "--expect-count", 5).json["run"]["id"]
+    for item in items[1:]:
+        bus.set_status(item, "COMPLETED")
+    found = quash("runs", "verify", run).out.splitlines()
+    named = [line for line in found if line.startswith("  contradicted: commands ")]
+    assert len(named) == 3
+    assert all("COMPLETED" in line for line in named)
+    assert not any(items[0] in line for line in named)
+    assert f"  1 more are contradicted; all of them: quash runs report {run}" in found
+    assert "  The system says otherwise than it answered. Look at its trail, and tell who looks after it." in found
+    assert named == [line for line in quash("runs", run).out.splitlines() if line in named]
+    report = quash("runs", "report", run).out.splitlines()
+    notes = [line.split(" | ")[6] for line in report if line.startswith("| commands") and "contradicted" in line]
+    assert ["COMPLETED" in note for note in notes] == [True] * 4
+
+
 def test_there_is_nothing_to_retry_where_nothing_was_refused(quash, bus, confirmed):
     quash("runs", "resume", confirmed)
     found = quash("runs", "retry", confirmed, *GIVEN, "--expect-count", 1)

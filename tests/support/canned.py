@@ -173,8 +173,9 @@ class Canned:
 
         def rows(request: httpx.Request) -> Wire:
             state, after = request.url.params.get("state"), int(request.url.params.get("after", -1))
-            limit = int(request.url.params["limit"])
+            limit, verified = int(request.url.params["limit"]), request.url.params.get("verified")
             those = [one for one in items if one.position > after and state in (None, one.state)]
+            those = [one for one in those if verified in (None, one.verified)]
             return RunItemsModel(items=those[:limit], next=those[limit - 1].position if len(those) > limit else None)
 
         self.answers["GET", "/v1/runs"] = {"runs": [of.model_dump()]}

@@ -11,6 +11,7 @@ from tui_app.domain.advice import WHAT_TO_DO
 from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.plan import short
+from tui_app.domain.run import Verified
 
 if TYPE_CHECKING:
     from tui_app.contract.plans import PlanModel
@@ -110,14 +111,21 @@ def run_lines(run: RunModel, resume: str = "") -> Iterator[str]:
         yield f"  ledger head {run.head}"
 
 
-def unknown_lines(items: Sequence[RunItemModel], number: int, report: str) -> Iterator[str]:
-    """Some items of those whose outcome is not known, why, and what to do; ``report`` is what names all of them."""
+def doubt_lines(kind: str, items: Sequence[RunItemModel], number: int, report: str) -> Iterator[str]:
+    """Some items that are unknown or contradicted, as ``kind`` says: why, and what to do.
+
+    ``number`` is how many there are, and ``report`` what names all of them.
+    """
     for item in items:
-        yield f"  unknown: {item.system} {item.id}: {item.message or item.code or 'no answer'}"
+        if kind == Verified.CONTRADICTED:
+            why = item.note or "the system says otherwise"
+        else:
+            why = item.message or item.code or "no answer"
+        yield f"  {kind}: {item.system} {item.id}: {why}"
     if number:
-        yield f"  {WHAT_TO_DO['unknown']}"
+        yield f"  {WHAT_TO_DO[kind]}"
     if number > len(items):
-        yield f"  {number - len(items):,}{' more' if items else ''} are unknown; all of them: {report}"
+        yield f"  {number - len(items):,}{' more' if items else ''} are {kind}; all of them: {report}"
 
 
 def stopping(run: RunModel) -> str:

@@ -11,9 +11,10 @@ from tui_app.cli.deadline import Deadline
 from tui_app.cli.exits import Exit, of_run
 from tui_app.cli.session import again
 from tui_app.cli.sight import OutOfSight, Sight
-from tui_app.cli.telling import numbers, run_lines, stopping, unknown_lines, waits
+from tui_app.cli.telling import doubt_lines, numbers, run_lines, stopping, waits
 from tui_app.client.progress import clock
 from tui_app.domain.errors import QuashError, Unavailable
+from tui_app.domain.run import Verified
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 FIRST_POLL, LONGEST_POLL = 0.05, 1.0
 """Seconds between two looks: short runs end soon, and long ones are not worth asking often."""
 
-UNKNOWN_NAMED = 3
-"""Items whose outcome is not known that are named; the report of a run has all of them."""
+NAMED = 3
+"""Items of a doubtful outcome that are named; the report of a run has all of them."""
 
 ALONE_SECONDS = 10.0
 """How long a run may be without a runner: one that was just started takes a moment to come."""
@@ -147,21 +148,23 @@ def _tell_paused(call: Call, undone: RunModel) -> None:
 
 
 async def print_run(call: Call, client: BackendClient, run: RunModel, *, named: bool = True) -> None:
-    """A run as data; a person is also told why an outcome is not known, and what to do about it.
+    """A run as data; a person is also told why an outcome is unknown or contradicted, and what to do about it.
 
     Some items of those are ``named``, where they can be read.
     """
-    number, unknown = run.counts["unknown"], []
-    if named and number and call.output.form == "table":
-        unknown = await _unknown(client, run)
-    report = again(call, "runs", "report", run.id)
-    told = [*run_lines(run, again(call, "runs", "resume", run.id)), *unknown_lines(unknown, number, report)]
+    told = [*run_lines(run, again(call, "runs", "resume", run.id))]
+    if call.output.form == "table":
+        report = again(call, "runs", "report", run.id)
+        for kind, number in (("unknown", run.counts["unknown"]), (Verified.CONTRADICTED, run.verified.contradicted)):
+            items = await _some(client, run, kind) if named and number else []
+            told += doubt_lines(kind, items, number, report)
     call.output.one("quash.run.v1", {"run": run.model_dump(mode="json")}, lambda: told)
 
 
-async def _unknown(client: BackendClient, run: RunModel) -> list[RunItemModel]:
+async def _some(client: BackendClient, run: RunModel, kind: str) -> list[RunItemModel]:
+    state, verified = (None, kind) if kind == Verified.CONTRADICTED else (kind, None)
     try:
-        return (await client.runs.items(run.id, state="unknown", limit=UNKNOWN_NAMED)).items
+        return (await client.runs.items(run.id, limit=NAMED, state=state, verified=verified)).items
     except Unavailable:
         # What became of the run is known, and it has to be told also where its items cannot be.
         return []

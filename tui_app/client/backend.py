@@ -107,10 +107,16 @@ class Runs:
         return await self._channel.get(RunModel, paths.fill(paths.RUN, run=run))
 
     async def items(
-        self, run: str, *, after: int | None = None, limit: int = 100, state: str | None = None
+        self,
+        run: str,
+        *,
+        after: int | None = None,
+        limit: int = 100,
+        state: str | None = None,
+        verified: str | None = None,
     ) -> RunItemsModel:
-        """Items of a run in order, with outcome and verification; ``state`` keeps one state."""
-        query = {"after": after, "limit": limit, "state": state}
+        """Items of a run in order; ``state`` keeps one state, ``verified`` one result of their verification."""
+        query = {"after": after, "limit": limit, "state": state, "verified": verified}
         return await self._channel.get(RunItemsModel, paths.fill(paths.RUN_ITEMS, run=run), query)
 
     async def pause(self, run: str) -> RunModel:

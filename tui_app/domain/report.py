@@ -163,7 +163,7 @@ def run_report(form: Format, run: Mapping[str, Any]) -> Writer:
         **{name.replace("_", " "): count for name, count in run["counts"].items()},
         **{f"verified: {name.replace('_', ' ')}": count for name, count in run["verified"].items()},
     }
-    columns: tuple[str, ...] = ("system", "id", "state", "code", "message", "verified", "key")
+    columns: tuple[str, ...] = ("system", "id", "state", "code", "message", "verified", "note", "key")
     if run["undo"] is not None:
         facts["can be undone"] = run["undo"]["items"]
         facts["windows close"] = f"{run['undo']['first_closes']} to {run['undo']['last_closes']}"

@@ -27,7 +27,7 @@ from tui_app.domain.records import (
     RunRecord,
     Who,
 )
-from tui_app.domain.run import ItemState, Outcome, RunState, SkipCode, Verification
+from tui_app.domain.run import ItemState, Outcome, RunState, SkipCode, Verification, Verified
 from tui_app.domain.verdict import VerdictCode
 
 
@@ -109,9 +109,15 @@ class RunStore(Protocol):
         """Runs, newest first."""
 
     async def items(
-        self, run_id: str, *, after: int = -1, limit: int = 500, state: ItemState | None = None
+        self,
+        run_id: str,
+        *,
+        after: int = -1,
+        limit: int = 500,
+        state: ItemState | None = None,
+        verified: Verified | None = None,
     ) -> list[RunItem]:
-        """Items beyond a position of the plan."""
+        """Items beyond a position of the plan; ``state`` and ``verified`` keep those of which that is so."""
 
     async def ask_pause(self, run_id: str, *, wanted: bool = True) -> RunRecord:
         """Ask for a pause at the next chunk, or take that back.

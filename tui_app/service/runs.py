@@ -13,7 +13,7 @@ from tui_app.contract.runs import ResumeRequest, RunItemsModel, RunModel, RunsMo
 from tui_app.domain.describe import Verb
 from tui_app.domain.items import PAGE_LIMIT
 from tui_app.domain.records import RunRecord
-from tui_app.domain.run import ItemState
+from tui_app.domain.run import ItemState, Verified
 from tui_app.service.backend import Backend
 from tui_app.service.items import UNREACHABLE
 from tui_app.service.plans import JOURNAL, NEWEST, told
@@ -22,11 +22,12 @@ from tui_app.service.words import run_item_model, run_model
 
 
 class RunItemsQuery(Query):
-    """Which items of a run: beyond a position, and all or those in one state."""
+    """Which items of a run: beyond a position, and all, or those in one state, or verified with one result."""
 
     after: int = Field(default=-1, ge=-1, lt=2**63)
     limit: int = Field(default=100, ge=1, le=PAGE_LIMIT)
     state: ItemState | None = None
+    verified: Verified | None = None
 
 
 def _told(backend: Backend, run: RunRecord) -> RunModel:
@@ -48,7 +49,9 @@ async def items(call: Call[RunItemsQuery, None]) -> RunItemsModel:
     """Items of a run in the order of its plan."""
     asked, runs = call.query, call.backend.store.runs
     run = await runs.get(call.parts["run"])
-    rows = await runs.items(run.id, after=asked.after, limit=asked.limit + 1, state=asked.state)
+    rows = await runs.items(
+        run.id, after=asked.after, limit=asked.limit + 1, state=asked.state, verified=asked.verified
+    )
     shown = rows[: asked.limit]
     more = shown[-1].item.position if len(rows) > asked.limit else None
     return RunItemsModel(items=[run_item_model(row) for row in shown], next=more)

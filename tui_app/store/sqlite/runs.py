@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
@@ -116,12 +117,14 @@ def run_items(
     until: int,
     limit: int,
     state: ItemState | None = None,
+    verified: Verified | None = None,
 ) -> list[RunItem]:
     """Items of a run in ``(after, until]``, inside a transaction."""
     run = connection.execute("SELECT number, plan FROM run WHERE id = ?", (run_id,)).fetchone()
     if run is None:
         raise NotFound(f"there is no run {run_id}", hint="`quash runs` lists them.")
     only = "" if state is None else " AND coalesce(r.state, 'planned') = :state"
+    only += "" if verified is None else " AND json_extract(v.record, '$.verified') = :verified"
     rows = connection.execute(
         f"{_ITEMS}{only} ORDER BY i.position LIMIT :limit",
         {
@@ -130,6 +133,7 @@ def run_items(
             "after": after,
             "until": until,
             "state": state,
+            "verified": verified,
             "limit": limit,
         },
     )
@@ -196,12 +200,16 @@ class SqliteRuns:
         return await self._file.read(work)
 
     async def items(
-        self, run_id: str, *, after: int = -1, limit: int = 500, state: ItemState | None = None
+        self,
+        run_id: str,
+        *,
+        after: int = -1,
+        limit: int = 500,
+        state: ItemState | None = None,
+        verified: Verified | None = None,
     ) -> list[RunItem]:
-        everything = 1 << 62
-        return await self._file.read(
-            lambda connection: run_items(connection, run_id, after=after, until=everything, limit=limit, state=state)
-        )
+        wanted = partial(run_items, after=after, until=1 << 62, limit=limit, state=state, verified=verified)
+        return await self._file.read(lambda connection: wanted(connection, run_id))
 
     async def ask_pause(self, run_id: str, *, wanted: bool = True) -> RunRecord:
         def work(connection: sqlite3.Connection) -> RunRecord:
