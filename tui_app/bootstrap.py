@@ -114,6 +114,7 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
         store="SQLite",
         read_only=profile.read_only,
         cap=profile.cap,
+        rates=profile.rates,
     )
     return Backend(
         facts=facts,

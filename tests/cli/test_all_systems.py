@@ -186,3 +186,15 @@ def test_a_system_that_the_profile_does_not_name_is_not_there(quash, bus, config
     file.write_text("cases\tC-1\n", encoding="utf-8")
     assert "line 1 of " in (found := quash("plan", "all", "--ids", file, "--output", "json").error)["message"]
     assert "no system 'cases'" in found["message"]
+
+
+def test_a_plan_at_a_rate_says_how_long_it_takes_and_what_cannot_be_undone_by_then(quash, bus, config, tmp_path):
+    config("[profiles.local.cases]\nrate = '5/hour'\n")
+    cases, file = waiting(quash, "cases", 11), tmp_path / "plan.jsonl"
+    takes = "11 cases at 5/hour take about 2 h 12 min"
+    found = quash("plan", "cases", *cases, "-o", file)
+    assert f"  {takes}; the first undo windows (2 h 00 min) close before the run ends" in found.out.splitlines()
+    few = quash("plan", "cases", *cases[:5], "--output", "json").json["plan"]
+    assert (few["paces"], few["undo_seconds"]) == ([], 7200)
+    # The file is one that is taken.
+    assert quash("apply", file, *GIVEN, "--expect-count", 99).error["code"] == "COUNT_DIFFERS"

@@ -112,6 +112,18 @@ def test_an_undo_is_said_as_one():
     assert f"  the first is due {at(9)} (in 9 min 00 s)" in list(telling.plan_lines(canned.plan(2, soonest=at(9))))
 
 
+PACED = [{"system": "cases", "items": 38, "rate": "5/minute", "seconds": 456}]
+
+
+def test_a_plan_says_how_long_it_takes_and_which_windows_close_meanwhile():
+    takes = "38 cases at 5/minute take about 7 min 36 s"
+    closing = f"  {takes}; the first undo windows (1 min 30 s) close before the run ends"
+    assert closing in list(telling.plan_lines(canned.plan(38, paces=PACED, undo_seconds=90)))
+    assert f"  {takes}" in list(telling.plan_lines(canned.plan(38, paces=PACED, undo_seconds=7200)))
+    assert f"  {takes}" in list(telling.plan_lines(canned.plan(38, paces=PACED)))
+    assert not any("take about" in line for line in telling.plan_lines(canned.plan(38, undo_seconds=90)))
+
+
 OUTCOMES = [OutcomeLine(state="accepted", count=3), OutcomeLine(state="sending", count=1)]
 
 

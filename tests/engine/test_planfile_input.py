@@ -52,6 +52,17 @@ async def test_a_file_that_is_right_is_kept_under_its_hash(world, lines):
     assert (await load(world, document)).hash == lines[-1]["hash"]
 
 
+@pytest.mark.parametrize(("seconds", "kept"), [(7200, True), ("7200", False), (True, False), (None, False)])
+async def test_how_long_it_can_be_undone_is_a_number_of_seconds(world, lines, seconds, kept):
+    renamed(lines)
+    lines[-1]["totals"]["undo_seconds"] = seconds
+    if kept:
+        assert (await load(world, sealed(lines))).totals["undo_seconds"] == seconds
+    else:
+        with pytest.raises(PlanChanged):
+            await load(world, sealed(lines))
+
+
 async def test_a_file_under_the_name_of_another_plan_is_not_that_plan(world, lines):
     lines[0]["head"]["selection"] = "commands: something else"
     with pytest.raises(Conflict, match="another plan"):

@@ -97,6 +97,8 @@ async def test_a_preview_tells_impact_and_dependencies():
         way.server.cases["CASE-2"].hold = True
         system = way.open()
         [seen, held] = await system.survey([ONE, "CASE-2"])
+        assert seen.undo_seconds in (7199, 7200)
+        assert held.undo_seconds is None
         found = await system.preview(ONE)
         assert found.verdict.cancellable
         codes = {effect.code: effect.target for effect in found.effects}

@@ -58,6 +58,15 @@ async def test_a_review_shows_the_numbers_the_groups_the_impact_and_the_command_
     )
 
 
+async def test_a_review_says_how_long_it_takes_and_which_windows_close_meanwhile():
+    paces = [{"system": "cases", "items": 38, "rate": "5/minute", "seconds": 456}]
+    service = Canned()
+    service.plan(plan(38, paces=paces, undo_seconds=90))
+    async with open_canned(service) as operator:
+        open_review(operator.app, request())
+        await operator.sees("38 cases at 5/minute take about 7 min 36 s", "undo windows (1 min 30 s) close before")
+
+
 async def test_the_expected_words_become_one_run(operator):
     await reviewing(operator, *ids(3))
     await operator.type(REASON)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from tui_app.client.lasting import lasting
 from tui_app.domain import moments
 from tui_app.domain.advice import WHAT_TO_DO
 from tui_app.domain.counting import counted
@@ -52,10 +53,13 @@ def plan_lines(plan: PlanModel, *, notify: bool = True, reason: str | None = Non
 
 
 def urgent(plan: PlanModel) -> Iterator[str]:
-    """When it is too late for the first of its items, where there is such a moment."""
+    """When it is too late for the first of its items, and how long it takes, where there is such a thing."""
     if plan.soonest is not None:
         what = "is due" if plan.verb == Verb.CANCEL else "window closes"
         yield f"the first {what} {plan.soonest} ({moments.ahead(plan.soonest, now())})"
+    takes = lasting(plan)
+    if takes is not None:
+        yield takes
 
 
 def withheld(plan: PlanModel) -> Iterator[str]:

@@ -74,11 +74,22 @@ class WaitingModel(Wire):
     until: str | None = None
 
 
+class PaceModel(Wire):
+    """A system whose ``items`` are more than its rate lets through at once: about how many ``seconds`` they take."""
+
+    system: str
+    items: int
+    rate: str
+    seconds: float
+
+
 class PlanModel(Wire):
     """A plan. While ``state`` is ``building``, ``read`` counts what has been frozen so far, and there is no hash.
 
     ``expected`` is how many there will be, where that is known. ``phrase`` is what has to be typed to confirm; null
     where nothing can be cancelled. ``soonest`` is the first moment at which it is too late for one of its items.
+    ``paces`` says how long it takes at the rates of the profile, for the systems where that is felt. ``undo_seconds``
+    is the shortest time for which one of its items can be undone once it is done; null where that is not known.
     ``undoes`` names the run that it brings back.
     ``notices`` holds for each system that notifies people the text that they read, with ``{reason}`` in it.
     ``impact`` names each effect on each target; ``summary`` tells the same in few lines, what matters first.
@@ -109,6 +120,8 @@ class PlanModel(Wire):
     targets: dict[str, str] = Field(default_factory=dict)
     drift: DriftModel | None = None
     soonest: str | None = None
+    paces: list[PaceModel] = Field(default_factory=list)
+    undo_seconds: int | None = None
     notices: dict[str, str] = Field(default_factory=dict)
     arrived: int | None = None
     waiting: WaitingModel | None = None

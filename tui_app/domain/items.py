@@ -34,7 +34,8 @@ class Seen:
     """What was seen of one item: enough for a plan to freeze and for a run to notice drift.
 
     ``version`` is opaque: it differs whenever the system changed the item. ``due`` is the moment by which it has to be
-    done, where there is one: what comes later comes too late.
+    done, where there is one: what comes later comes too late. ``undo_seconds`` is how long it can be undone once it is
+    done, as far as that is known.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Seen:
     verdict: Verdict
     effects: tuple[Effect, ...] = ()
     due: str | None = None
+    undo_seconds: int | None = None
 
     @property
     def fingerprint(self) -> tuple[str, str, str]:

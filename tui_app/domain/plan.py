@@ -85,12 +85,14 @@ class PlanCounts:
 class PlanTotals:
     """What is known only when every item has been read; it stands at the foot of the plan and under its hash.
 
-    ``soonest`` is the first moment at which it is too late for something that is to be done.
+    ``soonest`` is the first moment at which it is too late for something that is to be done. ``undo_seconds`` is the
+    shortest time for which something can be undone once it is done; it stands in the record where it is known.
     """
 
     items: int = 0
     cancellable: int = 0
     soonest: str | None = None
+    undo_seconds: int | None = None
     by_system: dict[str, int] = field(default_factory=dict)
     blocked: dict[str, int] = field(default_factory=dict)
     impact: Tally = field(default_factory=Tally)
@@ -104,6 +106,8 @@ class PlanTotals:
             self.impact.add(seen.effects)
             if seen.due is not None and (self.soonest is None or seen.due < self.soonest):
                 self.soonest = seen.due
+            if seen.undo_seconds is not None and (self.undo_seconds is None or seen.undo_seconds < self.undo_seconds):
+                self.undo_seconds = seen.undo_seconds
         else:
             code = seen.verdict.code.value if seen.verdict.code else ""
             self.blocked[code] = self.blocked.get(code, 0) + 1
@@ -121,6 +125,7 @@ class PlanTotals:
             "blocked": self.blocked,
             "soonest": self.soonest,
             "impact": [[effect.code, effect.target, count] for effect, count in self.impact],
+            **({} if self.undo_seconds is None else {"undo_seconds": self.undo_seconds}),
         }
 
 
@@ -264,6 +269,7 @@ def totals_from(record: Mapping[str, Any]) -> PlanTotals:
         totals.by_system = dict(record["by_system"])
         totals.blocked = dict(record["blocked"])
         totals.soonest = record["soonest"]
+        totals.undo_seconds = record.get("undo_seconds")
         for code, target, count in record["impact"]:
             totals.impact.add((Effect(code, target),), count)
     return totals

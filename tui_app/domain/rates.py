@@ -23,6 +23,10 @@ class Rate:
         unit = next(name for name, seconds in UNITS.items() if seconds == self.per.total_seconds())
         return f"{self.items}/{unit}"
 
+    def time_for(self, items: int) -> timedelta:
+        """About how long it takes to send so many."""
+        return self.per * items / self.items
+
     @property
     def turn(self) -> int:
         """Items that are sent together under this rate."""

@@ -99,8 +99,13 @@ def _hash(head: PlanHead, items: Sequence[PlanItem], totals: Mapping[str, Any]) 
 
 
 def _as_counted(stored: Any, counted: Mapping[str, Any]) -> bool:
-    """Whether the totals of a file are those of its items. The items do not tell their impact, so only its form is."""
-    if not isinstance(stored, dict) or stored.keys() != counted.keys() or not isinstance(stored["impact"], list):
+    """Whether the totals of a file are those of its items.
+
+    The items tell neither their impact nor how long they can be undone, so of these only the form is looked at.
+    """
+    if not isinstance(stored, dict) or stored.keys() - {"undo_seconds"} != counted.keys():
+        return False
+    if not isinstance(stored["impact"], list) or type(stored.get("undo_seconds", 0)) is not int:
         return False
     well_formed = all(isinstance(row, list) and list(map(type, row)) == [str, str, int] for row in stored["impact"])
     return well_formed and all(stored[name] == counted[name] for name in counted if name != "impact")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from tui_app.domain.errors import NotFound
 from tui_app.domain.ledger import Event
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Clock, System
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import Who
 from tui_app.domain.stores import Launcher, Store
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What does not change while a service runs. ``store`` says in a word or two where journal and ledger are."""
+    """What does not change while a service runs.
+
+    ``store`` says in a word or two where journal and ledger are; ``rates`` how fast the systems that it names are sent
+    to.
+    """
 
     profile: str
     environment: str
@@ -31,6 +36,7 @@ class Facts:
     store: str
     read_only: bool = False
     cap: int | None = None
+    rates: Mapping[str, Rate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

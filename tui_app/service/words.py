@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +16,7 @@ from tui_app.contract.models import (
     TrailModel,
     VerdictModel,
 )
-from tui_app.contract.plans import BlockedLine, DriftModel, PlanCountsModel, PlanItemModel, PlanModel
+from tui_app.contract.plans import BlockedLine, DriftModel, PaceModel, PlanCountsModel, PlanItemModel, PlanModel
 from tui_app.contract.runs import (
     OptionsModel,
     OutcomeLine,
@@ -30,9 +30,11 @@ from tui_app.domain.describe import Description, Verb
 from tui_app.domain.items import Item
 from tui_app.domain.plan import PlanItem, expected_phrase
 from tui_app.domain.ports import Preview, System, TrailEntry
+from tui_app.domain.rates import Rate
 from tui_app.domain.records import LedgerRow, PlanRecord, RunItem, RunRecord
 from tui_app.domain.run import EFFECTIVE, OVER, RunCounts, Verified
 from tui_app.domain.verdict import Effect, EffectWords, Verdict
+from tui_app.service.backend import Facts
 from tui_app.service.impact import effect_line, effects_line, summary
 
 
@@ -110,7 +112,15 @@ def vocabulary(described: Iterable[Description]) -> dict[str, EffectWords]:
     return words
 
 
-def plan_model(plan: PlanRecord, systems: Iterable[System], environment: str, arrived: int | None = None) -> PlanModel:
+def _paces(by_system: Mapping[str, int], rates: Mapping[str, Rate]) -> list[PaceModel]:
+    return [
+        PaceModel(system=name, items=items, rate=str(rate), seconds=rate.time_for(items).total_seconds())
+        for name, items in by_system.items()
+        if (rate := rates.get(name)) is not None and items > rate.items
+    ]
+
+
+def plan_model(plan: PlanRecord, systems: Iterable[System], facts: Facts, arrived: int | None = None) -> PlanModel:
     """A plan, made or in the making, in the words of its systems."""
     described = [system.description for system in systems]
     words = vocabulary(described)
@@ -137,7 +147,7 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], environment: str, ar
         impact=impact,
         summary=summary(effects, impact, words),
         irreversible=any(line.irreversible for line in impact),
-        phrase=expected_phrase(cancellable, environment) if cancellable else None,
+        phrase=expected_phrase(cancellable, facts.environment) if cancellable else None,
         reason=plan.reason,
         selection=plan.head.selection,
         undoes=plan.head.undoes,
@@ -148,6 +158,8 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], environment: str, ar
         targets=dict(plan.head.targets),
         drift=None if plan.drift is None else DriftModel.model_validate(dict(plan.drift)),
         soonest=totals.get("soonest"),
+        paces=_paces(totals.get("by_system", {}), facts.rates),
+        undo_seconds=totals.get("undo_seconds"),
         notices=notices,
         arrived=arrived,
         error=plan.error,

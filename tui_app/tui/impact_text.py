@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from tui_app.client.lasting import lasting, outlives_undo
 from tui_app.glyphs import Glyphs
 from tui_app.tui.outcomes import AMBER
 from tui_app.tui.text import lines, phrase, safe
@@ -44,12 +45,19 @@ def impact(plan: PlanModel, notify: bool, glyphs: Glyphs) -> Content:
         *([phrase("This cannot be undone.").stylize(AMBER)] if plan.irreversible and not lasting else []),
         *_part(phrase("Cannot be undone").stylize(f"bold {AMBER}"), lasting, notify, glyphs),
         *_part(phrase("Take care").stylize(f"bold {AMBER}"), warnings, notify, glyphs),
+        *_time(plan),
         *_part(phrase("What happens").stylize("bold"), plain, notify, glyphs),
     ]
     if not told:
         nothing = phrase("Nothing will be {}.", words(plan.verb).done)
         parts.append(phrase("No effects are known.") if plan.counts.cancellable else nothing)
     return lines(*parts)
+
+
+def _time(plan: PlanModel) -> Iterator[Content]:
+    takes = lasting(plan)
+    if takes is not None:
+        yield safe(takes, style=AMBER if outlives_undo(plan) else "")
 
 
 def _part(title: Content, effects: list[ImpactLine], notify: bool, glyphs: Glyphs) -> Iterator[Content]:

@@ -122,13 +122,14 @@ def survey(connection: sqlite3.Connection, ids: Sequence[str], verb: Verb, now: 
     for row in rows:
         item_id, verdict = row["id"], judged[row["id"]]
         effects: tuple[Effect, ...] = ()
-        due = None
+        due, undo = None, None
         if verdict.cancellable and verb is Verb.REINSTATE:
             effects = rules.effects_of_reinstating(touched[item_id], row["previous_status"])
             due = row["rollback_deadline"]
         elif verdict.cancellable:
             effects = rules.effects(touched[item_id], window)
-        seen[row["position"]] = Seen(item_id, row["status"], str(row["revision"]), verdict, effects, due)
+            undo = int(window.total_seconds())
+        seen[row["position"]] = Seen(item_id, row["status"], str(row["revision"]), verdict, effects, due, undo)
     return seen
 
 

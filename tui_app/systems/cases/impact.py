@@ -28,9 +28,9 @@ def effects(impact: Impact, now: str) -> tuple[Effect, ...]:
         found.append(Effect(BILLING))
     if impact.rollback is False:
         found.append(Effect(FINAL))
-    elif impact.deadline is not None:
-        left = moments.read(impact.deadline) - moments.read(now)
-        found.append(Effect(REVERSIBLE, lasting(timedelta(minutes=max(0, round(left.total_seconds() / 60))))))
+    window = undo_seconds(impact, now)
+    if window is not None:
+        found.append(Effect(REVERSIBLE, lasting(timedelta(minutes=round(window / 60)))))
     given = {
         "who is notified": impact.notifications,
         "what is downstream": impact.downstream,
@@ -41,6 +41,13 @@ def effects(impact: Impact, now: str) -> tuple[Effect, ...]:
     if unknown:
         found.append(Effect(NOT_READ, f"the server's preview leaves out {', '.join(unknown)}"))
     return tuple(found)
+
+
+def undo_seconds(impact: Impact, now: str) -> int | None:
+    """How long it can be undone, by the server's own clock; none where it cannot, or the server does not say."""
+    if impact.rollback is False or impact.deadline is None:
+        return None
+    return max(0, int((moments.read(impact.deadline) - moments.read(now)).total_seconds()))
 
 
 def preview(

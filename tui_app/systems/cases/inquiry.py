@@ -17,7 +17,7 @@ from tui_app.domain.verdict import Effect, Verdict, VerdictCode
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Event, Found
 from tui_app.systems.cases.evidence import WINDOW, back, cancels, deadline_of, is_ours, requests_of
-from tui_app.systems.cases.impact import effects
+from tui_app.systems.cases.impact import effects, undo_seconds
 from tui_app.systems.cases.line import CASES, CaseLine, Kept
 from tui_app.systems.cases.words import ASSUMED, BACK, CANCELLED, NOT_READ, TERMINAL
 
@@ -155,10 +155,12 @@ class Inquiry:
             return await self._to_reinstate(found, kept)
         verdict = await self._with_permission(found, found.verdict())
         touched: tuple[Effect, ...] = ()
+        window = None
         if verdict.cancellable:
             impact, unread = await self.impact(case_id, kept)
             touched = effects(impact, found.now) if not unread else (Effect(NOT_READ, unread),)
-        return Seen(case_id, found.status, found.version, verdict, touched)
+            window = undo_seconds(impact, found.now)
+        return Seen(case_id, found.status, found.version, verdict, touched, undo_seconds=window)
 
     async def _with_permission(self, found: Standing, verdict: Verdict) -> Verdict:
         if not verdict.cancellable or await self.permitted() is not False:
