@@ -59,9 +59,13 @@ async def test_an_interrupted_plan_is_made_to_the_end_by_whoever_looks(world: Wo
     assert half.state is PlanState.BUILDING
     other = make_world(tmp_path)
     other.clock.moment = world.clock.moment
+    assert not other.planner.interrupted(half)
     other.clock.forward(60)
+    assert other.planner.interrupted(half)
     await other.planner.ensure(record.id, WHO)
+    assert not other.planner.interrupted(half)
     plan = await other.made(record.id)
+    assert not other.planner.interrupted(plan)
     assert (plan.state, plan.read, plan.totals["counts"]["cancellable"]) == (PlanState.READY, 1700, 1700)
     items = await other.store.plans.items(plan.id, limit=10_000)
     assert [item.seen.id for item in items] == ids

@@ -9,10 +9,13 @@ import pytest
 from support.backend import Service
 from support.canned import HASH, Canned, item, plan, run
 from support.console import Operator, open_canned, open_console, request
+from support.world import WHO, commands
 from tui_app.contract.ledger import LedgerLine
 from tui_app.contract.runs import RunRequest
 from tui_app.domain import moments
+from tui_app.domain.describe import Verb
 from tui_app.domain.errors import MalformedFilter
+from tui_app.domain.plan import PlanState
 from tui_app.tui.ledger_lines import Wanted, wanted
 from tui_app.tui.screens.entry import LedgerEntry
 from tui_app.tui.screens.ledger import LedgerScreen
@@ -272,6 +275,20 @@ async def test_a_plan_in_the_making_is_found_again():
         await operator.sees("A plan is being made: 1,200 of 12,000 read")
         await operator.press("escape")
         await operator.on(RunsScreen)
+
+
+async def test_a_plan_that_nobody_makes_any_more_says_so_until_it_is_opened(operator):
+    world, client = operator.service.world, operator.service.client
+    left = await world.planner.start([commands("payments/c000000")], Verb.CANCEL, "Bad deploy", None, WHO)
+    await world.planner.close()
+    assert (await world.store.plans.get(left.id)).state is PlanState.BUILDING
+    world.clock.forward(60)
+    [told] = await client.plans.list()
+    assert told.interrupted
+    await operator.sees("! interrupted", "opening or applying it goes on")
+    await operator.press("enter")
+    await operator.on(ReviewScreen)
+    await operator.sees("1 in the plan")
 
 
 async def test_a_plan_in_the_making_says_what_keeps_it_waiting():

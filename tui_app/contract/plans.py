@@ -94,6 +94,7 @@ class PlanModel(Wire):
     ``notices`` holds for each system that notifies people the text that they read, with ``{reason}`` in it.
     ``impact`` names each effect on each target; ``summary`` tells the same in few lines, what matters first.
     ``arrived`` counts what matches the selection and came later, where it was asked.
+    ``interrupted``: it is not made, and nobody makes it any more; reading it by its id goes on with that.
     ``waiting`` is what keeps it from being made, or read again, at present; as far as that is done in this process.
     """
 
@@ -124,6 +125,7 @@ class PlanModel(Wire):
     undo_seconds: int | None = None
     notices: dict[str, str] = Field(default_factory=dict)
     arrived: int | None = None
+    interrupted: bool = False
     waiting: WaitingModel | None = None
     error: str | None = None
 

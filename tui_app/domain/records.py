@@ -28,7 +28,8 @@ class Who:
 class PlanRecord:
     """A plan as it is kept. ``totals`` are those of ``PlanTotals.record``, so far or final.
 
-    ``place`` is how far its making has come, in terms of whoever makes it.
+    ``place`` is how far its making has come, in terms of whoever makes it, and ``lease_until`` how long nobody else
+    makes it.
     """
 
     head: PlanHead
@@ -42,6 +43,7 @@ class PlanRecord:
     error: str | None = None
     drift: Mapping[str, Any] | None = None
     place: Mapping[str, Any] | None = None
+    lease_until: str | None = None
 
     @property
     def id(self) -> str:

@@ -53,9 +53,13 @@ class ImportQuery(Query):
 def told(backend: Backend, plan: PlanRecord, arrived: int | None = None) -> PlanModel:
     """A plan as it is answered."""
     systems = [backend.systems[name] for name in plan.head.targets if name in backend.systems]
-    told = plan_model(plan, systems, backend.facts, arrived)
-    waiting = backend.planner.waiting(plan.id)
-    return told if waiting is None else told.model_copy(update={"waiting": WaitingModel(**asdict(waiting))})
+    planner = backend.planner
+    waiting = planner.waiting(plan.id)
+    lives = {
+        "interrupted": planner.interrupted(plan),
+        "waiting": None if waiting is None else WaitingModel(**asdict(waiting)),
+    }
+    return plan_model(plan, systems, backend.facts, arrived).model_copy(update=lives)
 
 
 def _selection(given: SelectionModel) -> Selection:

@@ -18,6 +18,7 @@ from tui_app.glyphs import Glyphs
 from tui_app.tui.text import phrase, safe
 
 if TYPE_CHECKING:
+    from tui_app.contract.plans import PlanModel
     from tui_app.contract.runs import RunItemModel, RunModel
 
 GOOD: LiteralString = "$text-success"
@@ -66,6 +67,7 @@ PLANS: Mapping[str, Look] = {
     "building": Look("busy", "being planned", BUSY),
     "ready": Look("idle", "not applied", QUIET),
     "failed": Look("no", "no plan", BAD),
+    "interrupted": Look("warning", "interrupted", AMBER),
 }
 
 VERIFIED: Mapping[str, Look] = {
@@ -89,9 +91,9 @@ def run_look(run: RunModel) -> Look:
     return RUNS.get(run.standing, _STRANGE)
 
 
-def plan_look(state: str) -> Look:
+def plan_look(plan: PlanModel) -> Look:
     """How a plan that no run came of is shown."""
-    return PLANS.get(state, _STRANGE)
+    return PLANS.get("interrupted" if plan.interrupted else plan.state, _STRANGE)
 
 
 def done(run: RunModel) -> int:

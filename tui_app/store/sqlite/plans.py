@@ -21,7 +21,7 @@ from tui_app.domain.records import PlanRecord, Progress, Who
 from tui_app.domain.verdict import YES, Verdict, VerdictCode
 from tui_app.store.sqlite import entries
 
-_COLUMNS = "id, state, head, selections, reason, hash, totals, read, expected, error, drift, place"
+_COLUMNS = "id, state, head, selections, reason, hash, totals, read, expected, error, drift, place, lease_until"
 ITEM_COLUMNS = "i.position, i.system, i.item, i.status, i.version, i.code, i.reason, i.due"
 """What a frozen item is read from, of a table that is called ``i``."""
 
@@ -49,6 +49,7 @@ def plan_record(row: sqlite3.Row) -> PlanRecord:
         error=row["error"],
         drift=entries.loads(row["drift"]),
         place=entries.loads(row["place"]),
+        lease_until=row["lease_until"],
     )
 
 

@@ -247,7 +247,7 @@ def _run_line(run: RunModel, width: int, glyphs: Glyphs, now: datetime) -> Conte
 def _plan_line(plan: PlanModel | None, width: int, glyphs: Glyphs) -> Content:
     if plan is None:
         return Content("")
-    state = plan_look(plan.state).content(glyphs).truncate(15, ellipsis=True, pad=True)
+    state = plan_look(plan).content(glyphs).truncate(15, ellipsis=True, pad=True)
     told = safe(numbers(plan) if plan.state == "ready" else plan.error or progress(plan), 200, QUIET)
     reason = safe(plan.reason or "")
     if width < WIDE:
