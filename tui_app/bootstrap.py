@@ -99,13 +99,7 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
     command = runner_command(*setup.options)
     launcher = LocalLauncher(rooms.folder, command if authenticator is None else [*command, SERVED])
     steering = Steering(
-        store,
-        named,
-        launcher,
-        clock,
-        environment=profile.environment,
-        cap=profile.cap,
-        read_only=profile.read_only,
+        store, named, launcher, clock, environment=profile.environment, cap=profile.cap, read_only=profile.read_only
     )
     facts = Facts(
         profile=profile.name,

@@ -60,6 +60,15 @@ def test_a_system_that_takes_nothing_more_is_said_while_that_lasts():
     assert list(telling.waits(canned.run(canned.item(0), gates=gates))) == []
 
 
+def test_a_wait_for_a_rate_of_ours_is_not_said_to_be_the_systems():
+    gates = {"cases": at(0.7), "schedules": at(1)}
+    going = canned.run(canned.item(0, "planned"), gates=gates, paced={"cases": "5/minute"})
+    assert list(telling.waits(going)) == [
+        "cases is sent to again in 42 s (rate 5/minute)",
+        "schedules takes nothing more for 1 min 00 s",
+    ]
+
+
 def test_items_of_unknown_outcome_say_why_and_what_to_do_about_them():
     why = "no answer came. Level 3: contact #case-ops."
     unknown = [canned.item(1, "unknown", code="OUTCOME_UNKNOWN", message=why), canned.item(2, "unknown")]

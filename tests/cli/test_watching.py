@@ -210,6 +210,13 @@ def test_a_system_that_is_shut_until_the_time_is_up_is_not_waited_for(quash, ser
     assert f"run {DONE.id} goes on" in found.error["message"]
 
 
+def test_a_wait_for_our_own_rate_that_outlasts_the_time_names_the_rate(quash, service):
+    service.answers["GET", RUN] = in_turn(WAITING, gated(116, paced={"commands": "5/hour"}))
+    found = quash(*CANCEL, "--timeout", 60, "--output", "json")
+    assert found.code == Exit.RATE_LIMITED
+    assert found.error["message"].startswith("commands is sent to again (rate 5/hour) at ")
+
+
 @pytest.mark.parametrize(("seconds", "timeout"), [(116, ()), (2, ("--timeout", 60)), (-5, ("--timeout", 60))])
 def test_a_system_that_opens_in_time_is_waited_for(quash, service, seconds, timeout):
     service.answers["GET", RUN] = in_turn(gated(seconds), DONE)

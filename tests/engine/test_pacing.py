@@ -171,15 +171,18 @@ async def test_a_run_at_a_rate_shows_its_countdown_and_takes_as_long_as_it_must(
     world = opened(chunk=5)
     fill_all(tmp_path, 12, "cases")
     run = await run_of(world, "cases")
-    began, gates = world.clock.moment, []
+    began, gates, paced = world.clock.moment, [], []
 
     async def look(seconds: float) -> None:
-        gates.extend((await world.store.runs.get(run.id)).gates.values())
+        seen = await world.store.runs.get(run.id)
+        gates.extend(seen.gates.values())
+        paced.append(seen.paced)
 
     done = await drive(world, run, waiting=look, rates={"cases": Rate(5, MINUTE)})
     assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 12})
     assert 2 * MINUTE < world.clock.moment - began < 2.5 * MINUTE
     assert len(set(gates)) >= 2
+    assert {"cases": "5/minute"} in paced
     assert max(world.waits) <= LOOK
 
 

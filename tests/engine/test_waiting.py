@@ -326,7 +326,10 @@ async def test_a_gate_is_that_of_a_run_for_as_long_as_it_has_work_left_there(ope
     for system in ("cases", "commands", "schedules"):
         await world.store.work.close_gate(system, until)
     seen: list[RunRecord] = [await world.store.runs.get(run.id)]
-    await world.store.work.close_gate("cases", until + MINUTE)
+    await world.store.work.close_gate("cases", until, Rate(5, MINUTE))
+    assert (await world.store.runs.get(run.id)).paced == {}
+    await world.store.work.close_gate("cases", until + MINUTE, Rate(5, MINUTE))
+    assert (await world.store.runs.get(run.id)).paced == {"cases": "5/minute"}
 
     async def look(seconds: float) -> None:
         seen.append(await world.store.runs.get(run.id))

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import stat
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -303,6 +304,16 @@ async def test_a_plan_in_the_making_says_what_keeps_it_waiting():
         await operator.press("enter")
         await operator.on(ReviewScreen)
         await operator.sees(f"A plan is being made: {told}")
+
+
+async def test_a_run_that_waits_for_its_system_says_so_in_the_list():
+    canned = Canned()
+    until = moments.stamp(datetime.now(UTC) + timedelta(days=3))
+    canned.run(run(item(0), item(1, "planned"), gates={"commands": until}), item(0), item(1, "planned"))
+    async with open_canned(canned) as operator:
+        await operator.sees("1 cancelled · 1 left · waits 3 d")
+        canned.run(run(item(0), item(1, "planned")), item(0), item(1, "planned"))
+        await operator.until(lambda: "1 cancelled" in operator.text and "waits" not in operator.text)
 
 
 async def test_the_cursor_begins_on_the_newest_run_and_not_on_a_plan_that_was_left():

@@ -140,11 +140,13 @@ def stopping(run: RunModel) -> str:
 
 
 def waits(run: RunModel) -> Iterator[str]:
-    """The systems that take nothing more from us for a while, while they do."""
+    """The systems that take nothing more from us for a while, or get nothing at our own rate, while that is so."""
     present = now()
     for system, until in () if run.over else run.gates.items():
         seconds = (moments.read(until) - present).total_seconds()
-        if seconds > 0:
+        if seconds > 0 and system in run.paced:
+            yield f"{system} is sent to again in {moments.span(seconds)} (rate {run.paced[system]})"
+        elif seconds > 0:
             yield f"{system} takes nothing more for {moments.span(seconds)}"
 
 

@@ -122,7 +122,10 @@ def _held(run: RunModel, deadline: Deadline) -> str | None:
         return None
     for system, until in run.gates.items():
         if deadline.before(until):
-            return f"{system} takes nothing more until {clock(until)}, which is beyond --timeout"
+            when = f"{clock(until)}, which is beyond --timeout"
+            rate = run.paced.get(system)
+            ours = f"{system} is sent to again (rate {rate}) at {when}"
+            return f"{system} takes nothing more until {when}" if rate is None else ours
     return None
 
 

@@ -105,6 +105,7 @@ class RunRecord:
     """A run as it is kept, with its numbers. ``undo`` counts the windows of what no later run undid, closed or not.
 
     ``gates`` names the systems where a run has work left, and which take nothing from us until the moment given.
+    ``paced`` has of these the ones that wait for a rate of ours alone, with that rate.
     ``stopped_by`` is the operator who asked for its stop, which is over only when what was on its way is settled.
     """
 
@@ -127,6 +128,7 @@ class RunRecord:
     head: str | None
     undo: Undo | None = None
     gates: Mapping[str, str] = field(default_factory=dict)
+    paced: Mapping[str, str] = field(default_factory=dict)
     stopped_by: str | None = None
 
     @property

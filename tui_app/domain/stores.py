@@ -171,8 +171,11 @@ class WorkStore(Protocol):
     async def next_due(self, run_id: str, now: datetime) -> str | None:
         """When the earliest chunk that is not done is due, which may be now; none where all are done."""
 
-    async def close_gate(self, system: str, until: datetime) -> None:
-        """Let a system have nothing until then, from any run of this journal; a later moment stands."""
+    async def close_gate(self, system: str, until: datetime, rate: Rate | None = None) -> None:
+        """Let a system have nothing until then, from any run of this journal; a later moment stands.
+
+        ``rate`` is that of ours which asks for it; none where the system does.
+        """
 
     async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
         """Permits to send so many items of a chunk, or fewer, so that the rate of its system holds for all runs."""

@@ -39,7 +39,7 @@ class Pace:
             return
         grant = await self.work.take(claim, min(wanted, rate.turn), rate, self.clock.now())
         if grant.due is not None:
-            await self.work.close_gate(claim.system, grant.due)
+            await self.work.close_gate(claim.system, grant.due, rate)
         try:
             yield within(claim, grant.items)
         finally:

@@ -1,4 +1,4 @@
-"""Systems that take nothing more from us for a while, and how long that is."""
+"""Systems that take nothing more from us for a while, or get nothing at our own rate, and how long that is."""
 
 from __future__ import annotations
 
@@ -24,6 +24,18 @@ def shut(run: RunModel, now: datetime) -> dict[str, Left]:
 
 
 def sentence(run: RunModel, now: datetime) -> Content | None:
-    """Which take nothing more and for how long; nothing where all of them do."""
-    waits = [phrase("{} takes nothing more for {}", safe(name, 40), time.span) for name, time in shut(run, now).items()]
+    """Which take nothing more, or wait for our rate, and for how long; nothing where none does."""
+    waits = [_wait(name, time, run.paced.get(name)) for name, time in shut(run, now).items()]
     return phrase(" · ").join(waits).stylize(AMBER) if waits else None
+
+
+def brief(run: RunModel, now: datetime) -> Content | None:
+    """The same in a few cells: how long until something is sent again."""
+    times = sorted(shut(run, now).values(), key=lambda time: time.seconds)
+    return phrase("waits {}", times[0].span).stylize(AMBER) if times else None
+
+
+def _wait(system: str, time: Left, rate: str | None) -> Content:
+    if rate is None:
+        return phrase("{} takes nothing more for {}", safe(system, 40), time.span)
+    return phrase("{} is sent to again in {} (rate {})", safe(system, 40), time.span, rate)

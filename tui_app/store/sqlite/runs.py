@@ -47,7 +47,7 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
             codes[ItemState(state), code or None] = number
         else:
             verified[Verified(state)] = number
-    pause = entries.loads(row["pause"])
+    pause, gates = entries.loads(row["pause"]), _gates(connection, row)
     return RunRecord(
         id=row["id"],
         plan=head_from(json.loads(row["plan_head"])),
@@ -67,13 +67,15 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
         verified=verified,
         head=row["head"],
         undo=_undo(connection, row["number"]),
-        gates={} if RunState(row["state"]) in OVER else _gates(connection, row["number"]),
+        gates={gate["system"]: gate["not_before"] for gate in gates},
+        paced={gate["system"]: gate["rate"] for gate in gates if gate["rate"]},
         stopped_by=row["stopped_by"],
     )
 
 
-def _gates(connection: sqlite3.Connection, run: int) -> dict[str, str]:
-    return dict(connection.execute(_SQL["gates"], {"run": run}).fetchall())
+def _gates(connection: sqlite3.Connection, row: sqlite3.Row) -> list[sqlite3.Row]:
+    over = RunState(row["state"]) in OVER
+    return [] if over else connection.execute(_SQL["gates"], {"run": row["number"]}).fetchall()
 
 
 def _undo(connection: sqlite3.Connection, run: int) -> Undo | None:

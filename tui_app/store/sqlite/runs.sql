@@ -10,7 +10,7 @@ WHERE c.run = :run AND c.undo_until IS NOT NULL
 
 -- name: gates
 -- What was put aside is asked for behind a gate, too.
-SELECT g.system, g.not_before
+SELECT g.system, g.not_before, g.rate
 FROM gate AS g
 WHERE EXISTS (
     SELECT 1 FROM chunk AS c

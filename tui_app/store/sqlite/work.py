@@ -68,8 +68,9 @@ class SqliteWork:
         values = {"run": run_id, "now": stamp(now)}
         return await self._file.read(lambda connection: connection.execute(_SQL["next_due"], values).fetchone()[0])
 
-    async def close_gate(self, system: str, until: datetime) -> None:
-        await self._file.write(lambda connection: connection.execute(_SQL["close_gate"], (system, stamp(until))))
+    async def close_gate(self, system: str, until: datetime, rate: Rate | None = None) -> None:
+        values = (system, stamp(until), None if rate is None else str(rate))
+        await self._file.write(lambda connection: connection.execute(_SQL["close_gate"], values))
 
     async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
         def work(connection: sqlite3.Connection) -> Grant:

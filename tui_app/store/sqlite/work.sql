@@ -17,8 +17,9 @@ FROM chunk AS c INDEXED BY chunk_open LEFT JOIN gate AS g ON g.system = c.system
 WHERE c.run = (SELECT number FROM run WHERE id = :run) AND c.state <> 'done';
 
 -- name: close_gate
-INSERT INTO gate (system, not_before) VALUES (?, ?)
-ON CONFLICT (system) DO UPDATE SET not_before = max(not_before, excluded.not_before);
+INSERT INTO gate (system, not_before, rate) VALUES (?, ?, ?)
+ON CONFLICT (system) DO UPDATE SET not_before = excluded.not_before, rate = excluded.rate
+WHERE excluded.not_before > not_before;
 
 -- name: intend
 INSERT OR IGNORE INTO run_item (run, position, chunk, system, item, state, key, sent_at)

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from tui_app.domain.plan import short
 from tui_app.glyphs import Glyphs
+from tui_app.tui import gates
 from tui_app.tui.actions import RUNS, State
 from tui_app.tui.confirming import name, numbers, progress
 from tui_app.tui.outcomes import QUIET, day_and_time, plan_look, run_look, tally
@@ -235,8 +236,7 @@ def _run_line(run: RunModel, width: int, glyphs: Glyphs, now: datetime) -> Conte
         room = max(20, width - 36)
         told = counts.truncate(room // 2, ellipsis=True, pad=True)
         return phrase(" {} {} {} {}", _when(run.created_at, width), state, told, safe(run.reason))
-    undo = brief(run, now)
-    told = counts if undo is None else phrase("{} · {}", counts, undo)
+    told = phrase(" · ").join([part for part in (counts, gates.brief(run, now), brief(run, now)) if part is not None])
     told = told.truncate(42, ellipsis=True, pad=True)
     who = safe(run.operator).truncate(16, ellipsis=True, pad=True)
     return phrase(
