@@ -159,6 +159,10 @@ class SignedIn(Protocol):
     def credentials_expire(self) -> datetime | None:
         """When the token at hand ends; none where it does not say, or none was needed yet."""
 
+    @property
+    def signed_in_as(self) -> str | None:
+        """Whom the token at hand names; none where it does not say, or none was needed yet."""
+
     async def sign_in(self) -> None:
         """Have a token at hand before it is needed; a request would do the same.
 

@@ -139,9 +139,14 @@ class RunStore(Protocol):
         """
 
     async def take_over(
-        self, run_id: str, principal: str, targets: Mapping[str, str], facts: Mapping[str, Any]
+        self,
+        run_id: str,
+        principal: str,
+        targets: Mapping[str, str],
+        bearers: Mapping[str, str],
+        facts: Mapping[str, Any],
     ) -> RunRecord:
-        """Bind a run to another principal or other targets, because an operator accepted that."""
+        """Bind a run to another principal, other targets or other tokens, because an operator accepted that."""
 
     async def note_verified(
         self, run_id: str, found: Mapping[int, Verification], facts: Mapping[str, Any], at: str

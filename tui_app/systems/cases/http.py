@@ -60,6 +60,11 @@ class HttpCases:
         """When the token at hand ends; none where it does not say, or none was needed yet."""
         return None if self._line.tokens is None else self._line.tokens.expires_at
 
+    @property
+    def signed_in_as(self) -> str | None:
+        """Whom the token at hand names; none where it does not say, or none was needed yet."""
+        return None if self._line.tokens is None else self._line.tokens.subject
+
     async def sign_in(self) -> None:
         if self._line.tokens is not None:
             await self._line.tokens.current()

@@ -85,6 +85,10 @@ class HttpSchedules:
     def credentials_expire(self) -> datetime | None:
         return None if self._tokens is None else self._tokens.expires_at
 
+    @property
+    def signed_in_as(self) -> str | None:
+        return None if self._tokens is None else self._tokens.subject
+
     async def sign_in(self) -> None:
         if self._tokens is not None:
             await self._tokens.current()
