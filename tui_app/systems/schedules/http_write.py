@@ -224,7 +224,7 @@ class Sender:
     async def _cancels(self, order: Order, row: Row | None, errand: Errand) -> list[Cancel]:
         if row is None:
             return []
-        audit = await self._wire.audit(order.id)
+        audit = await self._wire.evidence(order.id)
         return cancels_of(order, errand.run_id, row, audit, await self._wire.dialect())
 
 
