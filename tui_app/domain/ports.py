@@ -56,11 +56,19 @@ class TrailEntry:
 Held = Unavailable | NotSignedIn
 """Why an order did not reach the system: not now, or not with this token."""
 
-Reply = Answer | Held
-"""What comes back for one order: the system's answer, or why the order did not reach it.
 
-After ``execute`` a ``Held`` says that nothing was done for this order; after ``reconcile``, that it could not be looked
-at, and stays as it is.
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """That an order's turn did not come: nothing is wrong, and it can be handed over again at once."""
+
+
+DEFERRED = Deferred()
+
+Reply = Answer | Held | Deferred
+"""What comes back for one order: the system's answer, why the order did not reach it, or that its turn did not come.
+
+Without an answer nothing was done for this order by ``execute``; after ``reconcile`` it was not looked at, and stays as
+it is.
 """
 
 
@@ -77,7 +85,7 @@ class System(Protocol):
 
     @property
     def chunk_size(self) -> int:
-        """Items that are sent and recorded together: at most about two seconds of work."""
+        """Items that are claimed together: at most about two seconds of work, as far as can be said beforehand."""
 
     def check_id(self, text: str) -> str:
         """The id in its one spelling, without looking it up.
@@ -128,10 +136,16 @@ class System(Protocol):
         """
 
     async def trail(self, item_id: str) -> list[TrailEntry]:
-        """The system's audit entries of this item, oldest first."""
+        """The system's audit entries of this item, oldest first.
+
+        Raises:
+            NotFound: the system shows none of it, which is another thing than that there are none.
+        """
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Send the orders, guarded; one reply each.
+
+        What is sent one by one is deferred from when about two seconds have passed, or the errand is ``halted``.
 
         Raises:
             OutcomeUnknown: sent, and no answer came; every order is then unknown.
