@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import NotSignedIn, Unavailable
+from tui_app.domain.errors import NotSignedIn, OutcomeUnknown, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort
 from tui_app.domain.run import Answer, Errand, Order, Verification
@@ -64,11 +64,12 @@ class Deferred:
 
 DEFERRED = Deferred()
 
-Reply = Answer | Held | Deferred
+Reply = Answer | Held | Deferred | OutcomeUnknown
 """What comes back for one order: the system's answer, why the order did not reach it, or that its turn did not come.
 
 Without an answer nothing was done for this order by ``execute``; after ``reconcile`` it was not looked at, and stays as
-it is.
+it is. With ``OutcomeUnknown`` it may have been done, and what became of it could not be found out yet: it is to be
+settled later.
 """
 
 

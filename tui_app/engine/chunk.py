@@ -58,6 +58,7 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
 
     Raises:
         Unavailable: the system cannot be reached; what was not sent is planned again, and the chunk can be released.
+        OutcomeUnknown: it may have been sent, and could not be found out; likewise, but that it stays to be settled.
         Refused: the system will not have us at all; likewise.
         Conflict: another worker has the chunk.
     """
@@ -65,7 +66,7 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
     settled = await _settle(bench, run, claim, errand)
     sent = _Sorted()
     # Where the system could not be asked what became of the last ones, it gets no further ones.
-    if not settled.held and not settled.deferred and not stopping:
+    if not (settled.held or settled.silent or settled.deferred or stopping):
         decided, orders = await _decide(bench, run, claim)
         sent = await _send(bench, run, claim, errand, orders)
         sent.final[:0] = decided
@@ -77,7 +78,7 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
     if waiting:
         at_once = rest and not claim.closed
         await bench.work.accept(claim, waiting, stamp(bench.clock.now() + (timedelta(0) if at_once else POLL)))
-    for reason in (*settled.held.values(), *sent.held.values()):
+    for reason in (*settled.held.values(), *settled.silent, *sent.held.values(), *sent.silent):
         raise reason
     if not waiting:
         await (bench.work.release(claim) if rest else bench.work.complete(claim))
@@ -88,12 +89,13 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
 class _Sorted:
     """The replies to some orders, sorted: outcomes; positions the system still works on; positions not reached.
 
-    ``reached`` is the number of orders that got an answer.
+    ``silent`` are those that nobody knows of: their intents stay. ``reached`` is the number of orders with an answer.
     """
 
     final: list[Outcome] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
     held: dict[int, Held] = field(default_factory=dict)
+    silent: list[OutcomeUnknown] = field(default_factory=list)
     deferred: list[int] = field(default_factory=list)
     reached: int = 0
 
@@ -104,6 +106,9 @@ class _Sorted:
             position = one.item.position
             if isinstance(reply, Held):
                 made.held[position] = reply
+                continue
+            if isinstance(reply, OutcomeUnknown):
+                made.silent.append(reply)
                 continue
             if isinstance(reply, Deferred):
                 made.deferred.append(position)

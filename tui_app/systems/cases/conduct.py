@@ -164,9 +164,13 @@ class Conduct:
         self._waits.take(order, told.deadline, self.line.clock.now())
         return accepted(order)
 
-    async def _after_silence(self, order: Order, errand: Errand, error: OutcomeUnknown) -> Answer:
-        """Sent, and no answer: read, and send again under the same key, until it is known or nothing helps."""
-        begun, looks = self.line.clock.now(), 0
+    async def _after_silence(self, order: Order, errand: Errand, error: OutcomeUnknown) -> Answer | OutcomeUnknown:
+        """Sent, and no answer: read, and send again under the same key, until it is known or nothing helps.
+
+        A server that can be read and never answers this request is escalated. One that cannot be read either is asked
+        again later: it may be back before the key ends.
+        """
+        begun, looks, mute = self.line.clock.now(), 0, False
         while looks < TRIES and self.line.clock.now() - begun < LASTING:
             looks += 1
             await self.line.pause(looks)
@@ -176,8 +180,11 @@ class Conduct:
             if isinstance(reply, RateLimited):
                 # The server is there again: what became of it is asked for when it may be.
                 return accepted(order)
-        done = f"{self._done(order)} and looked at {times(looks)}, with exponential backoff"
-        return unknown(order, f"{error.message}. {self.line.escalation(done)}")
+            mute = isinstance(reply, OutcomeUnknown)
+        escalation = self.line.escalation(f"{self._done(order)} and looked at {times(looks)}, with exponential backoff")
+        if not mute:
+            return OutcomeUnknown(f"case {order.id}: {error.message}. {escalation}")
+        return unknown(order, f"{error.message}. {escalation}")
 
     async def settle(self, order: Order, errand: Errand) -> Reply:
         """What became of an order that may have been sent: read first; sent again only while its key lives.
@@ -203,7 +210,7 @@ class Conduct:
                 return undoable(answer, None if taken is None or told else taken.undo_until)
             response = await self._post(order, errand)
         except OutcomeUnknown as error:
-            return Unavailable(error.message, hint=self.line.escalation(self._done(order)))
+            return OutcomeUnknown(error.message, hint=self.line.escalation(self._done(order)))
         except Unavailable as reason:
             return reason
         return await self._judged(order, errand, response)
