@@ -81,7 +81,10 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run about to be stored. ``key`` makes confirming idempotent; ``secret`` makes the items' keys."""
+    """A run about to be stored. ``key`` makes confirming idempotent; ``secret`` makes the items' keys.
+
+    ``bearers`` are those whom the tokens name with which its systems are reached, by system.
+    """
 
     id: str
     key: str
@@ -89,6 +92,7 @@ class NewRun:
     confirmed: Confirmed
     principal: str
     created_at: str
+    bearers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class RunRecord:
     ``gates`` names the systems where a run has work left, and which take nothing from us until the moment given.
     ``paced`` has of these the ones that wait for a rate of ours alone, with that rate.
     ``stopped_by`` is the operator who asked for its stop, which is over only when what was on its way is settled.
+    ``bearers`` are those whom the tokens named at the confirmation, by system; a token that names nobody has none.
     """
 
     id: str
@@ -130,6 +135,7 @@ class RunRecord:
     gates: Mapping[str, str] = field(default_factory=dict)
     paced: Mapping[str, str] = field(default_factory=dict)
     stopped_by: str | None = None
+    bearers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unsent(self) -> int:

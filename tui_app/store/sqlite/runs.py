@@ -70,6 +70,7 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
         gates={gate["system"]: gate["not_before"] for gate in gates},
         paced={gate["system"]: gate["rate"] for gate in gates if gate["rate"]},
         stopped_by=row["stopped_by"],
+        bearers=json.loads(row["bearers"]),
     )
 
 
@@ -266,15 +267,21 @@ class SqliteRuns:
         return await self._file.write(work)
 
     async def take_over(
-        self, run_id: str, principal: str, targets: Mapping[str, str], facts: Mapping[str, Any]
+        self,
+        run_id: str,
+        principal: str,
+        targets: Mapping[str, str],
+        bearers: Mapping[str, str],
+        facts: Mapping[str, Any],
     ) -> RunRecord:
         def work(connection: sqlite3.Connection) -> RunRecord:
-            before = find(connection, run_id)
+            was = find(connection, run_id)
             connection.execute(
-                "UPDATE run SET principal = ?, targets = ? WHERE id = ?",
-                (principal, json.dumps(dict(targets)), run_id),
+                "UPDATE run SET principal = ?, targets = ?, bearers = ? WHERE id = ?",
+                (principal, json.dumps(dict(targets)), json.dumps(dict(bearers)), run_id),
             )
-            told = {**facts, "before": {"principal": before.principal, "targets": dict(before.targets)}}
+            before = {"principal": was.principal, "targets": dict(was.targets), "bearers": dict(was.bearers)}
+            told = {**facts, "before": before, "bearers": dict(bearers)}
             entries.append(connection, Event.TAKEN_OVER, told, chain=run_id)
             return find(connection, run_id)
 
