@@ -15,20 +15,10 @@ from tui_app.domain.errors import Conflict, NotFound
 from tui_app.domain.ledger import GLOBAL, Event
 from tui_app.domain.plan import Confirmed, Options, head_from
 from tui_app.domain.records import NewRun, Pause, RunItem, RunRecord, Undo, Who
-from tui_app.domain.run import (
-    OVER,
-    Answer,
-    ItemState,
-    Outcome,
-    PauseCause,
-    RunState,
-    Verification,
-    Verified,
-    check_run_move,
-)
+from tui_app.domain.run import OVER, ItemState, PauseCause, RunState, Verification, Verified, check_run_move
 from tui_app.store.sqlite import entries, stopping
 from tui_app.store.sqlite.confirming import store_run
-from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item
+from tui_app.store.sqlite.run_items import run_items
 from tui_app.store.sqlite.verifications import write_verifications
 
 _SQL = load("tui_app.store.sqlite", "runs.sql")
@@ -98,73 +88,6 @@ def find(connection: sqlite3.Connection, run_id: str) -> RunRecord:
     if row is None:
         raise NotFound(f"there is no run {run_id}", hint="`quash runs` lists them.")
     return _record(connection, row)
-
-
-_OUTCOME = "o.record AS outcome, v.record AS verification"
-_ITEMS = f"""
-SELECT {ITEM_COLUMNS},
-       r.state AS run_state, r.key, r.sent_at, {_OUTCOME}
-FROM plan_item i
-LEFT JOIN run_item r ON r.run = :run AND r.position = i.position
-LEFT JOIN outcome o ON o.seq = r.outcome AND o.position = r.position
-LEFT JOIN verification v ON v.seq = r.verification AND v.position = r.position
-WHERE i.plan = :plan AND i.position > :after AND i.position <= :until
-"""
-
-
-def run_items(
-    connection: sqlite3.Connection,
-    run_id: str,
-    *,
-    after: int,
-    until: int,
-    limit: int,
-    state: ItemState | None = None,
-    verified: Verified | None = None,
-) -> list[RunItem]:
-    """Items of a run in ``(after, until]``, inside a transaction."""
-    run = connection.execute("SELECT number, plan FROM run WHERE id = ?", (run_id,)).fetchone()
-    if run is None:
-        raise NotFound(f"there is no run {run_id}", hint="`quash runs` lists them.")
-    only = "" if state is None else " AND coalesce(r.state, 'planned') = :state"
-    only += "" if verified is None else " AND json_extract(v.record, '$.verified') = :verified"
-    rows = connection.execute(
-        f"{_ITEMS}{only} ORDER BY i.position LIMIT :limit",
-        {
-            "run": run["number"],
-            "plan": run["plan"],
-            "after": after,
-            "until": until,
-            "state": state,
-            "verified": verified,
-            "limit": limit,
-        },
-    )
-    return [_run_item(row) for row in rows]
-
-
-def _run_item(row: sqlite3.Row) -> RunItem:
-    item = plan_item(row)
-    outcome = entries.loads(row["outcome"])
-    checked = entries.loads(row["verification"])
-    return RunItem(
-        item=item,
-        state=ItemState(row["run_state"] or ItemState.PLANNED),
-        outcome=None if outcome is None else outcome_of(outcome),
-        key=row["key"],
-        verification=None if checked is None else Verification(Verified(checked["verified"]), checked["note"]),
-        sent_at=row["sent_at"],
-        at=None if outcome is None else outcome["at"],
-    )
-
-
-def outcome_of(record: Mapping[str, Any]) -> Outcome:
-    """An outcome from its stored record."""
-    answer = Answer(
-        state=ItemState(record["state"]),
-        **{name: record[name] for name in ("code", "message", "ours", "by", "before", "after", "undo_until")},
-    )
-    return Outcome(record["position"], record["system"], record["item"], record["key"], answer)
 
 
 class SqliteRuns:

@@ -17,7 +17,7 @@ from tui_app.domain.run import ItemState, Outcome, SkipCode, Verification
 from tui_app.domain.verdict import VerdictCode
 from tui_app.store.sqlite import permits, stopping
 from tui_app.store.sqlite.outcomes import write_outcomes
-from tui_app.store.sqlite.runs import run_items
+from tui_app.store.sqlite.run_items import run_items
 from tui_app.store.sqlite.verifications import add_to_tally, run_number, write_verifications
 
 _SQL = load("tui_app.store.sqlite", "work.sql")

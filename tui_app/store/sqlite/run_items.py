@@ -1,0 +1,77 @@
+"""Items of a run in SQLite, with what was recorded of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from tui_app.domain.errors import NotFound
+from tui_app.domain.records import RunItem
+from tui_app.domain.run import Answer, ItemState, Outcome, Verification, Verified
+from tui_app.store.sqlite import entries
+from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item
+
+_ITEMS = f"""
+SELECT {ITEM_COLUMNS},
+       r.state AS run_state, r.key, r.sent_at, o.record AS outcome, v.record AS verification
+FROM plan_item i
+LEFT JOIN run_item r ON r.run = :run AND r.position = i.position
+LEFT JOIN outcome o ON o.seq = r.outcome AND o.position = r.position
+LEFT JOIN verification v ON v.seq = r.verification AND v.position = r.position
+WHERE i.plan = :plan AND i.position > :after AND i.position <= :until
+"""
+
+
+def run_items(
+    connection: sqlite3.Connection,
+    run_id: str,
+    *,
+    after: int,
+    until: int,
+    limit: int,
+    state: ItemState | None = None,
+    verified: Verified | None = None,
+) -> list[RunItem]:
+    """Items of a run in ``(after, until]``, inside a transaction."""
+    run = connection.execute("SELECT number, plan FROM run WHERE id = ?", (run_id,)).fetchone()
+    if run is None:
+        raise NotFound(f"there is no run {run_id}", hint="`quash runs` lists them.")
+    only = "" if state is None else " AND coalesce(r.state, 'planned') = :state"
+    only += "" if verified is None else " AND json_extract(v.record, '$.verified') = :verified"
+    rows = connection.execute(
+        f"{_ITEMS}{only} ORDER BY i.position LIMIT :limit",
+        {
+            "run": run["number"],
+            "plan": run["plan"],
+            "after": after,
+            "until": until,
+            "state": state,
+            "verified": verified,
+            "limit": limit,
+        },
+    )
+    return [_run_item(row) for row in rows]
+
+
+def _run_item(row: sqlite3.Row) -> RunItem:
+    item = plan_item(row)
+    outcome = entries.loads(row["outcome"])
+    checked = entries.loads(row["verification"])
+    return RunItem(
+        item=item,
+        state=ItemState(row["run_state"] or ItemState.PLANNED),
+        outcome=None if outcome is None else _outcome(outcome),
+        key=row["key"],
+        verification=None if checked is None else Verification(Verified(checked["verified"]), checked["note"]),
+        sent_at=row["sent_at"],
+        at=None if outcome is None else outcome["at"],
+    )
+
+
+def _outcome(record: Mapping[str, Any]) -> Outcome:
+    answer = Answer(
+        state=ItemState(record["state"]),
+        **{name: record[name] for name in ("code", "message", "ours", "by", "before", "after", "undo_until")},
+    )
+    return Outcome(record["position"], record["system"], record["item"], record["key"], answer)
