@@ -104,6 +104,7 @@ def test_a_run_that_nobody_attends_is_said_to_be_interrupted_and_how_to_go_on(qu
     assert shown.out.splitlines()[0].endswith(f": interrupted, nobody works on it; go on with: {resume}")
     assert resume in shown.err
     assert quash("runs").out.splitlines()[1].split()[:2] == [confirmed, "interrupted"]
+    assert "- state: interrupted" in quash("runs", "report", confirmed).out.splitlines()
     quash("runs", "resume", confirmed)
     assert quash("runs", confirmed).out.splitlines()[0].endswith(": finished")
     assert quash("runs").out.splitlines()[1].split()[:2] == [confirmed, "finished"]

@@ -55,14 +55,14 @@ def written(report, *items, head="9:ff", problem=None):
 
 
 def test_a_csv_of_a_run_is_read_back():
-    names, row, foot = csv.reader(io.StringIO(written(run_report(Format.CSV, RUN), ITEM)))
+    names, row, foot = csv.reader(io.StringIO(written(run_report(Format.CSV, RUN, RUN["state"]), ITEM)))
     read = dict(zip(names, row, strict=True))
     assert (read["id"], read["state"], read["message"], read["ours"]) == ("pay/a", "refused", "a|b\\nc", "")
     assert foot == ["head", "9:ff"]
 
 
 def test_a_jsonl_of_a_run_is_read_back():
-    head, row, foot = map(json.loads, written(run_report(Format.JSONL, RUN), ITEM).splitlines())
+    head, row, foot = map(json.loads, written(run_report(Format.JSONL, RUN, RUN["state"]), ITEM).splitlines())
     assert (head["schema"], head["run"]["reason"], row, foot) == (
         "quash.report.v1",
         RUN["reason"],
@@ -72,7 +72,7 @@ def test_a_jsonl_of_a_run_is_read_back():
 
 
 def test_a_markdown_of_a_run_has_its_facts_and_one_row_an_item():
-    text = written(run_report(Format.MARKDOWN, RUN), ITEM)
+    text = written(run_report(Format.MARKDOWN, RUN, RUN["state"]), ITEM)
     assert "- reason: =HYPERLINK(1)\\|x" in text
     assert "- cancelled: 1" in text
     assert "| commands | pay/a | refused |  | a\\|b\\\\nc |" in text

@@ -84,7 +84,7 @@ async def export_run(client: BackendClient, run_id: str, path: Path) -> Path:
 async def run_pieces(client: BackendClient, run_id: str, form: Format) -> AsyncIterator[str]:
     """The report of a run, in pieces."""
     run = await client.runs.get(run_id)
-    report = run_report(form, run.model_dump(mode="json"))
+    report = run_report(form, run.model_dump(mode="json"), run.standing)
     yield report.head()
     async for row in _run_rows(client, run_id):
         yield report.row(row)

@@ -145,15 +145,18 @@ class Markdown:
         return f"| {' | '.join(cells)} |\n"
 
 
-def run_report(form: Format, run: Mapping[str, Any]) -> Writer:
-    """The report of a run, given as ``RunModel`` dumps it; its rows are dumped ``RunItemModel``."""
+def run_report(form: Format, run: Mapping[str, Any], standing: str) -> Writer:
+    """The report of a run, given as ``RunModel`` dumps it; its rows are dumped ``RunItemModel``.
+
+    ``standing`` is its state as a person is told it.
+    """
     if form is Format.CSV:
         return Csv(RUN_FIELDS)
     if form is Format.JSONL:
         return Jsonl("quash.report.v1", {"run": dict(run)})
     facts = {
         "verb": run["verb"],
-        "state": run["state"],
+        "state": standing,
         "operator": run["operator"],
         "reason": run["reason"],
         "plan": f"{run['plan']} ({run['plan_hash']})",
