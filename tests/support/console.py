@@ -95,9 +95,11 @@ async def open_console(service: Service, size: tuple[int, int] = (120, 40)) -> A
 
 
 @asynccontextmanager
-async def open_canned(canned: Canned, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Operator]:
-    """The console over given answers."""
-    app = Console(canned.client, utf8=True)
+async def open_canned(
+    canned: Canned, size: tuple[int, int] = (120, 40), environment: str = ""
+) -> AsyncIterator[Operator]:
+    """The console over given answers, on a profile that calls their ``environment`` so."""
+    app = Console(lambda: canned.client(environment), utf8=True)
     async with app.run_test(size=size, notifications=True) as pilot:
         operator = Operator(app, pilot)
         await operator.until(lambda: app.about is not None, "an answer")

@@ -68,6 +68,14 @@ def test_the_service_says_what_production_wants():
     assert confirm(production, "production yes").request.phrase == "production yes"
 
 
+def test_what_the_profile_alone_calls_production_wants_its_name_too_and_the_service_gets_its_own_words():
+    production = review(environment="production")
+    for typed in ("yes", "production", "production production yes"):
+        with pytest.raises(PhraseDiffers, match="production yes"):
+            confirm(production, typed)
+    assert confirm(production, "production yes").request.phrase == "yes"
+
+
 @pytest.mark.parametrize(
     ("of", "error", "says"),
     [

@@ -154,6 +154,7 @@ def test_what_a_profile_does_not_say(file):
             "decides",
         ),
         ("[profiles.a]\nservice = 'https://x'\ncap = 3", "it cannot have 'cap'", "decides"),
+        ("[profiles.a]\nservice = 'https://x'\nread_only = true", "it cannot have 'read_only'", "decides"),
         ("[profiles.a]\ntoken_file = 'x'", "'token_file' without a service", "[profiles.a.SYSTEM]"),
         ("[profiles.'../x'.commands]", "'../x' cannot be a profile's name", "letters"),
         ("profiles = 3", "profiles is not a table", "[profiles]"),
@@ -220,6 +221,10 @@ def test_what_this_version_cannot_do_is_said_of_the_profile_in_use(file, text, m
     found.pick("fine").check_served()
     with pytest.raises(UsageProblem, match=message):
         found.pick("a").check_served()
+
+
+def test_a_remote_profile_leaves_its_environment_to_the_service_unless_it_names_one(file):
+    assert read(file, "[profiles.far]\nservice = 'https://x'\n").pick("far").environment == ""
 
 
 def test_a_remote_profile_is_always_served(file):

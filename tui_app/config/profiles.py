@@ -75,7 +75,8 @@ Kinds = Mapping[str, type[Any]]
 class Profile:
     """One place to work: systems, who acts, and the limits that hold there.
 
-    ``service`` is set where another host runs quash: such a profile names no systems.
+    ``service`` is set where another host runs quash: such a profile names no systems, and its ``environment`` is empty
+    where it leaves that to the service.
     """
 
     name: str
@@ -83,10 +84,11 @@ class Profile:
         str,
         Setting(
             values.text,
-            "shown in the header; `production` is typed at each review. Default: the profile's name",
+            "shown in the header; `production` is typed at each review. Default: the profile's name; with a `service`, "
+            "what that one says. Where that one is `production`, nothing else counts",
             '"production"',
         ),
-    ]
+    ] = ""
     operator: Annotated[
         str | None,
         Setting(

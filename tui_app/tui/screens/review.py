@@ -158,7 +158,7 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
         except QuashError as error:
             self.form.refuse(error)
             return
-        typed = safe(plan.phrase).stylize("bold")
+        typed = safe(self.review.expected(plan)).stylize("bold")
         self.form.say(phrase("type {} to {} {}", typed, words(plan.verb).do, plan.counts.cancellable))
 
     # Confirming

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
+from tui_app.domain.plan import PRODUCTION
 from tui_app.tui.actions import FIXED
 from tui_app.tui.text import phrase, safe
 
 if TYPE_CHECKING:
     from tui_app.contract.models import About
     from tui_app.tui.app import QuashApp
-
-PRODUCTION = "production"
 
 
 class Header(Widget):
