@@ -58,6 +58,15 @@ async def test_a_review_shows_the_numbers_the_groups_the_impact_and_the_command_
     )
 
 
+async def test_what_is_corrected_in_a_burst_is_what_was_meant(operator):
+    screen = await reviewing(operator, *ids(3))
+    operator.burst(
+        *"wrong reson", *["backspace"] * 3, *"ason", "home", "delete", *"W", "enter", *"yed", "backspace", "s"
+    )
+    await operator.until(lambda: screen.form.confirmation.value.endswith("s"), "the last letter")
+    assert (screen.form.reason.value, screen.form.confirmation.value) == ("Wrong reason", "yes")
+
+
 async def test_the_expected_words_become_one_run(operator):
     await reviewing(operator, *ids(3))
     await operator.type(REASON)
