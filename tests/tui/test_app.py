@@ -15,6 +15,7 @@ from tui_app.client.backend import BackendClient
 from tui_app.domain.errors import CannotConnect
 from tui_app.tui.app import QuashApp
 from tui_app.tui.clipboard import LONGEST, sequence
+from tui_app.tui.copying import Copying
 from tui_app.tui.screens.ask import Ask
 from tui_app.tui.screens.copy import CopyMenu
 from tui_app.tui.screens.help import HelpScreen
@@ -234,6 +235,14 @@ async def test_copying_is_said_as_sent_to_the_terminal(small: Desk, monkeypatch,
     await small.until(lambda: written)
     assert expected(item) in base64.b64decode(written[0].removeprefix("\x1b]52;c;").removesuffix("\x07")).decode()
     assert small.said[0].endswith("was sent to the terminal.")
+
+
+async def test_the_command_line_that_is_copied_is_for_the_profile_that_the_console_is_on(local: Service) -> None:
+    async with desk_over(local, invocation=("quash", "--profile", "prod")) as desk:
+        item = desk.table.item
+        assert item is not None
+        said = Copying(desk.items).text("command", item)
+        assert said.startswith("quash --profile prod list commands --filter ")
 
 
 def test_the_clipboard_sequence_passes_through_tmux_and_screen() -> None:

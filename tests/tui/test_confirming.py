@@ -136,6 +136,12 @@ def test_the_command_line_does_the_same(asked, words):
     assert shlex.split(line) == ["quash", *words, "--yes", "--expect-count", "3", "--reason", "it's bad"]
 
 
+def test_the_command_line_is_for_the_profile_that_the_console_is_on():
+    words = ("quash", "--profile", "prod eu")
+    line = Review(Limits(), plan(), invocation=words).command_line("bad", notify=True, accept_drift=False)
+    assert shlex.split(line)[:5] == [*words, "apply", "plan-1"]
+
+
 def test_the_command_line_has_the_options():
     words = shlex.split(review().command_line(" ", notify=False, accept_drift=True))
     assert words[2:] == [

@@ -343,6 +343,15 @@ def test_another_process_finds_the_same_place_from_another_folder(file, monkeypa
     assert again == first
 
 
+def test_whether_it_is_the_profile_of_whoever_names_none(file):
+    file.write_text(WHOLE, encoding="utf-8")
+    variables = {"QUASH_CONFIG": str(file), "QUASH_DATA": "/x"}
+    assert find(Flags(), variables, KINDS).by_default
+    assert find(Flags(profile="prod"), variables, KINDS).by_default
+    assert not find(Flags(profile="local"), variables, KINDS).by_default
+    assert not find(Flags(), {**variables, "QUASH_PROFILE": "local"}, KINDS).by_default
+
+
 def test_the_file_can_be_left_out(file):
     file.write_text("nonsense", encoding="utf-8")
     found = find(Flags(no_config=True, data="/x"), {"QUASH_CONFIG": str(file)}, KINDS)

@@ -62,13 +62,14 @@ class Review:
     """One review: the plan as far as it is made, and what may be done with it.
 
     ``key`` is the idempotency key of the run: however often enter is pressed, it is one run. ``failure`` is why there
-    is nothing to confirm, once the making has failed.
+    is nothing to confirm, once the making has failed. ``invocation`` begins the command line that does the same.
     """
 
     limits: Limits
     plan: PlanModel | None = None
     request: PlanRequest | None = None
     failure: QuashError | None = None
+    invocation: tuple[str, ...] = ("quash",)
     key: str = field(default_factory=lambda: str(uuid4()))
 
     def take(self, plan: PlanModel) -> None:
@@ -134,7 +135,7 @@ class Review:
         plan = self.plan
         if plan is None:
             return ""
-        parts = ["quash", *_what(plan, self.request), "--yes", "--expect-count", str(plan.counts.items)]
+        parts = [*self.invocation, *_what(plan, self.request), "--yes", "--expect-count", str(plan.counts.items)]
         parts += [] if notify else ["--no-notify"]
         parts += ["--accept-drift"] if accept_drift else []
         # Last, since it may be long: where the line has no room, it is the reason that is not seen whole.
