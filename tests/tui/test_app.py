@@ -9,10 +9,12 @@ import pytest
 from textual.widgets import Input
 
 from support.backend import Service
+from support.canned import Canned
+from support.console import open_canned
 from support.operator import SMALL, Desk, demo_service, desk_over
 from support.wire import Wire, about
 from tui_app.client.backend import BackendClient
-from tui_app.domain.errors import CannotConnect
+from tui_app.domain.errors import CannotConnect, RateLimited
 from tui_app.tui.app import QuashApp
 from tui_app.tui.clipboard import LONGEST, sequence
 from tui_app.tui.copying import Copying
@@ -21,6 +23,7 @@ from tui_app.tui.screens.copy import CopyMenu
 from tui_app.tui.screens.help import HelpScreen
 from tui_app.tui.screens.items import ItemsScreen
 from tui_app.tui.screens.review import ReviewScreen
+from tui_app.tui.widgets.banner import Banner
 
 
 async def test_a_service_that_does_not_answer_is_said_and_tried_again(local: Service) -> None:
@@ -88,6 +91,22 @@ async def test_what_nobody_foresaw_is_reported_without_values(local: Service, tm
     assert "builtins.ZeroDivisionError" in text
     assert "in broken" in text or " broken" in text
     assert secret not in text
+
+
+async def test_a_backend_that_asks_us_to_wait_is_one_calm_line_with_one_countdown() -> None:
+    canned = Canned()
+    hint = "Ask again in 60 s. Level 1: wait. Level 2: look. Level 3: contact the team."
+    canned.answers["GET", "/v1/runs"] = RateLimited("cases: the server asks us to wait", hint=hint, retry_after=60)
+    async with open_canned(canned, SMALL) as operator:
+        await operator.sees("cases: the server asks us to wait. Trying again in", "s; r tries now.")
+        banner = operator.app.screen.query_one(Banner)
+        assert banner.has_class("-warning")
+        assert banner.size.height == 1
+        assert "Ask again" not in operator.text
+        assert "Level" not in operator.text
+        canned.answers["GET", "/v1/runs"] = {"runs": []}
+        await operator.press("r")
+        await operator.until(lambda: operator.app.notice is None, "the end of the banner")
 
 
 async def test_the_header_says_where_we_are(local: Service) -> None:

@@ -182,8 +182,8 @@ class QuashApp(App[int], inherit_bindings=False):
                 path = self._report(error)
                 self.present(Fault(type(error).__name__, hint=f"The report is at {path}."))
         else:
-            if reads and self.notice is not None and self.notice.retry is not None:
-                self.notice = None
+            if reads:
+                self.link.answered()
             return result
         self.dropping = False
         return None
