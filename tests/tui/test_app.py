@@ -9,12 +9,13 @@ import pytest
 from textual.widgets import Input
 
 from support.backend import Service
-from support.canned import Canned
-from support.console import open_canned
+from support.canned import COMMANDS, Canned
+from support.console import Operator, open_canned
 from support.operator import SMALL, Desk, demo_service, desk_over
 from support.wire import Wire, about
 from tui_app.client.backend import BackendClient
-from tui_app.domain.errors import CannotConnect, RateLimited
+from tui_app.contract.models import ColumnModel
+from tui_app.domain.errors import CannotConnect, NotSignedIn, RateLimited
 from tui_app.tui.app import QuashApp
 from tui_app.tui.clipboard import LONGEST, sequence
 from tui_app.tui.copying import Copying
@@ -91,6 +92,30 @@ async def test_what_nobody_foresaw_is_reported_without_values(local: Service, tm
     assert "builtins.ZeroDivisionError" in text
     assert "in broken" in text or " broken" in text
     assert secret not in text
+
+
+async def test_where_nothing_could_be_read_the_table_says_why() -> None:
+    column = ColumnModel.model_validate(
+        {
+            "field": "id",
+            "title": "Id",
+            "kind": "id",
+            "width": 20,
+            "flexible": True,
+            "priority": 1,
+            "sortable": True,
+            "groupable": False,
+        }
+    )
+    canned = Canned(systems=[COMMANDS.model_copy(update={"columns": [column]})])
+    canned.answers["GET", "/v1/systems/commands/items"] = NotSignedIn("cases: the token is refused", hint="Renew it.")
+    app = QuashApp(canned.client, utf8=True)
+    async with app.run_test(size=SMALL) as pilot:
+        operator = Operator(app, pilot)
+        await operator.sees("cases: the token is refused. Renew it.")
+        await operator.until(lambda: "no rows yet" not in operator.text, "the numbers")
+        assert isinstance(app.screen, ItemsScreen)
+        assert app.screen.table.message == "cases: the token is refused. Renew it."
 
 
 async def test_a_backend_that_asks_us_to_wait_is_one_calm_line_with_one_countdown() -> None:
