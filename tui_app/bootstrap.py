@@ -38,8 +38,7 @@ SYSTEMS = ("tui_app.systems.commands", "tui_app.systems.cases", "tui_app.systems
 SERVICE_KEY = "service.key"
 SERVICE_TOKEN = "service.token"  # noqa: S105 - a file's name
 FAULT_LOG = "faults.log"
-SERVED = "--served"
-"""The runner's option under which it works for a service."""
+SERVED = "--served"  # the runner's option under which it works for a service
 LOCAL_TOKEN_DAYS = 30
 NATIVE_KEYS = "native.db"
 
@@ -148,8 +147,9 @@ def client(setup: Setup) -> BackendClient:
 
         profile, address = setup.profile, setup.profile.service
         tokens = TokenSource(profile.token_command, profile.token_file, SERVICE_TOKEN, os.environ)
-        transport = tcp_transport(address.reveal(), ca_file=profile.ca_file)
-        return BackendClient(address.reveal(), transport, tokens=tokens, origin=str(address))
+        url, called = address.reveal(), profile.environment
+        transport = tcp_transport(url, ca_file=profile.ca_file)
+        return BackendClient(url, transport, tokens=tokens, origin=str(address), environment=called)
     from tui_app.client.transport import BASE_URL, EmbeddedTransport
     from tui_app.contract.principal import Principal
     from tui_app.service.app import create_app

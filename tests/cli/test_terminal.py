@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import pytest
 
 from support.command_line import TROUBLED
+from support.serve_process import serving
 from tui_app.cli.exits import Exit
 from tui_app.cli.terminal import ask
 
@@ -141,6 +142,23 @@ def test_the_question_can_be_left_from_the_moment_it_is_seen(monkeypatch):
     finally:
         signal.signal(signal.SIGINT, previous)
     assert noted == []
+
+
+def test_a_service_that_this_profile_calls_production_wants_its_name(terminal, bus, far):
+    item = bus.in_status(TROUBLED)[0]
+    with serving() as (url, token, _):
+        far(url, token, "environment = 'production'\n")
+        with terminal("cancel", "commands", item, "--reason", "duplicate") as one:
+            one.until("type 'production yes' to confirm: ")
+            one.type("yes\n")
+            assert one.ended() == Exit.USAGE
+            assert "Nothing was sent" in one.said
+        assert bus.status(item) == TROUBLED
+        with terminal("cancel", "commands", item, "--reason", "duplicate") as one:
+            one.until("type 'production yes' to confirm: ")
+            one.type("production yes\n")
+            assert one.ended() == Exit.DONE
+        assert bus.status(item) == "CANCELED"
 
 
 def test_production_wants_its_name_and_many_want_their_number(terminal, bus, config):

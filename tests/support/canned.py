@@ -143,8 +143,8 @@ class Canned:
         }
         self.asked: list[httpx.Request] = []
 
-    def client(self) -> BackendClient:
-        return BackendClient("http://quash.invalid", httpx.MockTransport(self._answer))
+    def client(self, environment: str = "") -> BackendClient:
+        return BackendClient("http://quash.invalid", httpx.MockTransport(self._answer), environment=environment)
 
     def paths(self, method: str = "POST") -> list[str]:
         return [request.url.path for request in self.asked if request.method == method]

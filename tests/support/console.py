@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
+from textual import events
 from textual.pilot import Pilot
 
 from support.backend import Service
@@ -46,6 +47,11 @@ class Operator:
 
     async def type(self, text: str) -> None:
         await self.pilot.press(*(_NAMES.get(one, one) for one in text))
+
+    def burst(self, *keys: str) -> None:
+        """Keys that reach the console in one go, as those of a fast hand or a slow line do."""
+        for key in keys:
+            self.app.post_message(events.Key(_NAMES.get(key, key), key if len(key) == 1 else None))
 
     async def until(self, condition: Callable[[], object], what: str = "") -> None:
         """Wait for a condition; the screen is shown when it does not come."""
@@ -95,9 +101,11 @@ async def open_console(service: Service, size: tuple[int, int] = (120, 40)) -> A
 
 
 @asynccontextmanager
-async def open_canned(canned: Canned, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Operator]:
-    """The console over given answers."""
-    app = Console(canned.client, utf8=True)
+async def open_canned(
+    canned: Canned, size: tuple[int, int] = (120, 40), environment: str = ""
+) -> AsyncIterator[Operator]:
+    """The console over given answers, on a profile that calls their ``environment`` so."""
+    app = Console(lambda: canned.client(environment), utf8=True)
     async with app.run_test(size=size, notifications=True) as pilot:
         operator = Operator(app, pilot)
         await operator.until(lambda: app.about is not None, "an answer")

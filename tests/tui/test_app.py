@@ -9,17 +9,22 @@ import pytest
 from textual.widgets import Input
 
 from support.backend import Service
+from support.canned import COMMANDS, Canned
+from support.console import Operator, open_canned
 from support.operator import SMALL, Desk, demo_service, desk_over
 from support.wire import Wire, about
 from tui_app.client.backend import BackendClient
-from tui_app.domain.errors import CannotConnect
+from tui_app.contract.models import ColumnModel
+from tui_app.domain.errors import CannotConnect, NotSignedIn, RateLimited
 from tui_app.tui.app import QuashApp
 from tui_app.tui.clipboard import LONGEST, sequence
+from tui_app.tui.copying import Copying
 from tui_app.tui.screens.ask import Ask
 from tui_app.tui.screens.copy import CopyMenu
 from tui_app.tui.screens.help import HelpScreen
 from tui_app.tui.screens.items import ItemsScreen
 from tui_app.tui.screens.review import ReviewScreen
+from tui_app.tui.widgets.banner import Banner
 
 
 async def test_a_service_that_does_not_answer_is_said_and_tried_again(local: Service) -> None:
@@ -87,6 +92,46 @@ async def test_what_nobody_foresaw_is_reported_without_values(local: Service, tm
     assert "builtins.ZeroDivisionError" in text
     assert "in broken" in text or " broken" in text
     assert secret not in text
+
+
+async def test_where_nothing_could_be_read_the_table_says_why() -> None:
+    column = ColumnModel.model_validate(
+        {
+            "field": "id",
+            "title": "Id",
+            "kind": "id",
+            "width": 20,
+            "flexible": True,
+            "priority": 1,
+            "sortable": True,
+            "groupable": False,
+        }
+    )
+    canned = Canned(systems=[COMMANDS.model_copy(update={"columns": [column]})])
+    canned.answers["GET", "/v1/systems/commands/items"] = NotSignedIn("cases: the token is refused", hint="Renew it.")
+    app = QuashApp(canned.client, utf8=True)
+    async with app.run_test(size=SMALL) as pilot:
+        operator = Operator(app, pilot)
+        await operator.sees("cases: the token is refused. Renew it.")
+        await operator.until(lambda: "no rows yet" not in operator.text, "the numbers")
+        assert isinstance(app.screen, ItemsScreen)
+        assert app.screen.table.message == "cases: the token is refused. Renew it."
+
+
+async def test_a_backend_that_asks_us_to_wait_is_one_calm_line_with_one_countdown() -> None:
+    canned = Canned()
+    hint = "Ask again in 60 s. Level 1: wait. Level 2: look. Level 3: contact the team."
+    canned.answers["GET", "/v1/runs"] = RateLimited("cases: the server asks us to wait", hint=hint, retry_after=60)
+    async with open_canned(canned, SMALL) as operator:
+        await operator.sees("cases: the server asks us to wait. Trying again in", "s; r tries now.")
+        banner = operator.app.screen.query_one(Banner)
+        assert banner.has_class("-warning")
+        assert banner.size.height == 1
+        assert "Ask again" not in operator.text
+        assert "Level" not in operator.text
+        canned.answers["GET", "/v1/runs"] = {"runs": []}
+        await operator.press("r")
+        await operator.until(lambda: operator.app.notice is None, "the end of the banner")
 
 
 async def test_the_header_says_where_we_are(local: Service) -> None:
@@ -234,6 +279,14 @@ async def test_copying_is_said_as_sent_to_the_terminal(small: Desk, monkeypatch,
     await small.until(lambda: written)
     assert expected(item) in base64.b64decode(written[0].removeprefix("\x1b]52;c;").removesuffix("\x07")).decode()
     assert small.said[0].endswith("was sent to the terminal.")
+
+
+async def test_the_command_line_that_is_copied_is_for_the_profile_that_the_console_is_on(local: Service) -> None:
+    async with desk_over(local, invocation=("quash", "--profile", "prod")) as desk:
+        item = desk.table.item
+        assert item is not None
+        said = Copying(desk.items).text("command", item)
+        assert said.startswith("quash --profile prod list commands --filter ")
 
 
 def test_the_clipboard_sequence_passes_through_tmux_and_screen() -> None:

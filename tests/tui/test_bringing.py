@@ -69,6 +69,7 @@ async def test_what_can_be_no_id_is_named_and_never_marked(desk: Desk) -> None:
     await desk.press("x")
     await desk.until(lambda: isinstance(desk.app.screen, ReviewScreen), "the review")
     await desk.sees("1 in the plan, 1 will be cancelled")
+    assert desk.app.notice is None
 
 
 async def test_where_none_can_be_one_nothing_is_marked(desk: Desk) -> None:

@@ -68,6 +68,14 @@ def test_the_service_says_what_production_wants():
     assert confirm(production, "production yes").request.phrase == "production yes"
 
 
+def test_what_the_profile_alone_calls_production_wants_its_name_too_and_the_service_gets_its_own_words():
+    production = review(environment="production")
+    for typed in ("yes", "production", "production production yes"):
+        with pytest.raises(PhraseDiffers, match="production yes"):
+            confirm(production, typed)
+    assert confirm(production, "production yes").request.phrase == "yes"
+
+
 @pytest.mark.parametrize(
     ("of", "error", "says"),
     [
@@ -126,6 +134,12 @@ def request(**selection):
 def test_the_command_line_does_the_same(asked, words):
     line = Review(Limits(), plan(), asked).command_line("it's bad", notify=True, accept_drift=False)
     assert shlex.split(line) == ["quash", *words, "--yes", "--expect-count", "3", "--reason", "it's bad"]
+
+
+def test_the_command_line_is_for_the_profile_that_the_console_is_on():
+    words = ("quash", "--profile", "prod eu")
+    line = Review(Limits(), plan(), invocation=words).command_line("bad", notify=True, accept_drift=False)
+    assert shlex.split(line)[:5] == [*words, "apply", "plan-1"]
 
 
 def test_the_command_line_has_the_options():

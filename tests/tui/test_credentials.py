@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.backend import KEY, Service, serving
-from support.console import Operator
+from support.canned import Canned
+from support.console import Console, Operator
 from support.operator import Desk
 from support.wire import Wire
 from tui_app import bootstrap
@@ -70,6 +71,28 @@ async def test_it_stands_in_the_header_and_goes_when_the_token_was_renewed(local
         app.tokens.look()
         await app.workers.wait_for_complete()
         assert app.notice is None, "whoever reads items says what is wrong"
+
+
+@pytest.mark.parametrize("over", ["9 min", "within a minute", "expired"])
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_it_is_read_whole_in_eighty_columns(read_only: bool, over: str) -> None:
+    now = datetime.now(UTC)
+    ends = now + {"9 min": timedelta(seconds=599), "within a minute": timedelta(seconds=30)}.get(over, timedelta(0))
+    credentials = [CredentialModel(system="commands", expires_at=stamp(ends))]
+    canned = Canned(
+        profile="europe",
+        environment="production",
+        operator="jane.van.der.berg@example.com",
+        read_only=read_only,
+        credentials=credentials,
+    )
+    app = Console(canned.client, utf8=True, clock=lambda: now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await Operator(app, pilot).sees("PRODUCTION", f"{ending(credentials, now)} ")
+        first = app.screen.query_one(Header).render().plain
+        assert " 4 Runs " in first
+        assert first.rstrip().endswith(ending(credentials, now))
+        assert ("read-only" in first) == read_only
 
 
 WITHIN = timedelta(minutes=7, seconds=30)

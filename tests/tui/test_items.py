@@ -9,6 +9,7 @@ from support.world import fill
 from tui_app.tui.screens.detail import DetailScreen
 from tui_app.tui.screens.items import ItemsScreen
 from tui_app.tui.screens.review import ReviewScreen
+from tui_app.tui.widgets.item_table import ItemTable
 
 
 async def test_mark_review_confirm_and_see_the_outcomes(desk: Desk) -> None:
@@ -33,6 +34,14 @@ async def test_the_numbers_are_honest(small: Desk) -> None:
     assert small.numbers.endswith("of 35 · 2 marked (2 hidden by the filter)")
     await small.filters("status:IN_TROUBLESHOOTING_QUEUE")
     assert small.numbers.endswith("of 216 · 2 marked")
+
+
+async def test_a_filter_that_is_corrected_in_a_burst_is_the_one_in_force(small: Desk) -> None:
+    await small.press("slash")
+    small.burst(*"type:DebitAcount", *["left"] * 4, "c", "end", *"x", "backspace", "enter")
+    await small.until(lambda: small.items.reading.filter == "type:DebitAccount", "the filter")
+    await small.settled()
+    assert isinstance(small.app.focused, ItemTable)
 
 
 async def test_everything_that_matches_is_marked_as_a_filter(small: Desk) -> None:

@@ -67,6 +67,15 @@ async def test_a_review_says_how_long_it_takes_and_which_windows_close_meanwhile
         await operator.sees("38 cases at 5/minute take about 7 min 36 s", "undo windows (1 min 30 s) close before")
 
 
+async def test_what_is_corrected_in_a_burst_is_what_was_meant(operator):
+    screen = await reviewing(operator, *ids(3))
+    operator.burst(
+        *"wrong reson", *["backspace"] * 3, *"ason", "home", "delete", *"W", "enter", *"yed", "backspace", "s"
+    )
+    await operator.until(lambda: screen.form.confirmation.value.endswith("s"), "the last letter")
+    assert (screen.form.reason.value, screen.form.confirmation.value) == ("Wrong reason", "yes")
+
+
 async def test_the_expected_words_become_one_run(operator):
     await reviewing(operator, *ids(3))
     await operator.type(REASON)
@@ -542,6 +551,44 @@ async def test_production_wants_its_name():
         await operator.press("enter")
         await operator.sees("Type exactly: production yes")
         assert canned.paths() == ["/v1/plans"]
+
+
+async def test_a_profile_that_calls_a_service_production_is_marked_and_wants_its_name():
+    canned = Canned(profile="ops", environment="staging")
+    canned.plan(plan(3))
+    canned.run(run(item(0)), item(0))
+    canned.answers["POST", "/v1/plans/p1/runs"] = run(item(0))
+    async with open_canned(canned, environment="production") as operator:
+        await operator.sees("ops | PRODUCTION | jane@example.com | may write")
+        assert operator.app.screen.query("Header.-production")
+        open_review(operator.app, request(["payments/c000000"]))
+        await operator.on(ReviewScreen)
+        await operator.sees("type production yes to cancel 3")
+        await operator.type(REASON)
+        await operator.press("enter")
+        await operator.type("yes")
+        await operator.press("enter")
+        await operator.sees("Type exactly: production yes")
+        assert canned.paths() == ["/v1/plans"]
+        await operator.press("home")
+        await operator.type("production ")
+        await operator.press("enter")
+        await operator.on(RunScreen)
+    [confirmed] = [asked for asked in canned.asked if asked.url.path == "/v1/plans/p1/runs"]
+    assert json.loads(confirmed.content)["phrase"] == "yes"
+
+
+@pytest.mark.parametrize("ours", ["", "staging", "production"])
+async def test_a_service_in_production_stays_so_whatever_a_profile_calls_it(ours):
+    canned = Canned(environment="production")
+    async with open_canned(canned, environment=ours) as operator:
+        await operator.sees("local | PRODUCTION | jane@example.com")
+
+
+@pytest.mark.parametrize(("ours", "shown"), [("", "canary"), ("staging", "staging")])
+async def test_a_profile_says_what_a_service_is_called_where_it_says_anything(ours, shown):
+    async with open_canned(Canned(environment="canary"), environment=ours) as operator:
+        await operator.sees(f"local | {shown} | jane@example.com")
 
 
 async def test_what_arrived_since_the_plan_is_told_and_never_added():

@@ -154,6 +154,7 @@ def test_what_a_profile_does_not_say(file):
             "decides",
         ),
         ("[profiles.a]\nservice = 'https://x'\ncap = 3", "it cannot have 'cap'", "decides"),
+        ("[profiles.a]\nservice = 'https://x'\nread_only = true", "it cannot have 'read_only'", "decides"),
         ("[profiles.a]\ntoken_file = 'x'", "'token_file' without a service", "[profiles.a.SYSTEM]"),
         ("[profiles.'../x'.commands]", "'../x' cannot be a profile's name", "letters"),
         ("profiles = 3", "profiles is not a table", "[profiles]"),
@@ -220,6 +221,10 @@ def test_what_this_version_cannot_do_is_said_of_the_profile_in_use(file, text, m
     found.pick("fine").check_served()
     with pytest.raises(UsageProblem, match=message):
         found.pick("a").check_served()
+
+
+def test_a_remote_profile_leaves_its_environment_to_the_service_unless_it_names_one(file):
+    assert read(file, "[profiles.far]\nservice = 'https://x'\n").pick("far").environment == ""
 
 
 def test_a_remote_profile_is_always_served(file):
@@ -336,6 +341,15 @@ def test_another_process_finds_the_same_place_from_another_folder(file, monkeypa
         KINDS,
     )
     assert again == first
+
+
+def test_whether_it_is_the_profile_of_whoever_names_none(file):
+    file.write_text(WHOLE, encoding="utf-8")
+    variables = {"QUASH_CONFIG": str(file), "QUASH_DATA": "/x"}
+    assert find(Flags(), variables, KINDS).by_default
+    assert find(Flags(profile="prod"), variables, KINDS).by_default
+    assert not find(Flags(profile="local"), variables, KINDS).by_default
+    assert not find(Flags(), {**variables, "QUASH_PROFILE": "local"}, KINDS).by_default
 
 
 def test_the_file_can_be_left_out(file):

@@ -15,7 +15,7 @@ from tui_app.cli.terminal import ask, on_terminal
 from tui_app.contract.plans import PlanModel
 from tui_app.contract.runs import OptionsModel, RunModel, RunRequest
 from tui_app.domain.errors import Conflict, NotSignedIn, OutcomeUnknown, QuashError, UsageProblem
-from tui_app.domain.plan import check_count
+from tui_app.domain.plan import check_count, check_typed, demanded
 from tui_app.domain.reasons import check_reason
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ async def confirm(call: Call, client: BackendClient, plan: PlanModel, *, shown: 
     Raises:
         CountDiffers: the plan does not have the expected number of items.
         Conflict: nobody said ``--yes``, and there is nothing to do.
+        PhraseDiffers: what was typed does not confirm it.
         QuashError: the service refuses; see ``Steering.confirm``.
     """
     asked = call.arguments
@@ -74,7 +75,7 @@ async def confirm(call: Call, client: BackendClient, plan: PlanModel, *, shown: 
         for line in plan_lines(plan, notify=asked.notify, reason=asked.reason):
             call.talk.say(line)
     reason = reason_for(asked, plan.reason)
-    phrase = None if asked.yes else _typed(plan)
+    phrase = None if asked.yes else _typed(plan, call.setup.profile.environment)
     request = RunRequest(
         hash=plan.hash or "",
         reason=reason,
@@ -124,8 +125,11 @@ async def _tell_begun(call: Call, client: BackendClient, plan: PlanModel) -> Non
         call.talk.tell(f"interrupted while it was confirmed; see whether it was with: {again(call, 'runs')}")
 
 
-def _typed(plan: PlanModel) -> str:
+def _typed(plan: PlanModel, environment: str) -> str:
+    """The words that the service expects, once what this profile demands was typed."""
     if plan.phrase is None:
         word = done_word(plan.verb)
         raise Conflict(f"nothing in this plan can be {word}", hint="Nothing was sent; choose other items.")
-    return ask(f"type {plan.phrase!r} to confirm: ")
+    expected = demanded(plan.phrase, environment)
+    check_typed(ask(f"type {expected!r} to confirm: "), expected)
+    return plan.phrase

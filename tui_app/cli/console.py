@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tui_app import bootstrap
+from tui_app.cli.session import invocation
 from tui_app.cli.terminal import on_terminal
 from tui_app.domain.errors import UsageProblem
 
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 
 def open_console(call: Call) -> int:
     """The full screen, until it is left."""
-    return show(call.setup)
+    return show(call.setup, invocation(call.arguments, call.setup))
 
 
-def show(setup: Setup) -> int:
-    """Open the console on a profile; returns how it was left.
+def show(setup: Setup, words: Sequence[str]) -> int:
+    """Open the console on a profile; returns how it was left. ``words`` begin a command line that works on it, too.
 
     Raises:
         UsageProblem: there is no terminal, or the configuration names a theme or a key that is not there.
@@ -38,5 +40,7 @@ def show(setup: Setup) -> int:
         hint = f"Did you mean {close[0]!r}?" if close else f"Themes: {', '.join(names)}."
         raise UsageProblem(f"there is no theme {theme!r}", hint=hint)
     folder = None if setup.profile.remote else setup.rooms.open().folder
-    app = QuashApp(lambda: bootstrap.client(setup), keymap=setup.config.keys, theme=theme, reports=folder)
+    app = QuashApp(
+        lambda: bootstrap.client(setup), keymap=setup.config.keys, theme=theme, reports=folder, invocation=words
+    )
     return app.run() or app.return_code or 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tui_app import bootstrap
 from tui_app.cli.console import show
 from tui_app.cli.exits import Exit
 from tui_app.cli.grammar import DEMO_ROWS
-from tui_app.cli.session import again
+from tui_app.cli.session import invocation
 from tui_app.config import places
 from tui_app.config.setup import Flags, Setup, find
 from tui_app.domain import moments
@@ -64,16 +65,17 @@ def demo(call: Call) -> int:
     if asked.rows is not None and asked.rows != note.rows:
         told = f"this demo has {counted(note.rows, 'row')} of each system, and keeps them"
         call.talk.say(f"{told}; --reset throws it away and makes {asked.rows:,}")
-    if not asked.no_open:
-        return show(setup)
     asked.profile, asked.data, asked.no_config = setup.profile.name, str(setup.state), True
+    words = invocation(asked, setup)
+    if not asked.no_open:
+        return show(setup, words)
     facts: dict[str, Any] = {
         "data": str(setup.state),
         "profile": setup.profile.name,
         "systems": dict.fromkeys(setup.profile.systems, note.rows),
         "new": new,
     }
-    call.output.one("quash.demo.v1", {"demo": facts}, lambda: _told(call, note, new))
+    call.output.one("quash.demo.v1", {"demo": facts}, lambda: _told(words, note, new))
     return Exit.DONE
 
 
@@ -102,9 +104,9 @@ def _ticking(talk: Talk) -> Iterator[Callable[[str], None]]:
         talk.end_progress()
 
 
-def _told(call: Call, note: Note, new: bool) -> Iterator[str]:
+def _told(words: list[str], note: Note, new: bool) -> Iterator[str]:
     yield f"{'made' if new else 'there are'} {counted(note.rows, 'item')} of each system"
-    yield f"  look at them with: {again(call, 'list', 'commands')}"
+    yield f"  look at them with: {shlex.join([*words, 'list', 'commands'])}"
 
 
 def _setup(call: Call) -> Setup:

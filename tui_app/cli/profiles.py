@@ -12,7 +12,6 @@ from tui_app.cli.exits import Exit
 from tui_app.cli.output import Column, Record
 from tui_app.config.profiles import Profile, settings_of
 from tui_app.config.setup import read_config
-from tui_app.domain.errors import QuashError
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -36,14 +35,10 @@ CHECKED = [
 def list_profiles(call: Call) -> Exit:
     """Every profile of the file, also those that this version cannot open."""
     config = read_config(call.flags, os.environ, bootstrap.kinds())
-    try:
-        default = config.pick().name
-    except QuashError:
-        default = ""
     rows = [
         {
             "name": profile.name,
-            "default": profile.name == default,
+            "default": profile.name == config.default,
             "environment": profile.environment,
             "read_only": profile.read_only,
             "where": _where(profile),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from argparse import Namespace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from tui_app.domain.errors import UsageProblem
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
     from tui_app.client.backend import BackendClient
+    from tui_app.config.setup import Setup
     from tui_app.contract.models import About, SystemModel
 
 
@@ -44,16 +46,23 @@ async def _tell_interrupted(call: Call, client: BackendClient, steered: str | No
             )
 
 
+def invocation(arguments: Namespace, setup: Setup) -> list[str]:
+    """The words under which quash works on the same profile and state, also where no variable names them."""
+    said = vars(arguments)
+    words = ["quash"]
+    if said.get("profile") or not setup.by_default:
+        words += ["--profile", setup.profile.name]
+    for name in ("operator", "data", "config"):
+        if said.get(name):
+            words += [f"--{name}", str(said[name])]
+    if said.get("no_config"):
+        words.append("--no-config")
+    return words
+
+
 def again(call: Call, *words: str) -> str:
     """A command line that does something to the same profile and state, to be copied."""
-    said = vars(call.arguments)
-    options: list[str] = []
-    for name in ("profile", "operator", "data", "config"):
-        if said.get(name):
-            options += [f"--{name}", str(said[name])]
-    if said.get("no_config"):
-        options.append("--no-config")
-    return shlex.join(["quash", *options, *words])
+    return shlex.join([*invocation(call.arguments, call.setup), *words])
 
 
 async def describe(client: BackendClient, system: str) -> tuple[About, SystemModel]:

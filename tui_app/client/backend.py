@@ -18,6 +18,7 @@ from tui_app.contract.plans import PlanItemsModel, PlanModel, PlanRequest, Plans
 from tui_app.contract.runs import ResumeRequest, RunItemsModel, RunModel, RunRequest, RunsModel
 from tui_app.domain.errors import Unavailable
 from tui_app.domain.moments import stamp
+from tui_app.domain.plan import stricter
 from tui_app.outbound.tokens import TokenSource
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class BackendClient:
     """The backend as one object; a process has one, and closes it at its end.
 
     On a socket it needs ``tokens``, or the one ``token`` that is at hand. ``origin`` names the other side in messages
-    to the operator.
+    to the operator. ``environment`` is what the profile in use calls the service's, empty where it leaves that to it.
     """
 
     def __init__(
@@ -196,7 +197,9 @@ class BackendClient:
         token: str | None = None,
         tokens: TokenSource | None = None,
         origin: str = "the service",
+        environment: str = "",
     ) -> None:
+        self._environment = environment
         given = tokens if token is None else TokenSource.given(token)
         self._channel = Channel(base_url, transport, tokens=given, origin=origin)
         self.items = Items(self._channel)
@@ -209,7 +212,8 @@ class BackendClient:
 
         With ``sign_in`` the tokens of the systems are at hand by then, so that it is known when they end.
         """
-        about = await self._channel.get(About, paths.ABOUT, {"sign_in": sign_in})
+        said = await self._channel.get(About, paths.ABOUT, {"sign_in": sign_in})
+        about = said.model_copy(update={"environment": stricter(self._environment, said.environment)})
         until = self._channel.signed_in_until
         if until is None:
             return about

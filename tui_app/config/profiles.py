@@ -75,7 +75,8 @@ Kinds = Mapping[str, type[Any]]
 class Profile:
     """One place to work: systems, who acts, and the limits that hold there.
 
-    ``service`` is set where another host runs quash: such a profile names no systems.
+    ``service`` is set where another host runs quash: such a profile names no systems, and its ``environment`` is empty
+    where it leaves that to the service.
     """
 
     name: str
@@ -83,10 +84,11 @@ class Profile:
         str,
         Setting(
             values.text,
-            "shown in the header; `production` is typed at each review. Default: the profile's name",
+            "shown in the header; `production` is typed at each review. Default: the profile's name; with a `service`, "
+            "what that one says. Where that one is `production`, nothing else counts",
             '"production"',
         ),
-    ]
+    ] = ""
     operator: Annotated[
         str | None,
         Setting(
@@ -205,17 +207,20 @@ class Config:
     theme: Annotated[str | None, Setting(values.text, "the console's colours", '"quash-light"')] = None
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
+    @property
+    def default(self) -> str:
+        """The name of the profile without ``--profile``; there may be none of that name."""
+        if self.default_profile is None and len(self.profiles) == 1:
+            return next(iter(self.profiles))
+        return self.default_profile or LOCAL
+
     def pick(self, name: str | None = None) -> Profile:
         """The profile of this name, or the default one.
 
         Raises:
             UsageProblem: there is none of that name, or none that is the default.
         """
-        wanted = name or self.default_profile
-        if wanted is None:
-            if len(self.profiles) == 1:
-                return next(iter(self.profiles.values()))
-            wanted = LOCAL
+        wanted = name or self.default
         found = self.profiles.get(wanted)
         if found is None:
             known = ", ".join(self.profiles)

@@ -98,9 +98,10 @@ def _profile(name: str, table: Any, kinds: Kinds, path: Path) -> Profile:
             f"{path}: {where} has jwks_file without audience, so a token for any other service would do",
             hint="`audience` is what the issuer's tokens for quash have as `aud`.",
         )
-    found.setdefault("environment", name)
-    if "service" not in found and name != LOCAL:
-        found.setdefault("cap", DEFAULT_CAP)
+    if "service" not in found:
+        found.setdefault("environment", name)
+        if name != LOCAL:
+            found.setdefault("cap", DEFAULT_CAP)
     systems = {
         system: _system(kind, said[system], f"{where}.{system}", path)
         for system, kind in kinds.items()

@@ -39,7 +39,8 @@ class Setup:
     """A profile in use: where its state is, and who acts.
 
     ``operator`` acts where the profile is served here; elsewhere the token says who does. ``options`` are those of the
-    command line under which another process finds the same profile and the same state.
+    command line under which another process finds the same profile and the same state. ``by_default`` says that this
+    is the profile that ``config`` gives to whoever names none.
     """
 
     config: Config
@@ -47,6 +48,7 @@ class Setup:
     state: Path
     operator: str
     options: tuple[str, ...]
+    by_default: bool
 
     @property
     def rooms(self) -> Rooms:
@@ -113,4 +115,5 @@ def find(flags: Flags, environment: Mapping[str, str], kinds: Kinds) -> Setup:
         options.append("--no-config")
     else:
         options += ["--config", str(places.config_file(flags.config, environment).absolute())]
-    return Setup(config, replace(profile, operator=operator), state, operator, tuple(options))
+    acting = replace(profile, operator=operator)
+    return Setup(config, acting, state, operator, tuple(options), profile.name == config.default)

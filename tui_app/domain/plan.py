@@ -18,6 +18,8 @@ from tui_app.domain.verdict import Effect, Tally
 
 TTL = timedelta(minutes=30)
 FILE_TTL = timedelta(days=7)
+PRODUCTION = "production"
+"""The environment whose name is typed with each confirmation."""
 WORD_LIMIT = 20
 """Up to this many items ``yes`` confirms; above it the number has to be typed."""
 
@@ -203,6 +205,20 @@ class Confirmed:
         return digest(asdict(self))
 
 
+def stricter(here: str, there: str) -> str:
+    """The environment that counts where a profile (``here``) is served by another one (``there``).
+
+    The profile's own, where it names one; but what either calls production is production.
+    """
+    return there if there == PRODUCTION or not here else here
+
+
+def demanded(expected: str, environment: str) -> str:
+    """What an operator of this environment has to type, where the service expects these words for its own."""
+    front = f"{PRODUCTION} "
+    return front + expected if environment == PRODUCTION and not expected.startswith(front) else expected
+
+
 def expected_phrase(cancellable: int, environment: str) -> str:
     """What has to be typed: ``yes`` for up to 20, else the number; in production its name in front.
 
@@ -212,16 +228,24 @@ def expected_phrase(cancellable: int, environment: str) -> str:
     if cancellable == 0:
         raise Conflict("nothing in this plan can be cancelled", hint="Leave the review and choose other items.")
     words = "yes" if cancellable <= WORD_LIMIT else str(cancellable)
-    return f"production {words}" if environment == "production" else words
+    return demanded(words, environment)
 
 
 def check_phrase(typed: str, cancellable: int, environment: str) -> None:
+    """Refuse anything but the words that confirm so many items in this environment.
+
+    Raises:
+        PhraseDiffers: saying what is expected.
+    """
+    check_typed(typed, expected_phrase(cancellable, environment))
+
+
+def check_typed(typed: str, expected: str) -> None:
     """Refuse anything but exactly the expected words.
 
     Raises:
         PhraseDiffers: saying what is expected.
     """
-    expected = expected_phrase(cancellable, environment)
     if typed != expected:
         raise PhraseDiffers(f"type {expected!r} to confirm", hint="Nothing was sent.", expected=expected)
 

@@ -54,7 +54,7 @@ class QuashApp(App[int], inherit_bindings=False):
 
     ``client_factory`` is called after the first paint, so that nothing of the wire is loaded before there is something
     to look at. ``keymap`` gives actions other keys, as the config does; ``reports`` is where a crash leaves its report;
-    ``clock`` says from when a time left is counted.
+    ``clock`` says from when a time left is counted; a command line that is shown or copied begins with ``invocation``.
 
     Raises:
         UsageProblem: the keymap makes no sense.
@@ -80,10 +80,12 @@ class QuashApp(App[int], inherit_bindings=False):
         reports: Path | None = None,
         utf8: bool | None = None,
         clock: Callable[[], datetime] = now,
+        invocation: Sequence[str] = ("quash",),
     ) -> None:
         # A driver that is named in Textual's own environment variable wins, as in every program of its kind.
         super().__init__(driver_class=None if constants.DRIVER else TypedDriver)
         self.clock = clock
+        self.invocation = tuple(invocation)
         self.keymap = Keymap(keymap)
         self.glyphs = Glyphs(speaks_utf8() if utf8 is None else utf8)
         speak(utf8=self.glyphs.utf8)
@@ -180,8 +182,8 @@ class QuashApp(App[int], inherit_bindings=False):
                 path = self._report(error)
                 self.present(Fault(type(error).__name__, hint=f"The report is at {path}."))
         else:
-            if reads and self.notice is not None and self.notice.retry is not None:
-                self.notice = None
+            if reads:
+                self.link.answered()
             return result
         self.dropping = False
         return None

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from tui_app.client.progress import held_up, so_far
 from tui_app.domain.errors import Conflict, NotAllowed, PhraseDiffers, QuashError
-from tui_app.domain.plan import PlanState, check_cap, short
+from tui_app.domain.plan import PlanState, check_cap, demanded, short
 from tui_app.domain.reasons import check_reason
 from tui_app.tui.verbs import words
 
@@ -62,13 +62,14 @@ class Review:
     """One review: the plan as far as it is made, and what may be done with it.
 
     ``key`` is the idempotency key of the run: however often enter is pressed, it is one run. ``failure`` is why there
-    is nothing to confirm, once the making has failed.
+    is nothing to confirm, once the making has failed. ``invocation`` begins the command line that does the same.
     """
 
     limits: Limits
     plan: PlanModel | None = None
     request: PlanRequest | None = None
     failure: QuashError | None = None
+    invocation: tuple[str, ...] = ("quash",)
     key: str = field(default_factory=lambda: str(uuid4()))
 
     def take(self, plan: PlanModel) -> None:
@@ -106,6 +107,10 @@ class Review:
             )
         return plan
 
+    def expected(self, plan: PlanModel) -> str:
+        """What has to be typed: the service's words, with production in front where the profile alone calls it so."""
+        return demanded(plan.phrase or "", self.limits.environment)
+
     def confirm(self, reason: str, typed: str, *, notify: bool, accept_drift: bool) -> Confirmation:
         """The confirmation.
 
@@ -118,10 +123,11 @@ class Review:
 
         plan = self.check()
         kept = check_reason(reason)
-        if typed != plan.phrase:
-            raise PhraseDiffers(f"type exactly: {plan.phrase}", hint="Nothing was sent.", expected=plan.phrase)
+        expected = self.expected(plan)
+        if typed != expected:
+            raise PhraseDiffers(f"type exactly: {expected}", hint="Nothing was sent.", expected=expected)
         options = OptionsModel(notify_stakeholders=notify, accept_drift=accept_drift)
-        request = RunRequest(hash=plan.hash or "", reason=kept, options=options, phrase=typed)
+        request = RunRequest(hash=plan.hash or "", reason=kept, options=options, phrase=plan.phrase)
         return Confirmation(plan.id, request, self.key)
 
     def command_line(self, reason: str, *, notify: bool, accept_drift: bool) -> str:
@@ -129,7 +135,7 @@ class Review:
         plan = self.plan
         if plan is None:
             return ""
-        parts = ["quash", *_what(plan, self.request), "--yes", "--expect-count", str(plan.counts.items)]
+        parts = [*self.invocation, *_what(plan, self.request), "--yes", "--expect-count", str(plan.counts.items)]
         parts += [] if notify else ["--no-notify"]
         parts += ["--accept-drift"] if accept_drift else []
         # Last, since it may be long: where the line has no room, it is the reason that is not seen whole.

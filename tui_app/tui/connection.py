@@ -58,6 +58,11 @@ class Connection:
             Deferred(self._app.guarded(Deferred(self._look_behind()))), group="behind", exit_on_error=False
         )
 
+    def answered(self) -> None:
+        """Something was read: end the banner of a backend that is tried again."""
+        if self._app.notice is not None and self._app.notice.retry is not None:
+            self._app.notice = None
+
     async def close(self) -> None:
         """Let go of the backend."""
         if self._client is not None:

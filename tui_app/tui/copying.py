@@ -63,7 +63,7 @@ class Copying:
     def _command(self) -> str:
         screen = self._screen
         view = screen.reading.view
-        parts = ["quash", "list", view.system]
+        parts = [*screen.quash.invocation, "list", view.system]
         if view.filter:
             parts += ["--filter", view.filter]
         return shlex.join([*parts, f"--sort={view.sort}"])

@@ -7,7 +7,7 @@ from typing import Literal
 
 from textual.content import Content
 
-from tui_app.domain.errors import Fault, OutcomeUnknown, QuashError, Refused, Unavailable
+from tui_app.domain.errors import Fault, OutcomeUnknown, QuashError, RateLimited, Refused, Unavailable
 from tui_app.tui.text import phrase, safe
 
 Tone = Literal["info", "warning", "error"]
@@ -37,6 +37,9 @@ def told(error: QuashError) -> Notice:
     if isinstance(error, OutcomeUnknown):
         return Notice("warning", phrase("Not known: {}. {}", _sentence(error), hint), lasts=True)
     if isinstance(error, Unavailable):
+        if isinstance(error, RateLimited) and error.retry_after is not None:
+            # Waiting is what there is to do, and it is being done; whom to ask is for when that has not helped.
+            return Notice("warning", phrase("{}.", _sentence(error)), lasts=True, retry=error.retry_after)
         retry = error.retry_after if error.retry_after is not None else RETRY_SECONDS
         return Notice("error", phrase("{}. {}", _sentence(error), hint), lasts=True, retry=retry)
     return Notice("error", phrase("A defect: {}. {}", _sentence(error), hint), lasts=True)

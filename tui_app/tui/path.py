@@ -22,6 +22,7 @@ def open_review(
     ``started`` is called once a run of it is durable: what was marked for it has served its purpose. ``hidden`` is how
     many of the marks a filter hides.
     """
+    app.drop_notice()
     review = ReviewScreen(of, hidden)
     # Now and not in the worker: a second key is already meant for the review, and dropped until it stands.
     app.push_screen(review)

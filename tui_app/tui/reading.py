@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tui_app.domain.errors import MalformedFilter
+from tui_app.domain.errors import MalformedFilter, Refused
+from tui_app.tui.notices import told
 from tui_app.tui.widgets.window import View, Window
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Reading:
         except MalformedFilter as error:
             self._screen.nothing_here(self._why_refused(error))
             return
+        except Refused as error:
+            if self._screen.table.window is None:
+                self._screen.nothing_here(told(error).text.plain)
+            raise
         table = self._screen.table
         if not window.rows:
             table.message = await self._why_empty(window.view)

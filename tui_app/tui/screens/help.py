@@ -13,6 +13,7 @@ from tui_app.tui.actions import FIXED, HELP, Action
 from tui_app.tui.keymap import shown_key
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import lines, phrase, safe
+from tui_app.tui.widgets.fields import Field
 
 KEYS = 12
 """Cells for the keys of an action."""
@@ -30,7 +31,7 @@ class HelpScreen(QuashScreen[None], inherit_bindings=False):
         self._of = of
 
     def body(self) -> Iterator[Widget]:
-        yield Input(id="help-search", placeholder="type to search; esc goes back", compact=True)
+        yield Field(id="help-search", placeholder="type to search; esc goes back")
         yield VerticalScroll(Static(self._text(""), id="help-text", markup=False), id="help-scroll", can_focus=False)
 
     def on_mount(self) -> None:

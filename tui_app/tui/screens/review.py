@@ -51,7 +51,7 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
     def __init__(self, of: PlanRequest | PlanModel, hidden: int = 0) -> None:
         super().__init__()
         self._hidden = hidden
-        self.review = Review(Limits())
+        self.review = Review(Limits(), invocation=self.quash.invocation)
         self._draft = draft_of(self.quash)
         self._reasons = Reasons(self)
         self._answers: asyncio.Queue[Confirmation | None] = asyncio.Queue()
@@ -158,7 +158,7 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
         except QuashError as error:
             self.form.refuse(error)
             return
-        typed = safe(plan.phrase).stylize("bold")
+        typed = safe(self.review.expected(plan)).stylize("bold")
         self.form.say(phrase("type {} to {} {}", typed, words(plan.verb).do, plan.counts.cancellable))
 
     # Confirming

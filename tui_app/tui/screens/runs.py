@@ -124,6 +124,7 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
     async def _watch(self) -> None:
         while True:
             runs, plans = await self.client.runs.list(), await self.client.plans.list()
+            self.quash.link.answered()
             applied = {run.plan for run in runs}
             entries = [*(Entry(run=run) for run in runs), *(Entry(plan=one) for one in plans if one.id not in applied)]
             entries.sort(key=lambda entry: entry.at, reverse=True)

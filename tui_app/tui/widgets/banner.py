@@ -43,7 +43,8 @@ class Banner(Static):
             self.update(phrase("{} {}", self.app.glyphs["warning"], notice.text))
         else:
             key = self.app.key_of("refresh")
-            text = phrase("{} {} Trying again in {} s; {} tries now.", self.app.glyphs["no"], notice.text, seconds, key)
+            sign = self.app.glyphs["warning" if notice.tone == "warning" else "no"]
+            text = phrase("{} {} Trying again in {} s; {} tries now.", sign, notice.text, seconds, key)
             self.update(text)
 
 

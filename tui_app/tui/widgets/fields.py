@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 from textual import events
+from textual.binding import BindingsMap
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Checkbox, Input
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 HIDDEN = "¤"
 """Stands for a character that a terminal would obey or not draw; one cell wide in every terminal."""
 
+EDITING = BindingsMap(Input.BINDINGS)
+"""The keys of a field of one line; what else Textual gives it is for what scrolls."""
+
 
 def masked(text: str) -> str:
     """The text with as many characters, each of which only draws."""
@@ -33,16 +37,24 @@ def masked(text: str) -> str:
 class Field(Input):
     """An input of one line and no frame, whose content is drawn masked; its value stays as it was typed.
 
+    Every key does what it does before the next one is typed.
+
     ``ctrl+c`` and ``ctrl+a`` keep their meaning in the rest of the console.
     """
 
     app: QuashApp
 
     def __init__(
-        self, value: str = "", *, placeholder: str = "", id: str | None = None, suggester: Suggester | None = None
+        self,
+        value: str = "",
+        *,
+        placeholder: str = "",
+        id: str | None = None,
+        suggester: Suggester | None = None,
+        select_on_focus: bool = False,
     ) -> None:
         super().__init__(
-            value, placeholder=placeholder, id=id, suggester=suggester, compact=True, select_on_focus=False
+            value, placeholder=placeholder, id=id, suggester=suggester, compact=True, select_on_focus=select_on_focus
         )
         self.cursor_blink = False
 
@@ -52,6 +64,15 @@ class Field(Input):
 
     def _position_to_cell(self, position: int) -> int:
         return cell_len(masked(self.value[:position]))
+
+    async def _on_key(self, event: events.Key) -> None:
+        # Letters are typed here, while a binding is looked for once the event has come up to the app, behind letters
+        # that were typed after it.
+        for binding in EDITING.key_to_bindings.get(event.key, ()):
+            event.stop()
+            event.prevent_default()
+            await self.run_action(binding.action)
+            return
 
     async def heard(self) -> None:
         """Wait until the keys that were handed out before have been typed."""

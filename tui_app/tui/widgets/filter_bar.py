@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tui_app.tui.text import phrase
+from tui_app.tui.widgets.fields import Field
 
 if TYPE_CHECKING:
     from tui_app.tui.app import QuashApp
@@ -46,7 +47,7 @@ class FilterBar(Widget):
 
     def compose(self) -> Iterator[Widget]:
         yield Static(phrase("filter "), id="filter-label", markup=False)
-        yield Input(id="filter-text", compact=True, select_on_focus=True)
+        yield Field(id="filter-text", select_on_focus=True)
         yield Static("", id="filter-problem", markup=False)
 
     @property

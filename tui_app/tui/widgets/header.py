@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.widget import Widget
 
+from tui_app.domain.plan import PRODUCTION
 from tui_app.tui.actions import FIXED
 from tui_app.tui.text import phrase, safe
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from tui_app.contract.models import About
     from tui_app.tui.app import QuashApp
 
-PRODUCTION = "production"
+SHORTEST = 2
+"""Cells that a name keeps at least."""
 
 
 class Header(Widget):
@@ -40,10 +43,16 @@ class Header(Widget):
         if where.cell_length + who.cell_length + 2 > width:
             where = self._places(long=False)
         room = max(width - where.cell_length - 2, 0)
+        if self.app.token_ends and who.cell_length > room:
+            who = self._identity(self.app.about, room)
+            if who.cell_length > room:
+                where = self._places(long=False, others=False)
+                room = max(width - where.cell_length - 2, 0)
+                who = self._identity(self.app.about, room)
         who = who.truncate(room, ellipsis=True)
         return Content("").join([where, Content(" " * max(width - where.cell_length - who.cell_length, 1)), who])
 
-    def _places(self, *, long: bool) -> Content:
+    def _places(self, *, long: bool, others: bool = True) -> Content:
         current = self.app.current_mode
         absent = self.app.places.absent
         parts: list[Content] = []
@@ -53,19 +62,33 @@ class Header(Widget):
                 parts.append(phrase(" {} {} ", number, name).stylize("reverse bold"))
             elif long:
                 parts.append(phrase(" {} {} ", number, name).stylize("dim" if place in absent else ""))
-            else:
+            elif others:
                 parts.append(phrase(" {} ", number))
         if current in self.app.places.further:
             parts.append(phrase(" {} ", self.app.places.title_of(current)).stylize("reverse bold"))
         return Content("").join(parts)
 
-    def _identity(self, about: About | None) -> Content:
+    def _identity(self, about: About | None, room: int | None = None) -> Content:
+        """Who we are and where; in so much ``room`` names are cut, so that it is seen when a token ends."""
         if about is None:
             return safe("connecting ")
         named = about.environment.upper() if about.environment == PRODUCTION else about.environment
-        rights = "read-only" if about.read_only else "may write"
+        parts = [named] if about.environment == about.profile else [about.profile, named]
+        parts.append(about.operator)
+        if about.read_only:
+            parts.append("read-only")
+        elif room is None:
+            parts.append("may write")
         if self.app.token_ends:
-            rights = f"{rights} | {self.app.token_ends}"
-        if about.environment == about.profile:
-            return phrase("{} | {} | {} ", named, about.operator, rights)
-        return phrase("{} | {} | {} | {} ", about.profile, named, about.operator, rights)
+            parts.append(self.app.token_ends)
+        over = 0 if room is None else _line(parts).cell_length - room
+        for name in (about.operator, about.profile):
+            if over > 0 and name in parts:
+                cut = safe(name).truncate(max(cell_len(name) - over, SHORTEST), ellipsis=True).plain
+                over -= cell_len(name) - cell_len(cut)
+                parts[parts.index(name)] = cut
+        return _line(parts)
+
+
+def _line(parts: list[str]) -> Content:
+    return phrase("{} ", phrase(" | ").join(safe(part) for part in parts))
