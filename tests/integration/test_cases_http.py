@@ -346,6 +346,21 @@ async def test_a_survey_says_when_to_come_back_and_goes_on_where_it_was(reads):
         assert all(0 < one <= 60 for one in waits)
 
 
+async def test_windows_of_a_plan_that_waits_for_its_reads_are_counted_from_their_own_reading():
+    """Each case could be brought back for two hours, however long the plan took to come to its preview."""
+    async with case_server(*ids(5), quirks=Quirks(reads=Rate(7, timedelta(minutes=1)))) as way:
+        system, seen = way.open(), None
+        began = way.server.clock.now()
+        while seen is None:
+            try:
+                seen = await system.survey(ids(5))
+            except RateLimited as limited:
+                way.server.clock.forward(limited.retry_after)
+        assert way.server.clock.now() - began >= timedelta(minutes=2)
+        windows = [effect.target for one in seen for effect in one.effects if effect.code == REVERSIBLE]
+        assert windows == ["2 hours"] * 5
+
+
 async def test_what_was_read_before_a_limit_is_not_believed_for_long():
     async with case_server(ONE, quirks=Quirks(reads=Rate(2, timedelta(minutes=1)))) as way:
         system = way.open()

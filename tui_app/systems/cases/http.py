@@ -130,7 +130,7 @@ class HttpCases:
             impact, missing = await self._inquiry.impact(item_id)
         title = found.told.fields.get("title")
         shown = None if title is None else str(title)
-        return preview(verdict, found.holds, found.unread, impact, missing, found.now, shown)
+        return preview(verdict, found.holds, found.unread, impact, missing, shown)
 
     async def trail(self, item_id: str) -> list[TrailEntry]:
         trail, unread = await self._inquiry.audit(item_id)

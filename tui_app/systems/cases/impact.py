@@ -16,10 +16,11 @@ from tui_app.systems.cases.shapes import Holds, Impact
 from tui_app.systems.cases.words import BILLING, DOWNSTREAM, FINAL, NOT_READ, NOTIFIED_UNNAMED, REVERSIBLE
 
 NOT_KNOWN = "not known"
+MINUTE = timedelta(minutes=1)
 
 
-def effects(impact: Impact, now: str) -> tuple[Effect, ...]:
-    """What cancelling does, by the server's own clock."""
+def effects(impact: Impact) -> tuple[Effect, ...]:
+    """What cancelling does; how long it can be undone is counted from the reading, by the server's own clock."""
     found = []
     if impact.notifications:
         found.append(Effect(NOTIFIED_UNNAMED, counted(impact.notifications, "person", "people")))
@@ -28,9 +29,9 @@ def effects(impact: Impact, now: str) -> tuple[Effect, ...]:
         found.append(Effect(BILLING))
     if impact.rollback is False:
         found.append(Effect(FINAL))
-    elif impact.deadline is not None:
-        left = moments.read(impact.deadline) - moments.read(now)
-        found.append(Effect(REVERSIBLE, lasting(timedelta(minutes=max(0, round(left.total_seconds() / 60))))))
+    elif impact.deadline is not None and impact.read is not None:
+        left = moments.read(impact.deadline) - moments.read(impact.read)
+        found.append(Effect(REVERSIBLE, lasting(_at_least(left))))
     given = {
         "who is notified": impact.notifications,
         "what is downstream": impact.downstream,
@@ -43,8 +44,14 @@ def effects(impact: Impact, now: str) -> tuple[Effect, ...]:
     return tuple(found)
 
 
+def _at_least(left: timedelta) -> timedelta:
+    """What is left in whole minutes, below one in whole seconds; a limit is never told to be longer than it is."""
+    unit = MINUTE if left >= MINUTE else timedelta(seconds=1)
+    return max(timedelta(), left // unit * unit)
+
+
 def preview(
-    verdict: Verdict, holds: Holds | None, unread: str, impact: Impact, missing: str, now: str, name: str | None
+    verdict: Verdict, holds: Holds | None, unread: str, impact: Impact, missing: str, name: str | None
 ) -> Preview:
     """The verdict and impact of one case. ``unread`` and ``missing`` say why holds and impact are not known."""
     sections = [title(f"title {NOT_KNOWN}" if name is None else name), _dependencies(holds, unread)]
@@ -61,7 +68,7 @@ def preview(
         people = NOT_KNOWN if impact.notifications is None else str(impact.notifications)
         whom = f"people: {people}; the server does not name them"
         sections.append(Section("Notified", (whom, "the server writes the text, and has your words as its notes")))
-    return Preview(verdict, effects(impact, now), tuple(warnings), tuple(sections))
+    return Preview(verdict, effects(impact), tuple(warnings), tuple(sections))
 
 
 def _dependencies(holds: Holds | None, unread: str) -> Section:

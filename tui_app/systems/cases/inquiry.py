@@ -133,8 +133,7 @@ class Inquiry:
             around = await self._of(case_id, "dependencies", kept=kept)
             held = shapes.holds(around.json) if around.ok else None
             unread = "" if held is not None else self._why(around, "three facts")
-        now = moments.stamp(last.date or self.line.clock.now())
-        return Standing(case_id, told, held, unread, now)
+        return Standing(case_id, told, held, unread, self._moment(last))
 
     async def seen(self, case_id: str, verb: Verb, kept: Kept | None = None) -> Seen:
         """What a plan freezes of one case: verdict for the verb, and impact.
@@ -157,7 +156,7 @@ class Inquiry:
         touched: tuple[Effect, ...] = ()
         if verdict.cancellable:
             impact, unread = await self.impact(case_id, kept)
-            touched = effects(impact, found.now) if not unread else (Effect(NOT_READ, unread),)
+            touched = effects(impact) if not unread else (Effect(NOT_READ, unread),)
         return Seen(case_id, found.status, found.version, verdict, touched)
 
     async def _with_permission(self, found: Standing, verdict: Verdict) -> Verdict:
@@ -187,7 +186,7 @@ class Inquiry:
         response = await self._of(case_id, "cancel", "preview", kept=kept)
         if not response.ok:
             return shapes.Impact(), self._why(response, "preview")
-        return shapes.impact(response.json), ""
+        return shapes.impact(response.json, self._moment(response)), ""
 
     async def audit(self, case_id: str, kept: Kept | None = None) -> tuple[list[TrailEntry], str]:
         """The audit of a case, oldest first, and why it is not known, where it is not."""
@@ -219,6 +218,10 @@ class Inquiry:
             said = shapes.problem(response.json, response.text).message
             raise NotAllowed(f"case {case_id} may not be read{said and f': {said}'}")
         return response
+
+    def _moment(self, response: Response) -> str:
+        """When it was answered, by the server's own clock where that tells."""
+        return moments.stamp(response.date or self.line.clock.now())
 
     def _why(self, response: Response, what: str) -> str:
         if response.ok:
