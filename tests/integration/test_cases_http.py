@@ -30,7 +30,7 @@ from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import PageQuery, Sort
 from tui_app.domain.plan import Options
 from tui_app.domain.rates import Rate
-from tui_app.domain.run import Answer, ItemState, SkipCode, Verified
+from tui_app.domain.run import Answer, ItemState, SkipCode, Verification, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.http import HttpService
 from tui_app.systems.cases import line
@@ -473,13 +473,26 @@ async def test_an_audit_without_keys_knows_us_by_our_words():
         assert other.verified is Verified.NOT_KNOWN
 
 
-async def test_without_an_audit_the_verification_is_not_known():
-    async with case_server(ONE, quirks=Quirks(without=("audit-log",))) as way:
+@pytest.mark.parametrize("lacking", [404, 405])
+async def test_where_a_server_keeps_no_audit_its_status_is_what_verifies(lacking):
+    async with case_server(ONE, quirks=Quirks(without=("audit-log",), lacking=lacking)) as way:
         system = way.open()
         order, answer = await cancelled(way, system)
         assert answer.undo_until == way.server.cases[ONE].deadline
         [verification] = await system.verify([order], errand())
-        assert (verification.verified, "404" in verification.note) == (Verified.NOT_KNOWN, True)
+        assert verification == Verification(Verified.YES, "by its status; this server keeps no audit")
+        way.server.cases[ONE].status = "in_progress"
+        [verification] = await system.verify([order], errand())
+        assert (verification.verified, "in_progress" in verification.note) == (Verified.CONTRADICTED, True)
+
+
+@pytest.mark.parametrize("lacking", [400, 403])
+async def test_an_audit_that_cannot_be_read_verifies_nothing(lacking):
+    async with case_server(ONE, quirks=Quirks(without=("audit-log",), lacking=lacking)) as way:
+        system = way.open()
+        order, _ = await cancelled(way, system)
+        [verification] = await system.verify([order], errand())
+        assert (verification.verified, str(lacking) in verification.note) == (Verified.NOT_KNOWN, True)
 
 
 async def test_a_case_is_reinstated_within_its_window():

@@ -3,8 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from support.case_server import Quirks, case_server
 from support.world import WHO, make_world
+from tui_app.cli.exits import Exit, of_run
 from tui_app.domain import moments
 from tui_app.domain.filters import parse
 from tui_app.domain.items import Selection
@@ -13,6 +16,7 @@ from tui_app.domain.rates import Rate
 from tui_app.domain.run import ItemState, PauseCause, RunState, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.engine.planning import Planner
+from tui_app.service.words import run_model
 
 MINUTE = timedelta(minutes=1)
 NAMES = tuple(f"CASE-{n}" for n in range(1, 13))
@@ -149,6 +153,18 @@ async def test_a_deadline_is_the_servers(tmp_path):
         [one] = await world.items(run.id)
         until = moments.read(one.outcome.answer.undo_until)
         assert until - way.server.clock.now() <= timedelta(hours=2)
+        await world.close()
+
+
+@pytest.mark.parametrize(("lacking", "code"), [(404, Exit.DONE), (405, Exit.DONE), (403, Exit.UNKNOWN)])
+async def test_a_clean_run_at_a_server_without_an_audit_ends_as_done(tmp_path, lacking, code):
+    """One that keeps an audit, and does not show it, leaves the run with what is not known."""
+    async with case_server(NAMES[0], quirks=Quirks(without=("audit-log",), lacking=lacking)) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, NAMES[0])
+        done = await world.worker().drive(run.id)
+        assert done.state is RunState.FINISHED
+        assert of_run(run_model(done, at_work=False)) is code
         await world.close()
 
 

@@ -294,7 +294,7 @@ class Conduct:
     async def verify(self, order: Order, errand: Errand) -> Verification:
         """The checks afterwards: the status of the case, and the entry of its audit."""
         found, unread = await self.inquiry.found(order, errand)
-        if found is None or not unread:
+        if found is None or not unread or not found.audited:
             return verified(order, found, errand)
         right = (found.status == CANCELLED) is (errand.verb is Verb.CANCEL)
         if not right:

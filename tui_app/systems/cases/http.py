@@ -133,10 +133,11 @@ class HttpCases:
         return preview(verdict, found.holds, found.unread, impact, missing, shown)
 
     async def trail(self, item_id: str) -> list[TrailEntry]:
-        trail, unread = await self._inquiry.audit(item_id)
-        if unread and await self._inquiry.standing(item_id) is not None:
-            raise NotFound(f"the audit of case {item_id} cannot be read: {unread}", hint="Ask whoever runs the API.")
-        return trail
+        audit = await self._inquiry.audit(item_id)
+        if audit.unread and await self._inquiry.standing(item_id) is not None:
+            told = f"the audit of case {item_id} cannot be read: {audit.unread}"
+            raise NotFound(told, hint="Ask whoever runs the API.")
+        return list(audit.entries)
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Send the orders, each under its key. The first goes alone: what it meets, the others need not."""

@@ -65,6 +65,15 @@ class Standing:
         return judged
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The audit of a case, oldest entry first. ``unread`` says why it is not known; ``kept``: the server has one."""
+
+    entries: tuple[TrailEntry, ...]
+    unread: str = ""
+    kept: bool = True
+
+
 @dataclass(slots=True)
 class _Permission:
     """The last answer about our permission, for which run and when; it was held before where ``lost`` can be."""
@@ -170,7 +179,7 @@ class Inquiry:
         return Verdict.no(VerdictCode.FORBIDDEN, f"{missing} (assigned to {found.told.assigned_to or 'nobody'})")
 
     async def _to_reinstate(self, found: Standing, kept: Kept | None) -> Seen:
-        trail, _ = await self.audit(found.id, kept) if found.status == CANCELLED else ([], "")
+        trail = (await self.audit(found.id, kept)).entries if found.status == CANCELLED else ()
         due = deadline_of(found.told.deadline, trail)
         verdict = back(found.status, due, found.now)
         if due is None or not verdict.cancellable:
@@ -188,29 +197,30 @@ class Inquiry:
             return shapes.Impact(), self._why(response, "preview")
         return shapes.impact(response.json, self._moment(response)), ""
 
-    async def audit(self, case_id: str, kept: Kept | None = None) -> tuple[list[TrailEntry], str]:
-        """The audit of a case, oldest first, and why it is not known, where it is not."""
+    async def audit(self, case_id: str, kept: Kept | None = None) -> Audit:
+        """The audit of a case that is there."""
         response = await self._of(case_id, "audit-log", kept=kept)
         if not response.ok:
-            return [], self._why(response, "audit log")
-        return shapes.entries(response.json), ""
+            return Audit((), self._why(response, "audit log"), kept=response.status not in _ABSENT)
+        return Audit(tuple(shapes.entries(response.json)))
 
     async def found(self, order: Order, errand: Errand, standing: Standing | None = None) -> tuple[Found | None, str]:
         """How the case of an order stands, with what its audit says of this order; and why that is not known."""
         standing = standing or await self.standing(order.id)
         if standing is None:
             return None, ""
-        trail, unread = await self.audit(order.id)
+        audit = await self.audit(order.id)
         ours = {await self.line.user(), errand.operator}
         told = [
             Event(one.event, order.key if is_ours(one, order, errand, ours) else shapes.key_in(one.details), one.actor)
-            for one in trail
+            for one in audit.entries
         ]
-        due = deadline_of(standing.told.deadline, trail)
-        requests = requests_of(order, trail, told, standing.status, standing.now, due)
+        due = deadline_of(standing.told.deadline, audit.entries)
+        requests = requests_of(order, audit.entries, told, standing.status, standing.now, due)
         events = tuple(one for one in told if one.event in (rules.CANCEL_EVENT, rules.REINSTATE_EVENT))
         again = back(standing.status, due, standing.now)
-        return Found(standing.status, standing.version, standing.verdict(), again, requests, events), unread
+        found = Found(standing.status, standing.version, standing.verdict(), again, requests, events, audit.kept)
+        return found, audit.unread
 
     async def _of(self, case_id: str, *parts: str, kept: Kept | None) -> Response:
         response = await self.line.get(*CASES, case_id, *parts, kept=kept)
