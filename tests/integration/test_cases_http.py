@@ -231,6 +231,7 @@ async def test_a_key_that_is_processed_for_ever_is_not_known_and_escalated():
         assert "its key is still being processed after 15 minutes" in answer.message
         assert len(way.server.wishes) < 60
         assert f"tried {len(way.server.wishes)} times under one key" in answer.message
+        assert f"look at it (`quash show cases {ONE}`), and plan it anew if it is still meant" in answer.message
         assert "Level 3: contact #case-ops" in answer.message
 
 

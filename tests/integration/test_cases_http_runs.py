@@ -156,6 +156,28 @@ async def test_a_deadline_is_the_servers(tmp_path):
         await world.close()
 
 
+async def test_what_is_unknown_stays_so_and_is_planned_anew_under_a_new_key(tmp_path):
+    """Neither resuming nor verifying its run looks at it again, as the guide says."""
+    name = NAMES[0]
+    async with case_server(name, quirks=Quirks(polls=10**6)) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, name)
+        assert (await world.worker().drive(run.id)).states == {ItemState.UNKNOWN: 1}
+        [item] = await world.items(run.id)
+        assert f"quash show cases {name}" in item.outcome.answer.message
+        asked = len(way.raw.log)
+        await world.steering.resume(run.id, WHO)
+        await world.steering.verify(run.id, WHO)
+        assert len(way.raw.log) == asked
+
+        way.server.cases[name].status, way.server.quirks.polls = "in_progress", 1
+        again = await world.confirm(await world.plan(Selection("cases", ids=(name,))), key="k2")
+        assert (await world.worker().drive(again.id)).states == {ItemState.CANCELLED: 1}
+        [fresh] = await world.items(again.id)
+        assert fresh.key != item.key
+        await world.close()
+
+
 @pytest.mark.parametrize(("lacking", "code"), [(404, Exit.DONE), (405, Exit.DONE), (403, Exit.UNKNOWN)])
 async def test_a_clean_run_at_a_server_without_an_audit_ends_as_done(tmp_path, lacking, code):
     """One that keeps an audit, and does not show it, leaves the run with what is not known."""

@@ -27,6 +27,7 @@ from tui_app.systems.cases.replies import (
     judged,
     late,
     left_to_the_case,
+    look,
     not_again,
     refused,
     undoable,
@@ -167,7 +168,7 @@ class Conduct:
         before = self._busy.get(order.key, _Busy(now, now, KEY_BUSY))
         if now - before.since > PROCESSING:
             told = f"its key is still being processed after {_MINUTES} minutes"
-            return unknown(order, f"{told}. {self.line.escalation(self._done(order))}")
+            return unknown(order, f"{told}. {self.line.escalation(self._done(order), look(order))}")
         asked = timedelta(seconds=retry_after(response.headers, now) or 0.0)
         # Each asking counts towards the limit of cancellations.
         apart = min(before.apart * 2, LONGEST_POLL)
@@ -210,7 +211,7 @@ class Conduct:
                 # The server is there again: what became of it is asked for when it may be.
                 return accepted(order)
         done = f"{self._done(order)} and looked at {times(looks)}, with exponential backoff"
-        return unknown(order, f"{error.message}. {self.line.escalation(done)}")
+        return unknown(order, f"{error.message}. {self.line.escalation(done, look(order))}")
 
     async def settle(self, order: Order, errand: Errand) -> Reply:
         """What became of an order that may have been sent: read first; sent again only while its key lives.
@@ -279,7 +280,8 @@ class Conduct:
     def _waited_for(self, order: Order, taken: _Taken, now: datetime) -> Answer:
         if now - taken.since > PROCESSING:
             told = f"the server took it on, and it is not complete after {_MINUTES} minutes"
-            return unknown(order, f"{told}. {self.line.escalation('asked again and again whether it is complete')}")
+            done = "asked again and again whether it is complete"
+            return unknown(order, f"{told}. {self.line.escalation(done, look(order))}")
         taken.apart = min(taken.apart * 2, LONGEST_POLL)
         taken.due = now + taken.apart - FIRST_POLL
         return accepted(order)

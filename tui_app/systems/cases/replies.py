@@ -68,6 +68,11 @@ def unknown(order: Order, message: str) -> Answer:
     return Answer(ItemState.UNKNOWN, OutcomeUnknown.code, message, before=order.seen.status)
 
 
+def look(order: Order) -> str:
+    """What to do about a case whose outcome stays unknown: its run does not ask again, and its own status guards it."""
+    return f"look at it (`quash show cases {order.id}`), and plan it anew if it is still meant."
+
+
 def late(found: Found) -> str:
     """Why a case that may have been sent long ago is not sent again."""
     return (
