@@ -17,6 +17,7 @@ from tui_app.domain.run import ItemState, PauseCause, RunState, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.engine.planning import Planner
 from tui_app.service.words import run_model
+from tui_app.systems.cases.words import ASSUMED
 
 MINUTE = timedelta(minutes=1)
 NAMES = tuple(f"CASE-{n}" for n in range(1, 13))
@@ -187,6 +188,65 @@ async def test_a_clean_run_at_a_server_without_an_audit_ends_as_done(tmp_path, l
         done = await world.worker().drive(run.id)
         assert done.state is RunState.FINISHED
         assert of_run(run_model(done, at_work=False)) is code
+        await world.close()
+
+
+@pytest.mark.parametrize("without", [(), ("audit-log",)])
+async def test_an_undo_goes_by_the_deadline_that_its_run_was_given_once(tmp_path, without):
+    """A server that tells it only in its answer to the cancellation, with an audit or with none."""
+    first = NAMES[0]
+    async with case_server(first, quirks=Quirks(without=without)) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, first)
+        done = await world.worker().drive(run.id)
+        way.server.clock.forward(600)
+        plan = await world.undo(run.id)
+        [item] = await world.store.plans.items(plan.id)
+        assert item.seen.due == plan.totals["soonest"] == done.undo.first_closes == way.server.cases[first].deadline
+        assert ASSUMED not in {code for code, _, _ in plan.totals["impact"]}
+        undo = await world.confirm(plan, key="k2")
+        assert (await world.worker().drive(undo.id)).states == {ItemState.REINSTATED: 1}
+        await world.close()
+
+
+async def test_a_window_that_its_run_was_given_blocks_once_it_has_closed(tmp_path):
+    """One of two has closed when the undo is planned, the other when that plan is read again."""
+    async with case_server(*NAMES[:2], quirks=Quirks(limit=Rate(1, MINUTE))) as way:
+        world = make_world(tmp_path, {"cases": way.open(limited=True)}, way.server.clock)
+        run = await planned(world, *NAMES[:2])
+        done = await world.worker().drive(run.id)
+        first, last = moments.read(done.undo.first_closes), moments.read(done.undo.last_closes)
+        assert last - first >= MINUTE
+        way.server.clock.forward((first - way.server.clock.now()).total_seconds() + 1)
+        plan = await world.undo(run.id)
+        closed, still = await world.store.plans.items(plan.id)
+        assert closed.seen.verdict.code is VerdictCode.WINDOW_CLOSED
+        assert done.undo.first_closes in closed.seen.verdict.reason
+        assert still.seen.verdict.cancellable
+        assert plan.totals["soonest"] == still.seen.due == done.undo.last_closes
+
+        way.server.clock.forward((last - way.server.clock.now()).total_seconds() + 1)
+        await world.planner.check(plan.id)
+        await world.planner.idle()
+        drift = (await world.store.plans.get(plan.id)).drift
+        assert (drift["state"], drift["gone"]) == ("done", 1)
+        await world.close()
+
+
+async def test_a_window_that_its_run_only_assumed_is_said_so_in_the_undo_and_closes_nothing(tmp_path):
+    async with case_server(*NAMES[:1], quirks=Quirks(deadlines=())) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, NAMES[0])
+        done = await world.worker().drive(run.id)
+        plan = await world.undo(run.id)
+        way.server.quirks.without = ("audit-log",)
+        way.server.clock.forward(7_201)
+        await world.planner.check(plan.id)
+        await world.planner.idle()
+        [item] = await world.store.plans.items(plan.id)
+        assert item.seen.due == done.undo.first_closes
+        assert [ASSUMED, "2 hours", 1] in plan.totals["impact"]
+        assert (await world.store.plans.get(plan.id)).drift["gone"] == 0
         await world.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -14,7 +14,7 @@ from tui_app.domain.errors import NotFound, QuashError, RateLimited, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
-from tui_app.domain.run import Errand, Order, Verification
+from tui_app.domain.run import Errand, Made, Order, Verification
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.answers import Response
 from tui_app.outbound.begun import Begun
@@ -101,8 +101,14 @@ class HttpCases:
 
         One that cannot be read is not known, and blocks itself; where none can be, the server is unavailable.
         """
+        return await self._survey(ids, verb, {})
+
+    async def survey_undo(self, ids: Sequence[str], made: Mapping[str, Made]) -> list[Seen]:
+        return await self._survey(ids, Verb.REINSTATE, made)
+
+    async def _survey(self, ids: Sequence[str], verb: Verb, made: Mapping[str, Made]) -> list[Seen]:
         kept = self._begun.take(ids, verb, self._line.clock.now())
-        found = await _all(self._seen(one, verb, kept) for one in ids)
+        found = await _all(self._seen(one, verb, kept, made.get(one)) for one in ids)
         troubles = [one for one in found if isinstance(one, Unavailable)]
         limits = [one for one in troubles if isinstance(one, RateLimited)]
         if limits:
@@ -114,9 +120,9 @@ class HttpCases:
             raise troubles[0]
         return [_unread(one, told) for one, told in zip(ids, found, strict=True)]
 
-    async def _seen(self, case_id: str, verb: Verb, kept: Kept) -> Seen | Unavailable:
+    async def _seen(self, case_id: str, verb: Verb, kept: Kept, made: Made | None) -> Seen | Unavailable:
         try:
-            return await self._inquiry.seen(case_id, verb, kept)
+            return await self._inquiry.seen(case_id, verb, kept, made)
         except Unavailable as trouble:
             return trouble
 

@@ -12,11 +12,11 @@ from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotAllowed
 from tui_app.domain.items import Seen
 from tui_app.domain.ports import TrailEntry
-from tui_app.domain.run import Errand, Order
+from tui_app.domain.run import Errand, Made, Order
 from tui_app.domain.verdict import Effect, Verdict, VerdictCode
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Event, Found
-from tui_app.systems.cases.evidence import WINDOW, back, cancels, deadline_of, is_ours, requests_of
+from tui_app.systems.cases.evidence import WINDOW, Deadline, back, cancels, deadline_of, is_ours, recalled, requests_of
 from tui_app.systems.cases.impact import effects
 from tui_app.systems.cases.line import CASES, CaseLine, Kept
 from tui_app.systems.cases.words import ASSUMED, BACK, CANCELLED, NOT_READ, TERMINAL
@@ -144,8 +144,8 @@ class Inquiry:
             unread = "" if held is not None else self._why(around, "three facts")
         return Standing(case_id, told, held, unread, self._moment(last))
 
-    async def seen(self, case_id: str, verb: Verb, kept: Kept | None = None) -> Seen:
-        """What a plan freezes of one case: verdict for the verb, and impact.
+    async def seen(self, case_id: str, verb: Verb, kept: Kept | None = None, made: Made | None = None) -> Seen:
+        """What a plan freezes of one case: verdict for the verb, and impact; ``made`` is what an undo knows of it.
 
         Raises:
             RateLimited: the server takes no reads at present; ``kept`` has what was read so far.
@@ -160,7 +160,7 @@ class Inquiry:
             unknown = Verdict.no(VerdictCode.NOT_KNOWN, "the server does not tell its status")
             return Seen(case_id, "", found.version, unknown)
         if verb is Verb.REINSTATE:
-            return await self._to_reinstate(found, kept)
+            return await self._to_reinstate(found, kept, made)
         verdict = await self._with_permission(found, found.verdict())
         touched: tuple[Effect, ...] = ()
         if verdict.cancellable:
@@ -178,9 +178,9 @@ class Inquiry:
         missing = f"the permission {PERMISSION} is missing, and so is ownership"
         return Verdict.no(VerdictCode.FORBIDDEN, f"{missing} (assigned to {found.told.assigned_to or 'nobody'})")
 
-    async def _to_reinstate(self, found: Standing, kept: Kept | None) -> Seen:
+    async def _to_reinstate(self, found: Standing, kept: Kept | None, made: Made | None) -> Seen:
         trail = (await self.audit(found.id, kept)).entries if found.status == CANCELLED else ()
-        due = deadline_of(found.told.deadline, trail)
+        due = recalled(found.told.deadline, trail, made)
         verdict = back(found.status, due, found.now)
         if due is None or not verdict.cancellable:
             return Seen(found.id, found.status, found.version, verdict)
@@ -218,7 +218,9 @@ class Inquiry:
         due = deadline_of(standing.told.deadline, audit.entries)
         requests = requests_of(order, audit.entries, told, standing.status, standing.now, due)
         events = tuple(one for one in told if one.event in (rules.CANCEL_EVENT, rules.REINSTATE_EVENT))
-        again = back(standing.status, due, standing.now)
+        # What was planned was judged by a deadline that may be told nowhere any more: the server judges it again.
+        planned = None if order.seen.due is None else Deadline(order.seen.due, assumed=True)
+        again = back(standing.status, due or planned, standing.now)
         found = Found(standing.status, standing.version, standing.verdict(), again, requests, events, audit.kept)
         return found, audit.unread
 
