@@ -52,8 +52,8 @@ again for 60 seconds, or until `--timeout` where that is sooner. Then it ends wi
 comes to the confirmation itself it ends with 8, and `runs` says whether there is a run.
 
 What was cancelled is verified afterwards, by the system's status and audit. One item that is `not_known` there is
-enough for 8: its audit or status could not be read, or does not tell whose the cancellation was. Cases of a server that
-keeps no audit at all are verified by their status alone, and end with 0. `quash runs verify RUN` looks again.
+enough for 8: its status or its audit could not be read, or does not tell what became of it. Where a server keeps no
+audit at all, the status alone verifies, and such a run ends with 0. `quash runs verify RUN` looks again.
 """
 
 SETTINGS = """# Settings

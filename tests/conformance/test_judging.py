@@ -46,7 +46,8 @@ async def test_what_is_not_there_is_said_to_be_missing(bench, system):
     for look in (system.item, system.preview):
         with pytest.raises(NotFound):
             await look(gone)
-    assert await system.trail(gone) == []
+    if "audits" not in bench.lacks:
+        assert await system.trail(gone) == []
 
 
 async def test_ids_have_one_spelling(bench, system):

@@ -363,8 +363,12 @@ async def test_a_step_of_the_scanner_is_no_drift_and_a_new_time_is(either):
 # -- verification
 
 
-async def test_without_an_audit_the_reason_proves_it(serve):
-    service = await serve("seed", "no audit")
+@pytest.mark.parametrize(
+    ("quirk", "said"),
+    [("no audit", "this server has no audit endpoint"), ("odd audit", "in a form that is not known here")],
+)
+async def test_without_an_audit_that_can_be_read_the_reason_proves_it(serve, quirk, said):
+    service = await serve("seed", quirk)
     posts, system = service.posts, service.open()
     ours, theirs, bare, alive = (posts.add() for _ in range(4))
     chunk = await orders(system, [ours, theirs, bare, alive])
@@ -377,7 +381,9 @@ async def test_without_an_audit_the_reason_proves_it(serve):
     # A later look has no chunk at hand, and knows its run all the same.
     [later] = await system.verify(chunk[:1], replace(errand(), chunk=-1))
     assert later.verified is Verified.YES
-    assert await system.trail(ours) == []
+    with pytest.raises(NotFound) as unknown:
+        await system.trail(ours)
+    assert said in unknown.value.message
 
 
 async def test_the_trail_parts_the_operator_s_words_from_our_token(serve):
@@ -665,7 +671,7 @@ async def test_a_run_of_two_chunks_is_cancelled_verified_and_of_one_mind(either,
     assert [one.outcome.answer.code for one in items if one.item.seen.id == ids[5]] == [VerdictCode.PUBLISHED]
     assert sorted(item for item, _ in either.posts.effects) == sorted(states)
     verified = {one.verification.verified for one in items if one.verification is not None}
-    assert verified == {Verified.YES if either.posts.name == "seed" else Verified.NOT_KNOWN}
+    assert verified == {Verified.YES}
     await world.close()
 
 

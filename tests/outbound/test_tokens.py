@@ -247,3 +247,17 @@ async def test_a_session_goes_into_a_header_of_its_own():
         sent = (await http.read("x")).json
         assert (sent["x-session-id"], "authorization" in sent) == ("sesame", False)
         await http.close()
+
+
+async def test_a_token_of_somebody_else_is_not_taken_in_the_middle(giver, clock):
+    old = giver.gives(token(clock.now() + timedelta(minutes=10)))
+    assert (await giver.source.current()).reveal() == old
+    giver.gives(token(clock.now() + timedelta(hours=1), sub="bob"))
+    clock.forward(9.5 * 60)
+    assert (await giver.source.current()).reveal() == old, "it still holds"
+    clock.forward(60)
+    with pytest.raises(NotSignedIn, match="a token of bob now, and it was jane's"):
+        await giver.source.current()
+    new = giver.gives(token(clock.now() + timedelta(hours=1)))
+    clock.forward(10)
+    assert (await giver.source.current()).reveal() == new

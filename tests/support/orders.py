@@ -6,7 +6,7 @@ from uuid import UUID
 from support.benches import Bench
 from tui_app.domain.describe import Verb
 from tui_app.domain.plan import Options
-from tui_app.domain.ports import Reply, System
+from tui_app.domain.ports import Deferred, Reply, System
 from tui_app.domain.run import Answer, Errand, ItemState, Order, item_key
 
 REASON = "caused by a faulty deploy"
@@ -47,10 +47,18 @@ async def cancel(system: System, ids: Iterable[str], run_id: str = "run-1") -> S
 async def settled(
     bench: Bench, system: System, sent: Sequence[Order], told: Sequence[Reply], why: Errand
 ) -> list[Answer]:
-    """The final answers: what the system has accepted is asked for again, as a run does, until it is done with it."""
+    """The final answers, as a run gets them.
+
+    What the system has deferred is handed over again, and what it has accepted is asked for until it is done with it.
+    """
     final = list(told)
+    while unsent := [place for place, reply in enumerate(final) if isinstance(reply, Deferred)]:
+        again = await system.execute([sent[place] for place in unsent], why)
+        assert not all(isinstance(reply, Deferred) for reply in again), "it does not get on"
+        for place, reply in zip(unsent, again, strict=True):
+            final[place] = reply
     for _ in range(PATIENCE):
-        waiting = [place for place, reply in enumerate(final) if _accepted(reply)]
+        waiting = [place for place, reply in enumerate(final) if not _is_final(reply)]
         if not waiting:
             answers = [reply for reply in final if isinstance(reply, Answer)]
             assert len(answers) == len(final), final
@@ -62,8 +70,9 @@ async def settled(
     raise AssertionError(f"the system never comes to an end with {final}")
 
 
-def _accepted(reply: Reply) -> bool:
-    return isinstance(reply, Answer) and reply.state is ItemState.ACCEPTED
+def _is_final(reply: Reply) -> bool:
+    """Whether it is more than that the system works on it, or has not come to look at it."""
+    return not isinstance(reply, Deferred) and not (isinstance(reply, Answer) and reply.state is ItemState.ACCEPTED)
 
 
 async def carried_out(bench: Bench, system: System, sent: Sequence[Order], why: Errand | None = None) -> list[Answer]:

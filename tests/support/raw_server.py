@@ -14,8 +14,9 @@ import json
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -380,3 +381,20 @@ async def raw_server(
         yield server
     finally:
         await server.stop()
+
+
+@contextmanager
+def threaded_server(handle: Callable[[Asked], Answered]) -> Iterator[RawServer]:
+    """The same in a thread of its own, for what runs in this process and has the loop to itself."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = RawServer(handle)
+    try:
+        asyncio.run_coroutine_threadsafe(server.listen(), loop).result(10)
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

@@ -235,6 +235,8 @@ class SeedPosts(Posts):
             return super().audit(item_id)
         if item_id not in self.rows:
             return wrong(404, "SCHEDULE_NOT_FOUND")
+        if "odd audit" in self.quirks:
+            return Answered(200, {"data": self.log.get(item_id, [])})
         return Answered(200, {"schedule_id": item_id, "audit_entries": self.log.get(item_id, [])})
 
 

@@ -139,7 +139,7 @@ def _add_runs(verbs: Any) -> None:
     actions = _actions(verbs, "runs", "runs:list_runs", told)
     _verb(actions, "list", "runs:list_runs", "the runs of this journal, newest first")
     _on_run(actions, "show", "runs:show_run", "one run and what became of its items; exits 0 whatever it was")
-    _on_run(actions, "pause", "runs:pause_run", "pause a run after the chunk it is at")
+    _on_run(actions, "pause", "runs:pause_run", "pause a run once what is on its way is answered")
     resume = _on_run(actions, "resume", "runs:resume_run", "go on with a run that was paused or interrupted")
     resume.add_argument("--take-over", action="store_true", help="take it over from another operator")
     resume.add_argument(

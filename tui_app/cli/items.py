@@ -10,12 +10,14 @@ from tui_app.cli.output import Column, Record
 from tui_app.cli.session import connected, describe
 from tui_app.cli.telling import now
 from tui_app.domain.describe import Kind
+from tui_app.domain.errors import NotFound
 from tui_app.domain.items import MAX_ID
 from tui_app.domain.moments import ahead
 from tui_app.domain.visible import as_written
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
+    from tui_app.client.backend import BackendClient
     from tui_app.contract.models import ItemModel, PageModel, PreviewModel, SystemModel, TrailModel, VerdictModel
 
 
@@ -79,17 +81,28 @@ async def show_item(call: Call) -> Exit:
         _, described = await describe(client, system)
         item = await client.items.get(system, item_id)
         preview = await client.items.preview(system, item_id)
-        trail = await client.items.trail(system, item_id)
+        trail, unknown = await _trail(client, system, item_id)
     parts: dict[str, Any] = {
         "item": item.model_dump(mode="json"),
         "preview": preview.model_dump(mode="json"),
         "trail": [entry.model_dump(mode="json") for entry in trail],
+        "trail_not_known": unknown,
     }
-    call.output.one("quash.item.v1", parts, lambda: _told(item, preview, trail, described))
+    call.output.one(
+        "quash.item.v1", parts, lambda: (*_told(item, preview, described), "trail", *_trail_told(trail, unknown))
+    )
     return Exit.DONE
 
 
-def _told(item: ItemModel, preview: PreviewModel, trail: list[TrailModel], system: SystemModel) -> Iterator[str]:
+async def _trail(client: BackendClient, system: str, item_id: str) -> tuple[list[TrailModel], str | None]:
+    """The trail of an item that is there, and why it is not known, where its system shows none."""
+    try:
+        return await client.items.trail(system, item_id), None
+    except NotFound as error:
+        return [], error.message
+
+
+def _told(item: ItemModel, preview: PreviewModel, system: SystemModel) -> Iterator[str]:
     deadlines = {column.field for column in system.columns if column.kind == Kind.DEADLINE}
     yield f"{item.system} {item.id}"
     yield f"  {_verdict(preview.verdict)}"
@@ -104,11 +117,15 @@ def _told(item: ItemModel, preview: PreviewModel, trail: list[TrailModel], syste
     for section in preview.sections:
         yield section.title
         yield from (f"  {line}" for line in section.lines)
-    yield "trail"
+
+
+def _trail_told(trail: list[TrailModel], unknown: str | None) -> Iterator[str]:
     for entry in trail:
         yield f"  {entry.at}  {entry.event}" + (f"  by {entry.actor}" if entry.actor else "")
         yield from (f"    {name}: {as_written(value)}" for name, value in entry.details.items())
-    if not trail:
+    if unknown is not None:
+        yield f"  not known: {unknown}"
+    elif not trail:
         yield "  no entries"
 
 

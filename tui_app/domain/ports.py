@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import NotSignedIn, Unavailable
+from tui_app.domain.errors import NotSignedIn, OutcomeUnknown, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort
 from tui_app.domain.run import Answer, Errand, Made, Order, Verification
@@ -56,11 +56,20 @@ class TrailEntry:
 Held = Unavailable | NotSignedIn
 """Why an order did not reach the system: not now, or not with this token."""
 
-Reply = Answer | Held
-"""What comes back for one order: the system's answer, or why the order did not reach it.
 
-After ``execute`` a ``Held`` says that nothing was done for this order; after ``reconcile``, that it could not be looked
-at, and stays as it is.
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """That an order's turn did not come: nothing is wrong, and it can be handed over again at once."""
+
+
+DEFERRED = Deferred()
+
+Reply = Answer | Held | Deferred | OutcomeUnknown
+"""What comes back for one order: the system's answer, why the order did not reach it, or that its turn did not come.
+
+Without an answer nothing was done for this order by ``execute``; after ``reconcile`` it was not looked at, and stays as
+it is. With ``OutcomeUnknown`` it may have been done, and what became of it could not be found out yet: it is to be
+settled later.
 """
 
 
@@ -77,7 +86,7 @@ class System(Protocol):
 
     @property
     def chunk_size(self) -> int:
-        """Items that are sent and recorded together: at most about two seconds of work."""
+        """Items that are claimed together: at most about two seconds of work, as far as can be said beforehand."""
 
     def check_id(self, text: str) -> str:
         """The id in its one spelling, without looking it up.
@@ -128,10 +137,16 @@ class System(Protocol):
         """
 
     async def trail(self, item_id: str) -> list[TrailEntry]:
-        """The system's audit entries of this item, oldest first."""
+        """The system's audit entries of this item, oldest first.
+
+        Raises:
+            NotFound: the system shows none of it, which is another thing than that there are none.
+        """
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Send the orders, guarded; one reply each.
+
+        What is sent one by one is deferred from when about two seconds have passed, or the errand is ``halted``.
 
         Raises:
             OutcomeUnknown: sent, and no answer came; every order is then unknown.
@@ -158,6 +173,10 @@ class SignedIn(Protocol):
     @property
     def credentials_expire(self) -> datetime | None:
         """When the token at hand ends; none where it does not say, or none was needed yet."""
+
+    @property
+    def signed_in_as(self) -> str | None:
+        """Whom the token at hand names; none where it does not say, or none was needed yet."""
 
     async def sign_in(self) -> None:
         """Have a token at hand before it is needed; a request would do the same.

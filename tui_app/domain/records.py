@@ -79,7 +79,10 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run about to be stored. ``key`` makes confirming idempotent; ``secret`` makes the items' keys."""
+    """A run about to be stored. ``key`` makes confirming idempotent; ``secret`` makes the items' keys.
+
+    ``bearers`` are those whom the tokens name with which its systems are reached, by system.
+    """
 
     id: str
     key: str
@@ -87,6 +90,7 @@ class NewRun:
     confirmed: Confirmed
     principal: str
     created_at: str
+    bearers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class RunRecord:
 
     ``gates`` names the systems where a run has work left, and which take nothing from us until the moment given.
     ``stopped_by`` is the operator who asked for its stop, which is over only when what was on its way is settled.
+    ``bearers`` are those whom the tokens named at the confirmation, by system; a token that names nobody has none.
     """
 
     id: str
@@ -126,6 +131,7 @@ class RunRecord:
     undo: Undo | None = None
     gates: Mapping[str, str] = field(default_factory=dict)
     stopped_by: str | None = None
+    bearers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unsent(self) -> int:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -180,11 +180,17 @@ def first_of_each(orders: Iterable[Order]) -> dict[str, Order]:
     return first
 
 
+async def never() -> bool:
+    """That nothing halts an errand."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """What all orders of a chunk share: on whose behalf, why, and as part of what.
 
     ``only_look``: the run was stopped, and whatever became of the orders, nothing is sent for them any more.
+    ``halted`` tells whether a pause or a stop was asked for meanwhile; it raises nothing.
     """
 
     run_id: str
@@ -194,6 +200,7 @@ class Errand:
     reason: str
     options: Options
     only_look: bool = False
+    halted: Callable[[], Awaitable[bool]] = field(default=never, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class RunStore(Protocol):
         """Items beyond a position of the plan."""
 
     async def ask_pause(self, run_id: str, *, wanted: bool = True) -> RunRecord:
-        """Ask for a pause at the next chunk, or take that back.
+        """Ask for a pause once what is on its way is answered, or take that back.
 
         Raises:
             Conflict: the run is over, or is being stopped, which cannot be taken back.
@@ -139,9 +139,14 @@ class RunStore(Protocol):
         """
 
     async def take_over(
-        self, run_id: str, principal: str, targets: Mapping[str, str], facts: Mapping[str, Any]
+        self,
+        run_id: str,
+        principal: str,
+        targets: Mapping[str, str],
+        bearers: Mapping[str, str],
+        facts: Mapping[str, Any],
     ) -> RunRecord:
-        """Bind a run to another principal or other targets, because an operator accepted that."""
+        """Bind a run to another principal, other targets or other tokens, because an operator accepted that."""
 
     async def note_verified(
         self, run_id: str, found: Mapping[int, Verification], facts: Mapping[str, Any], at: str
@@ -161,6 +166,9 @@ class WorkStore(Protocol):
         A system whose gate is closed gets nothing: of its chunks only those are given that were put aside, to be asked
         for, and their claim says so.
         """
+
+    async def halted(self, run_id: str) -> bool:
+        """Whether a pause or the stop of a run was asked for."""
 
     async def next_due(self, run_id: str, now: datetime) -> str | None:
         """When the earliest chunk that is not done is due, which may be now; none where all are done."""

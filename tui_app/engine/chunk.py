@@ -16,9 +16,9 @@ from tui_app.domain.drift import DriftKind, drift
 from tui_app.domain.errors import OutcomeUnknown, Unavailable
 from tui_app.domain.items import Seen
 from tui_app.domain.moments import stamp
-from tui_app.domain.ports import Clock, Held, Reply, System
+from tui_app.domain.ports import Clock, Deferred, Held, Reply, System
 from tui_app.domain.records import Claim, RunItem, RunRecord
-from tui_app.domain.run import EFFECTIVE, Answer, Errand, ItemState, Order, Outcome, SkipCode, item_key
+from tui_app.domain.run import EFFECTIVE, Answer, Errand, ItemState, Order, Outcome, SkipCode, item_key, never
 from tui_app.domain.stores import WorkStore
 from tui_app.domain.verdict import VerdictCode
 from tui_app.engine.recall import Recall
@@ -48,48 +48,58 @@ class Bench:
         return stamp(self.clock.now())
 
 
-async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool = False) -> None:
+async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: bool = False) -> int | None:
     """Bring a claimed chunk as far as it goes: to its end, or aside while the system works on it.
 
-    Of a claim on a part nothing but that part is touched, and the chunk is given back for the rest. Of a run that is
-    ``stopping`` nothing is planned any more, and what was on its way is only looked at.
+    Of a claim on a part nothing but that part is touched, and the chunk is given back for the rest; so it is where the
+    system has deferred some. Of a run that is ``stopping`` nothing is planned any more, and what was on its way is only
+    looked at.
+
+    Returns:
+        How many orders the system came to, where it has deferred others; else none.
 
     Raises:
         Unavailable: the system cannot be reached; what was not sent is planned again, and the chunk can be released.
+        OutcomeUnknown: it may have been sent, and could not be found out; likewise, but that it stays to be settled.
         Refused: the system will not have us at all; likewise.
         Conflict: another worker has the chunk.
     """
-    errand = _errand(run, claim, only_look=stopping)
+    errand = _errand(bench, run, claim, only_look=stopping)
     settled = await _settle(bench, run, claim, errand)
     sent = _Sorted()
     # Where the system could not be asked what became of the last ones, it gets no further ones.
-    if not settled.held and not stopping:
+    if not (settled.held or settled.silent or settled.deferred or stopping):
         decided, orders = await _decide(bench, run, claim)
         sent = await _send(bench, run, claim, errand, orders)
         sent.final[:0] = decided
         if sent.final:
             await bench.work.record(claim, sent.final, bench.facts, bench.now())
     await _verify(bench, claim, errand, [*settled.final, *sent.final])
-    waiting = [*settled.waiting, *sent.waiting]
+    waiting, deferred = [*settled.waiting, *sent.waiting], [*settled.deferred, *sent.deferred]
+    rest = bool(deferred) or claim.part
     if waiting:
-        await bench.work.accept(claim, waiting, stamp(bench.clock.now() + POLL))
-    for reason in (*settled.held.values(), *sent.held.values()):
+        at_once = rest and not claim.closed
+        await bench.work.accept(claim, waiting, stamp(bench.clock.now() + (timedelta(0) if at_once else POLL)))
+    for reason in (*settled.held.values(), *settled.silent, *sent.held.values(), *sent.silent):
         raise reason
-    if waiting:
-        return
-    if claim.part:
-        await bench.work.release(claim)
-        return
-    await bench.work.complete(claim)
+    if not waiting:
+        await (bench.work.release(claim) if rest else bench.work.complete(claim))
+    return settled.reached + sent.reached if deferred else None
 
 
 @dataclass(slots=True)
 class _Sorted:
-    """The replies to some orders, sorted: outcomes; positions the system still works on; positions not reached."""
+    """The replies to some orders, sorted: outcomes; positions the system still works on; positions not reached.
+
+    ``silent`` are those that nobody knows of: their intents stay. ``reached`` is the number of orders with an answer.
+    """
 
     final: list[Outcome] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
     held: dict[int, Held] = field(default_factory=dict)
+    silent: list[OutcomeUnknown] = field(default_factory=list)
+    deferred: list[int] = field(default_factory=list)
+    reached: int = 0
 
     @classmethod
     def of(cls, items: Sequence[RunItem], orders: Sequence[Order], replies: Sequence[Reply]) -> _Sorted:
@@ -98,14 +108,29 @@ class _Sorted:
             position = one.item.position
             if isinstance(reply, Held):
                 made.held[position] = reply
-            elif reply.state is ItemState.ACCEPTED:
+                continue
+            if isinstance(reply, OutcomeUnknown):
+                made.silent.append(reply)
+                continue
+            if isinstance(reply, Deferred):
+                made.deferred.append(position)
+                continue
+            made.reached += 1
+            if reply.state is ItemState.ACCEPTED:
                 made.waiting.append(position)
             else:
                 made.final.append(Outcome(position, one.item.system, order.id, order.key, reply))
         return made
 
 
-def _errand(run: RunRecord, claim: Claim, *, only_look: bool) -> Errand:
+def _errand(bench: Bench, run: RunRecord, claim: Claim, *, only_look: bool) -> Errand:
+    async def halted() -> bool:
+        try:
+            return await bench.work.halted(run.id)
+        except Unavailable:
+            # Nobody can tell: then nothing more goes out.
+            return True
+
     return Errand(
         run_id=run.id,
         chunk=claim.chunk,
@@ -114,6 +139,8 @@ def _errand(run: RunRecord, claim: Claim, *, only_look: bool) -> Errand:
         reason=run.confirmed.reason,
         options=run.confirmed.options,
         only_look=only_look,
+        # What was on its way when a stop was asked for has to be looked at all the same.
+        halted=never if only_look else halted,
     )
 
 
@@ -191,16 +218,16 @@ async def _send(
     items, orders = [one for one, _ in ours], [order for _, order in ours]
     try:
         sent = _Sorted.of(items, orders, await bench.system.execute(orders, errand))
-        unsent = sent.held
+        unsent = [*sent.held, *sent.deferred]
     except Unavailable as reason:
         sent = _Sorted(held={one.item.position: reason for one in items})
-        unsent = sent.held
+        unsent = [*sent.held]
     except OutcomeUnknown:
         sent = _Sorted.of(items, orders, await bench.system.reconcile(orders, errand))
         # Their intents stay: whether they were sent is what could not be found out.
-        unsent = {}
+        unsent = []
     if unsent:
-        await bench.work.withdraw(claim, list(unsent))
+        await bench.work.withdraw(claim, unsent)
     sent.final[:0] = left_out
     return sent
 

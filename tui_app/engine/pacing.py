@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tui_app.domain.ports import Clock
 from tui_app.domain.rates import Rate
@@ -56,7 +56,30 @@ def within(claim: Claim, items: int) -> Claim:
             if items < 0:
                 continue
         kept.append(one)
-    return replace(claim, items=tuple(kept), part=len(kept) < len(claim.items))
+    return replace(claim, items=tuple(kept), part=claim.part or len(kept) < len(claim.items))
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far the systems of a run have come in their last turns, so that no more is read anew than is sent.
+
+    A system that deferred some of its orders gets so many at a time as it came to; after each turn in which it came to
+    all of them, twice as many.
+    """
+
+    _items: dict[str, int] = field(default_factory=dict)
+
+    def part(self, claim: Claim) -> Claim:
+        """What of a chunk its system is expected to come to."""
+        items = self._items.get(claim.system)
+        return claim if items is None else within(claim, items)
+
+    def note(self, system: str, reached: int | None) -> None:
+        """How many orders a system came to; none where that was all of them."""
+        if reached is not None:
+            self._items[system] = max(1, reached)
+        elif system in self._items:
+            self._items[system] *= 2
 
 
 def _is_sent(one: RunItem) -> bool:

@@ -29,6 +29,7 @@ from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import NewRun, Pause, PlanRecord, RunItem, RunRecord, Who
 from tui_app.domain.run import EFFECTIVE, OVER, Errand, ItemState, Order, PauseCause, RunState
 from tui_app.domain.stores import Launcher, Store
+from tui_app.engine.binding import bearers, handed_on, identities, moved
 from tui_app.engine.recall import made_by
 from tui_app.engine.stopping import ended, skip_unsent
 
@@ -95,6 +96,7 @@ class Steering:
             confirmed=confirmed,
             principal=who.operator,
             created_at=stamp(self._clock.now()),
+            bearers=await bearers(self._systems, plan.head.targets),
         )
         if await self._store.runs.known(key) is None:
             check_expiry(plan.head, self._clock.now())
@@ -150,7 +152,8 @@ class Steering:
         """Go on with a run that was paused or interrupted; one that is over stays as it is.
 
         Raises:
-            NeedsTakeover: it belongs to another principal, and ``take_over`` was not said.
+            NeedsTakeover: its principal or one of its tokens is another one, and ``take_over`` was not said.
+            NotSignedIn: nobody gives the token of one of its systems.
             TargetChanged: a system is another one, and ``accept_target`` was not said.
         """
         self.check_writable()
@@ -255,28 +258,22 @@ class Steering:
         return f"--yes --expect-count {expect_count}"
 
     async def _check_targets(self, targets: Mapping[str, str]) -> None:
-        changed = [name for name in targets if await self._identity(name) != targets[name]]
-        if changed:
-            raise TargetChanged(
-                f"{', '.join(changed)}: this profile points at another system than the plan was made against",
-                hint="Make a new plan, or use the profile it was made with.",
-            )
-
-    async def _identity(self, name: str) -> str | None:
-        system = self._systems.get(name)
-        return None if system is None else await system.identity()
+        elsewhere = moved(targets, await identities(self._systems, targets))
+        if elsewhere is not None:
+            raise TargetChanged(elsewhere, hint="Make a new plan, or use the profile it was made with.")
 
     async def _accept(self, run: RunRecord, who: Who, *, take_over: bool, accept_target: bool) -> RunRecord:
-        now = {name: await self._identity(name) for name in run.targets}
-        other_hands, other_target = run.principal != who.operator, now != dict(run.targets)
+        now, held = await identities(self._systems, run.targets), await bearers(self._systems, run.targets)
+        elsewhere, other_token = moved(run.targets, now), handed_on(run, held)
         if not take_over:
             self._check_hands(run, who)
-        if other_target and not accept_target:
+            if other_token is not None:
+                raise NeedsTakeover(other_token)
+        if elsewhere is not None and not accept_target:
             raise TargetChanged(f"run {run.id} was planned against another system than this profile points at")
-        if not (other_hands or other_target):
+        if run.principal == who.operator and elsewhere is None and other_token is None:
             return run
-        targets = {name: identity or "" for name, identity in now.items()}
-        return await self._store.runs.take_over(run.id, who.operator, targets, self._facts(who))
+        return await self._store.runs.take_over(run.id, who.operator, now, held, self._facts(who))
 
     def _check_hands(self, run: RunRecord, who: Who) -> None:
         if run.principal != who.operator:

@@ -27,8 +27,9 @@ from tui_app.domain.rates import Rate
 from tui_app.domain.records import Claim, Pause, RunRecord, Who
 from tui_app.domain.run import OVER, PauseCause, RunState
 from tui_app.domain.stores import Store
+from tui_app.engine.binding import bearers, handed_on, identities, moved
 from tui_app.engine.chunk import Bench, run_chunk
-from tui_app.engine.pacing import Pace
+from tui_app.engine.pacing import Pace, Reach
 from tui_app.engine.recall import Recall
 from tui_app.engine.stopping import ended, skip_unsent
 
@@ -75,7 +76,7 @@ class Worker:
             Conflict: another worker has it.
         """
         run = await self._start(await self.store.runs.get(run_id))
-        failures, recall = 0, Recall(self.store.runs, run.plan)
+        failures, reach, recall = 0, Reach(), Recall(self.store.runs, run.plan)
         while run.state is RunState.RUNNING:
             if run.wanted is RunState.PAUSED:
                 return await self._pause(run, PauseCause.OPERATOR, None)
@@ -87,7 +88,7 @@ class Worker:
             if claim is None:
                 run = await self._end_or_wait(run)
                 continue
-            problem = await self._work_on(run, claim, recall)
+            problem = await self._work_on(run, claim, reach, recall)
             if isinstance(problem, RateLimited):
                 await self.store.work.close_gate(claim.system, self.clock.now() + asked_for(problem))
                 await self.store.work.release(claim)
@@ -120,24 +121,20 @@ class Worker:
         return run
 
     async def _keep_out(self, run: RunRecord) -> RunRecord | None:
-        """Pause a run whose systems are not those of its plan, or do not even tell which they are."""
-        failures, changed = 0, None
-        while changed is None:
+        """Pause a run whose systems or tokens are not those that it is bound to, or do not tell that they are."""
+        failures = 0
+        while True:
             try:
-                changed = [name for name, planned in run.targets.items() if await self._identity(name) != planned]
-            except Unavailable as problem:
+                message = moved(run.targets, await identities(self.systems, run.targets))
+                if message is not None:
+                    return await self._pause(run, PauseCause.TARGET, message)
+                message = handed_on(run, await bearers(self.systems, run.targets))
+                return None if message is None else await self._pause(run, PauseCause.PRINCIPAL, message)
+            except (Unavailable, NotSignedIn) as problem:
                 failures += 1
                 paused = await self._wait_or_pause(problem, run, failures)
                 if paused is not None:
                     return paused
-        if not changed:
-            return None
-        message = f"{', '.join(changed)}: this profile points at another system than the plan was made against"
-        return await self._pause(run, PauseCause.TARGET, message)
-
-    async def _identity(self, name: str) -> str | None:
-        system = self.systems.get(name)
-        return None if system is None else await system.identity()
 
     async def _skip_unsent(self, run: RunRecord) -> RunRecord:
         if not run.unsent:
@@ -145,14 +142,14 @@ class Worker:
         await skip_unsent(self.store.work, self.clock, run.id, self._facts(run))
         return await self.store.runs.get(run.id)
 
-    async def _work_on(self, run: RunRecord, claim: Claim, recall: Recall) -> QuashError | None:
+    async def _work_on(self, run: RunRecord, claim: Claim, reach: Reach, recall: Recall) -> QuashError | None:
         bench = Bench(self.store.work, self.systems[claim.system], recall, self.clock, self._facts(run))
         try:
             if run.wanted is RunState.STOPPED:
                 await run_chunk(bench, run, claim, stopping=True)
                 return None
-            async with Pace(self.store.work, self.clock, self.rates).turn(claim) as part:
-                await run_chunk(bench, run, part)
+            async with Pace(self.store.work, self.clock, self.rates).turn(reach.part(claim)) as part:
+                reach.note(claim.system, await run_chunk(bench, run, part))
         except (StorageFull, Conflict):
             raise
         except (Unavailable, OutcomeUnknown, Refused) as problem:

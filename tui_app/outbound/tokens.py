@@ -70,8 +70,7 @@ class TokenSource:
     @property
     def subject(self) -> str | None:
         """Whom the token at hand names, as the native routes read it; none where it does not say."""
-        named = self._claims.get("principal_id") or self._claims.get("sub")
-        return named if isinstance(named, str) else None
+        return _named(self._claims)
 
     @property
     def place(self) -> str:
@@ -136,6 +135,7 @@ class TokenSource:
         log.info("a token is asked for: %s", self.place)
         try:
             token = await credentials.token(self._command, self._file, self._variable, self._environment)
+            self._check_bearer(_claims(token))
         except NotSignedIn as trouble:
             self._asked += 1
             self._trouble = trouble
@@ -146,6 +146,19 @@ class TokenSource:
         self._trouble, self._token, self._claims = None, token, _claims(token)
         now, ends = self._clock.now(), self.expires_at
         self._ask_from = None if ends is None else max(ends - min(EARLY, (ends - now) / 10), now + PATIENCE)
+
+    def _check_bearer(self, claims: Mapping[str, Any]) -> None:
+        """Go on as one and the same: what was confirmed as one user must not be sent as another in the middle."""
+        if self._token is not None and _named(claims) != self.subject:
+            raise NotSignedIn(
+                f"{self.place} gives a token of {_named(claims) or 'nobody it names'} now, and it was {self.subject}'s",
+                hint="Start quash anew to go on as somebody else; a run has to be taken over then.",
+            )
+
+
+def _named(claims: Mapping[str, Any]) -> str | None:
+    named = claims.get("principal_id") or claims.get("sub")
+    return named if isinstance(named, str) else None
 
 
 def _claims(token: Secret) -> Mapping[str, Any]:

@@ -35,8 +35,8 @@ def store_run(connection: sqlite3.Connection, run: NewRun, chunk_sizes: Mapping[
     counts = json.loads(plan["totals"])["counts"]
     head = head_from(json.loads(plan["head"]))
     connection.execute(
-        "INSERT INTO run (id, key, plan, confirmed, secret, principal, targets, state, items, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO run (id, key, plan, confirmed, secret, principal, targets, bearers, state, items, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             run.id,
             run.key,
@@ -45,6 +45,7 @@ def store_run(connection: sqlite3.Connection, run: NewRun, chunk_sizes: Mapping[
             run.secret,
             run.principal,
             json.dumps(dict(head.targets)),
+            json.dumps(dict(run.bearers)),
             RunState.QUEUED,
             counts["items"],
             run.created_at,
@@ -67,6 +68,7 @@ def store_run(connection: sqlite3.Connection, run: NewRun, chunk_sizes: Mapping[
         "verb": head.verb.value,
         "counts": counts,
         "targets": dict(head.targets),
+        "bearers": dict(run.bearers),
     }
     entries.append(connection, Event.CONFIRMED, facts, chain=run.id)
     if head.undoes is not None and connection.execute("SELECT 1 FROM run WHERE id = ?", (head.undoes,)).fetchone():

@@ -68,6 +68,7 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
         undo=_undo(connection, row["number"]),
         gates={} if RunState(row["state"]) in OVER else _gates(connection, row["number"]),
         stopped_by=row["stopped_by"],
+        bearers=json.loads(row["bearers"]),
     )
 
 
@@ -256,15 +257,21 @@ class SqliteRuns:
         return await self._file.write(work)
 
     async def take_over(
-        self, run_id: str, principal: str, targets: Mapping[str, str], facts: Mapping[str, Any]
+        self,
+        run_id: str,
+        principal: str,
+        targets: Mapping[str, str],
+        bearers: Mapping[str, str],
+        facts: Mapping[str, Any],
     ) -> RunRecord:
         def work(connection: sqlite3.Connection) -> RunRecord:
-            before = find(connection, run_id)
+            was = find(connection, run_id)
             connection.execute(
-                "UPDATE run SET principal = ?, targets = ? WHERE id = ?",
-                (principal, json.dumps(dict(targets)), run_id),
+                "UPDATE run SET principal = ?, targets = ?, bearers = ? WHERE id = ?",
+                (principal, json.dumps(dict(targets)), json.dumps(dict(bearers)), run_id),
             )
-            told = {**facts, "before": {"principal": before.principal, "targets": dict(before.targets)}}
+            before = {"principal": was.principal, "targets": dict(was.targets), "bearers": dict(was.bearers)}
+            told = {**facts, "before": before, "bearers": dict(bearers)}
             entries.append(connection, Event.TAKEN_OVER, told, chain=run_id)
             return find(connection, run_id)
 

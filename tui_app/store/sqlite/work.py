@@ -64,6 +64,10 @@ class SqliteWork:
         # A claim that a power cut undoes has written no intent, and is made again.
         return await self._file.write(work, durable=False)
 
+    async def halted(self, run_id: str) -> bool:
+        query = "SELECT wanted IS NOT NULL FROM run WHERE id = ?"
+        return bool(await self._file.read(lambda connection: connection.execute(query, (run_id,)).fetchone()[0]))
+
     async def next_due(self, run_id: str, now: datetime) -> str | None:
         values = {"run": run_id, "now": stamp(now)}
         return await self._file.read(lambda connection: connection.execute(_SQL["next_due"], values).fetchone()[0])

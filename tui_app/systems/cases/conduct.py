@@ -34,6 +34,7 @@ from tui_app.systems.cases.replies import (
     unknown,
     verified,
 )
+from tui_app.systems.cases.waits import PROCESSING, Taken, Waits
 from tui_app.systems.cases.words import CANCELLED, CANCELLING
 
 if TYPE_CHECKING:
@@ -42,37 +43,9 @@ if TYPE_CHECKING:
 KEY_LIVES = timedelta(hours=24)
 """How long a server knows a key: later the same request would be another one."""
 
-PROCESSING = timedelta(minutes=15)
-"""How long a cancellation may take to become complete before nobody waits for it any more."""
-
-FIRST_POLL, LONGEST_POLL = timedelta(seconds=0.5), timedelta(seconds=30)
-"""When an accepted cancellation is asked for again; the time between doubles, since reads are limited too."""
-
-KEY_BUSY = timedelta(seconds=2)
-"""How long to wait first where a key is still being processed; the time between doubles."""
-
 _MINUTES = round(PROCESSING.total_seconds() / 60)
 _NOT_READ = "what is in the way could not be read"
 _KEY_WORDS = ("KEY", "IDEMPOTEN", "REQUEST_IN_PROGRESS")
-
-
-@dataclass(slots=True)
-class _Taken:
-    """An order that the server took on: since when, until when it can be undone, and when to ask again."""
-
-    since: datetime
-    undo_until: str | None
-    due: datetime
-    apart: timedelta = FIRST_POLL
-
-
-@dataclass(frozen=True, slots=True)
-class _Busy:
-    """An order whose key the server is still processing: since when we know, when to ask again, and how much later."""
-
-    since: datetime
-    due: datetime
-    apart: timedelta
 
 
 @dataclass(slots=True)
@@ -81,8 +54,7 @@ class Conduct:
 
     line: CaseLine
     inquiry: Inquiry
-    _taken: dict[str, _Taken] = field(default_factory=dict)
-    _busy: dict[str, _Busy] = field(default_factory=dict)
+    _waits: Waits = field(default_factory=Waits)
     _tries: Counter[str] = field(default_factory=Counter)
 
     async def send(self, order: Order, errand: Errand) -> Reply:
@@ -165,15 +137,11 @@ class Conduct:
     def _asked_again(self, order: Order, response: Response) -> Answer:
         """The answer where the same request under the same key is on its way: it is asked for again, not for ever."""
         now = self.line.clock.now()
-        before = self._busy.get(order.key, _Busy(now, now, KEY_BUSY))
-        if now - before.since > PROCESSING:
-            told = f"its key is still being processed after {_MINUTES} minutes"
-            return unknown(order, f"{told}. {self.line.escalation(self._done(order), look(order))}")
         asked = timedelta(seconds=retry_after(response.headers, now) or 0.0)
-        # Each asking counts towards the limit of cancellations.
-        apart = min(before.apart * 2, LONGEST_POLL)
-        self._busy[order.key] = _Busy(before.since, now + max(asked, before.apart), apart)
-        return accepted(order)
+        if self._waits.still_busy(order, asked, now):
+            return accepted(order)
+        told = f"its key is still being processed after {_MINUTES} minutes"
+        return unknown(order, f"{told}. {self.line.escalation(self._done(order), look(order))}")
 
     def _done(self, order: Order) -> str:
         return f"tried {times(self._tries[order.key])} under one key"
@@ -194,13 +162,16 @@ class Conduct:
             return Answer(ItemState.REINSTATED, before=order.seen.status, after=told.status)
         if told.status == CANCELLED:
             return cancelled(order, told.deadline)
-        now = self.line.clock.now()
-        self._taken.setdefault(order.key, _Taken(now, told.deadline, now + FIRST_POLL))
+        self._waits.take(order, told.deadline, self.line.clock.now())
         return accepted(order)
 
-    async def _after_silence(self, order: Order, errand: Errand, error: OutcomeUnknown) -> Answer:
-        """Sent, and no answer: read, and send again under the same key, until it is known or nothing helps."""
-        begun, looks = self.line.clock.now(), 0
+    async def _after_silence(self, order: Order, errand: Errand, error: OutcomeUnknown) -> Answer | OutcomeUnknown:
+        """Sent, and no answer: read, and send again under the same key, until it is known or nothing helps.
+
+        A server that can be read and never answers this request is escalated. One that cannot be read either is asked
+        again later: it may be back before the key ends.
+        """
+        begun, looks, mute = self.line.clock.now(), 0, False
         while looks < TRIES and self.line.clock.now() - begun < LASTING:
             looks += 1
             await self.line.pause(looks)
@@ -210,7 +181,10 @@ class Conduct:
             if isinstance(reply, RateLimited):
                 # The server is there again: what became of it is asked for when it may be.
                 return accepted(order)
+            mute = isinstance(reply, OutcomeUnknown)
         done = f"{self._done(order)} and looked at {times(looks)}, with exponential backoff"
+        if not mute:
+            return OutcomeUnknown(f"case {order.id}: {error.message}. {self.line.escalation(done)}")
         return unknown(order, f"{error.message}. {self.line.escalation(done, look(order))}")
 
     async def settle(self, order: Order, errand: Errand) -> Reply:
@@ -222,9 +196,8 @@ class Conduct:
         Raises:
             NotSignedIn, NotAllowed: nothing could be read.
         """
-        taken, now = self._taken.get(order.key), self.line.clock.now()
-        busy = self._busy.get(order.key)
-        if now < max(now if one is None else one.due for one in (busy, taken)):
+        taken, now = self._waits.taken(order), self.line.clock.now()
+        if self._waits.wait(order, now):
             return accepted(order)
         try:
             standing = await self.inquiry.standing(order.id)
@@ -238,7 +211,7 @@ class Conduct:
                 return undoable(answer, None if taken is None or told else taken.undo_until)
             response = await self._post(order, errand)
         except OutcomeUnknown as error:
-            return Unavailable(error.message, hint=self.line.escalation(self._done(order)))
+            return OutcomeUnknown(error.message, hint=self.line.escalation(self._done(order)))
         except Unavailable as reason:
             return reason
         return await self._judged(order, errand, response)
@@ -247,7 +220,7 @@ class Conduct:
         """The answer, as far as reading tells; none where the order has to be sent again."""
         if found is None:
             return judged(order, None, errand, settling=True)
-        taken, now = self._taken.get(order.key), self.line.clock.now()
+        taken, now = self._waits.taken(order), self.line.clock.now()
         if errand.verb is Verb.REINSTATE:
             return self._back_or_not(order, errand, found, unread)
         told = next((one for one in found.requests if one.key == order.key), None)
@@ -256,10 +229,10 @@ class Conduct:
         if told is not None or found.status == CANCELLED:
             answer = judged(order, found, errand, settling=True)
             if answer.state is ItemState.ACCEPTED:
-                return self._waited_for(order, taken or self._first_seen(order, now), now)
+                return self._waited_for(order, taken or self._waits.found_taken(order, now), now)
             return answer
         if found.status == CANCELLING or taken is not None:
-            return self._waited_for(order, taken or self._first_seen(order, now), now)
+            return self._waited_for(order, taken or self._waits.found_taken(order, now), now)
         if not found.cancel.cancellable:
             return judged(order, found, errand, settling=True)
         return self._not_again(order, errand, found)
@@ -273,18 +246,12 @@ class Conduct:
             return judged(order, found, errand, settling=True)
         return self._not_again(order, errand, found)
 
-    def _first_seen(self, order: Order, now: datetime) -> _Taken:
-        since = now if order.sent_at is None else moments.read(order.sent_at)
-        return self._taken.setdefault(order.key, _Taken(since, None, now))
-
-    def _waited_for(self, order: Order, taken: _Taken, now: datetime) -> Answer:
-        if now - taken.since > PROCESSING:
-            told = f"the server took it on, and it is not complete after {_MINUTES} minutes"
-            done = "asked again and again whether it is complete"
-            return unknown(order, f"{told}. {self.line.escalation(done, look(order))}")
-        taken.apart = min(taken.apart * 2, LONGEST_POLL)
-        taken.due = now + taken.apart - FIRST_POLL
-        return accepted(order)
+    def _waited_for(self, order: Order, taken: Taken, now: datetime) -> Answer:
+        if taken.ask_again(now):
+            return accepted(order)
+        told = f"the server took it on, and it is not complete after {_MINUTES} minutes"
+        done = "asked again and again whether it is complete"
+        return unknown(order, f"{told}. {self.line.escalation(done, look(order))}")
 
     def _not_again(self, order: Order, errand: Errand, found: Found) -> Answer | None:
         """The answer for a case that is as it was, where it is not to be sent again; none where it is."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import NotFound, QuashError, RateLimited, Unavailable
@@ -18,6 +19,7 @@ from tui_app.domain.run import Errand, Made, Order, Verification
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.answers import Response
 from tui_app.outbound.begun import Begun
+from tui_app.outbound.slices import Slices
 from tui_app.systems.cases import rules
 from tui_app.systems.cases.conduct import Conduct
 from tui_app.systems.cases.impact import preview
@@ -46,6 +48,7 @@ class HttpCases:
         self._inquiry = Inquiry(line)
         self._conduct = Conduct(line, self._inquiry)
         self._lists = Lists(self._inquiry)
+        self._slices = Slices(line.clock)
         self._begun: Begun[tuple[str, ...], Response] = Begun()
 
     @property
@@ -59,6 +62,11 @@ class HttpCases:
     def credentials_expire(self) -> datetime | None:
         """When the token at hand ends; none where it does not say, or none was needed yet."""
         return None if self._line.tokens is None else self._line.tokens.expires_at
+
+    @property
+    def signed_in_as(self) -> str | None:
+        """Whom the token at hand names; none where it does not say, or none was needed yet."""
+        return None if self._line.tokens is None else self._line.tokens.subject
 
     async def sign_in(self) -> None:
         if self._line.tokens is not None:
@@ -96,17 +104,16 @@ class HttpCases:
             raise NotFound(f"there is no case {case_id!r}", hint="Copy the id again.")
         return found
 
-    async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
+    async def survey_undo(self, ids: Sequence[str], made: Mapping[str, Made]) -> list[Seen]:
+        return await self.survey(ids, Verb.REINSTATE, made)
+
+    async def survey(
+        self, ids: Sequence[str], verb: Verb = Verb.CANCEL, made: Mapping[str, Made] = MappingProxyType({})
+    ) -> list[Seen]:
         """Each case by itself; the same survey after a limit goes on with what that had left unread.
 
         One that cannot be read is not known, and blocks itself; where none can be, the server is unavailable.
         """
-        return await self._survey(ids, verb, {})
-
-    async def survey_undo(self, ids: Sequence[str], made: Mapping[str, Made]) -> list[Seen]:
-        return await self._survey(ids, Verb.REINSTATE, made)
-
-    async def _survey(self, ids: Sequence[str], verb: Verb, made: Mapping[str, Made]) -> list[Seen]:
         kept = self._begun.take(ids, verb, self._line.clock.now())
         found = await _all(self._seen(one, verb, kept, made.get(one)) for one in ids)
         troubles = [one for one in found if isinstance(one, Unavailable)]
@@ -148,25 +155,37 @@ class HttpCases:
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Send the orders, each under its key. The first goes alone: what it meets, the others need not."""
         await self._inquiry.check_permission(errand.run_id)
-        replies: dict[int, Reply] = {}
         held: RateLimited | None = None
-        alone = [(0, order) for order in orders[:1]]
-        for together in (alone, *_groups(orders, 1)):
+
+        async def send(order: Order) -> Reply:
+            nonlocal held
             if held is not None:
-                replies.update(dict.fromkeys((place for place, _ in together), held))
-                continue
-            told = await _all(self._conduct.send(order, errand) for _, order in together)
-            replies.update(zip((place for place, _ in together), told, strict=True))
-            held = next((one for one in told if isinstance(one, RateLimited)), None)
-        return [replies[place] for place in range(len(orders))]
+                return held
+            reply = await self._conduct.send(order, errand)
+            if isinstance(reply, RateLimited):
+                held = reply
+            return reply
+
+        alone = [(0, order) for order in orders[:1]]
+        return await self._handed_out([alone, *_groups(orders, 1)], send, errand)
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Read what became of each; what is as it was is sent again under the same key, while that lives."""
+        return await self._handed_out(_groups(orders), lambda order: self._conduct.settle(order, errand), errand)
+
+    async def _handed_out(
+        self,
+        groups: Sequence[Sequence[tuple[int, Order]]],
+        work: Callable[[Order], Coroutine[Any, Any, Reply]],
+        errand: Errand,
+    ) -> list[Reply]:
+        """The replies to all orders, by their places; one group after another."""
         replies: dict[int, Reply] = {}
-        for together in _groups(orders):
-            told = await _all(self._conduct.settle(order, errand) for _, order in together)
+        slice_ = self._slices.begin(errand.halted)
+        for together in groups:
+            told = await slice_.hand_out([order for _, order in together], work)
             replies.update(zip((place for place, _ in together), told, strict=True))
-        return [replies[place] for place in range(len(orders))]
+        return [replies[place] for place in sorted(replies)]
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         return await _all(self._conduct.verify(order, errand) for order in orders)

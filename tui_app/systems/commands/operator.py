@@ -16,7 +16,7 @@ from uuid import uuid4
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown
 from tui_app.domain.plan import Options
-from tui_app.domain.ports import System
+from tui_app.domain.ports import Deferred, System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.run import Answer, Errand, ItemState, Order
 from tui_app.domain.verdict import VerdictCode
@@ -70,9 +70,11 @@ class TroubleshootingQueue:
             [reply] = await self._store.execute(orders, errand)
         except OutcomeUnknown:
             [reply] = await self._store.reconcile(orders, errand)
-        if not isinstance(reply, Answer):
-            raise reply
-        return reply
+        if isinstance(reply, Answer):
+            return reply
+        if isinstance(reply, Deferred):
+            raise Busy(f"the turn of command {item_id} did not come; nothing was done")
+        raise reply
 
 
 def _refusal(item_id: str, answer: Answer) -> InvalidOperationError | CommandNotFoundError:

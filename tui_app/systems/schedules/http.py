@@ -14,6 +14,7 @@ from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
 from tui_app.domain.run import Errand, Order, Verification, Verified
+from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.begun import Begun
 from tui_app.outbound.http import CONCURRENCY, Auth, HttpService
 from tui_app.outbound.tokens import TokenSource
@@ -29,7 +30,7 @@ from tui_app.systems.schedules.http_rules import (
     seen_of,
     verified,
 )
-from tui_app.systems.schedules.http_wire import Denied, Wire, each
+from tui_app.systems.schedules.http_wire import Another, Denied, NoAudit, Wire, each
 from tui_app.systems.schedules.http_write import Sender
 
 BULK_CHUNK = 100
@@ -84,6 +85,10 @@ class HttpSchedules:
     @property
     def credentials_expire(self) -> datetime | None:
         return None if self._tokens is None else self._tokens.expires_at
+
+    @property
+    def signed_in_as(self) -> str | None:
+        return None if self._tokens is None else self._tokens.subject
 
     async def sign_in(self) -> None:
         if self._tokens is not None:
@@ -144,6 +149,8 @@ class HttpSchedules:
             row = await self._wire.row(item_id)
         except Denied:
             return Seen(item_id, "", "", FORBIDDEN)
+        except Another as error:
+            return Seen(item_id, "", "", Verdict.no(VerdictCode.NOT_KNOWN, error.message))
         return rules.missing(item_id) if row is None else seen_of(row, self._clock.now())
 
     async def arrange(self, ids: Sequence[str]) -> list[str]:
@@ -157,8 +164,15 @@ class HttpSchedules:
         return preview_of(await self._row(item_id), await self._wire.dialect(), self._clock.now())
 
     async def trail(self, item_id: str) -> list[TrailEntry]:
-        """The service's audit; empty where it has none."""
-        return [_trail_entry(entry) for entry in await self._wire.audit(item_id) or ()]
+        """See the Protocol.
+
+        Raises:
+            NotFound: the service has no audit, or none for us.
+        """
+        try:
+            return [_trail_entry(entry) for entry in await self._wire.audit(item_id)]
+        except NoAudit as error:
+            raise NotFound(str(error), hint="What quash did itself stands in its ledger.") from error
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """See the Protocol.
@@ -183,7 +197,7 @@ class HttpSchedules:
                 row = await self._wire.row(order.id)
             except Denied:
                 return Verification(Verified.NOT_KNOWN, FORBIDDEN.reason)
-            audit = None if row is None else await self._wire.audit(order.id)
+            audit = None if row is None else await self._wire.evidence(order.id)
             return verified(order, errand.run_id, row, audit, dialect)
 
         return await each(orders, one)
@@ -197,6 +211,8 @@ class HttpSchedules:
             row = await self._wire.row(item_id)
         except Denied as error:
             raise NotFound(f"{FORBIDDEN.reason}: {item_id}", hint="Ask for a permission there.") from error
+        except Another as error:
+            raise NotFound(error.message, hint=error.hint) from error
         if row is None:
             raise NotFound(f"there is no schedule {item_id!r}", hint="Copy the id from the table.")
         return row

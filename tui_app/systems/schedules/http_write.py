@@ -6,16 +6,15 @@ reasons. A write without an answer is read back; what is still to go out is sent
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tui_app.domain.errors import NotSignedIn, OutcomeUnknown, Unavailable
-from tui_app.domain.ports import Clock, Reply
+from tui_app.domain.ports import DEFERRED, Clock, Deferred, Reply
 from tui_app.domain.reasons import LONGEST
 from tui_app.domain.run import Answer, Errand, ItemState, Order
 from tui_app.domain.verdict import VerdictCode
-from tui_app.outbound.http import CONCURRENCY
+from tui_app.outbound.slices import Slices
 from tui_app.systems.schedules import dialects
 from tui_app.systems.schedules.answers import Cancel, Found, cancelled, passed_over
 from tui_app.systems.schedules.bodies import Row, Told, signed
@@ -44,6 +43,7 @@ class Sender:
     def __init__(self, wire: Wire, clock: Clock) -> None:
         self._wire = wire
         self._clock = clock
+        self._slices = Slices(clock)
         self._answered: dict[str, Answer] = {}
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> list[Reply]:
@@ -66,8 +66,8 @@ class Sender:
         return [replies[order.id] for order in orders]
 
     async def _send(self, orders: list[Order], reason: str, errand: Errand) -> dict[str, Reply]:
-        if not orders:
-            return {}
+        if not orders or await errand.halted():
+            return {order.id: DEFERRED for order in orders}
         sent = await self._bulk(orders, reason, errand) if self._wire.bulk else None
         if sent is None:
             sent = await self._one_by_one(orders, reason, errand)
@@ -107,22 +107,22 @@ class Sender:
         return replies | dict(zip((order.id for order in failed), answers, strict=True))
 
     async def _one_by_one(self, orders: Sequence[Order], reason: str, errand: Errand) -> dict[str, Reply | None]:
-        gate, places = _Gate(), asyncio.Semaphore(CONCURRENCY)
+        gate = _Gate()
 
-        async def send(order: Order) -> Reply | None:
-            async with places:
-                if gate.closed is not None:
-                    return _unsent(gate.closed)
-                try:
-                    return await self._single(order, reason, errand)
-                except OutcomeUnknown:
-                    return None
-                except (Unavailable, NotSignedIn) as error:
-                    gate.closed = error
-                    return _unsent(error)
+        async def send(order: Order) -> Answer | Unavailable | None:
+            if gate.closed is not None:
+                return _unsent(gate.closed)
+            try:
+                return await self._single(order, reason, errand)
+            except OutcomeUnknown:
+                return None
+            except (Unavailable, NotSignedIn) as error:
+                gate.closed = error
+                return _unsent(error)
 
-        replies = await each(orders, send)
-        if isinstance(gate.closed, NotSignedIn) and all(isinstance(reply, Unavailable) for reply in replies):
+        replies = await self._slices.begin(errand.halted).hand_out(orders, send)
+        nothing_sent = all(isinstance(reply, Unavailable | Deferred) for reply in replies)
+        if isinstance(gate.closed, NotSignedIn) and nothing_sent:
             raise gate.closed
         return dict(zip((order.id for order in orders), replies, strict=True))
 
@@ -178,7 +178,8 @@ class Sender:
             except Unavailable as error:
                 return error
 
-        replies = dict(zip(once, await each(list(once.values()), settle), strict=True))
+        told = await self._slices.begin(errand.halted).hand_out(list(once.values()), settle)
+        replies = dict(zip(once, told, strict=True))
         return [replies[order.id] for order in orders]
 
     async def _settled(self, order: Order, errand: Errand) -> Answer | None:
@@ -224,7 +225,7 @@ class Sender:
     async def _cancels(self, order: Order, row: Row | None, errand: Errand) -> list[Cancel]:
         if row is None:
             return []
-        audit = await self._wire.audit(order.id)
+        audit = await self._wire.evidence(order.id)
         return cancels_of(order, errand.run_id, row, audit, await self._wire.dialect())
 
 

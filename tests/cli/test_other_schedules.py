@@ -1,0 +1,66 @@
+"""Schedules of a service that keeps no reasons and has no audit, from the command line to its own rows."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from support.command_line import Quash
+from support.raw_server import Answered, Asked, threaded_server
+from support.schedule_servers import SECRET, LuxarisPosts
+from tui_app.cli.exits import Exit
+
+GIVEN = ("--reason", "campaign postponed", "--yes", "--output", "json")
+
+
+class Coercing(LuxarisPosts):
+    """Reads an id as a number: 01 is 1."""
+
+    def _handle(self, asked: Asked) -> Answered:
+        *front, last = asked.path.split("/")
+        return super()._handle(replace(asked, path="/".join([*front, str(int(last))])) if last.isdecimal() else asked)
+
+
+@pytest.fixture
+def posts(config: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[LuxarisPosts]:
+    monkeypatch.setenv("QUASH_SCHEDULES_TOKEN", SECRET)
+    posts = Coercing()
+    with threaded_server(posts.handle) as server:
+        config(f"[profiles.posts.schedules]\nurl = '{server.url}'\nauth = 'x-session-id'\n")
+        yield posts
+
+
+def test_a_run_that_cancels_all_is_verified_and_ends_with_zero(quash: Quash, posts: LuxarisPosts) -> None:
+    ids = [posts.add() for _ in range(40)]
+    found = quash("cancel", "schedules", *ids, *GIVEN, "--expect-count", 40)
+    run = found.json["run"]
+    assert found.code == Exit.DONE
+    assert run["counts"]["cancelled"] == 40
+    assert run["verified"] == {"yes": 40, "contradicted": 0, "not_known": 0, "pending": 0}
+    assert sorted(item for item, _ in posts.effects) == sorted(ids)
+    assert quash("runs", "verify", run["id"], "--output", "json").code == Exit.DONE
+
+
+def test_an_id_that_the_service_reads_as_another_is_blocked_by_name_and_the_others_go(
+    quash: Quash, posts: LuxarisPosts
+) -> None:
+    first, second = posts.add(), posts.add()
+    found = quash("cancel", "schedules", f"0{first}", second, *GIVEN, "--expect-count", 2)
+    run = found.json["run"]
+    assert (found.code, run["counts"]["cancelled"], run["counts"]["skipped"]) == (Exit.PARTLY, 1, 1)
+    assert [item for item, _ in posts.effects] == [second]
+    [odd] = quash("ledger", "--run", run["id"], "--event", "skipped", "--output", "jsonl").lines
+    assert (odd["item"], odd["code"]) == (f"0{first}", "NOT_KNOWN")
+    assert f"asked for schedule 0{first}" in str(odd)
+    shown = quash("show", "schedules", f"0{first}", "--output", "json")
+    assert (shown.code, shown.error["code"]) == (Exit.PARTLY, "NOT_FOUND")
+    assert f"told of schedule {first}" in shown.error["message"]
+
+
+def test_where_the_server_has_no_audit_show_says_so(quash: Quash, posts: LuxarisPosts) -> None:
+    item = posts.add()
+    told = quash("show", "schedules", item).out
+    assert "not known: this server has no audit endpoint" in told
+    assert "no entries" not in told
+    found = quash("show", "schedules", item, "--output", "json").json
+    assert (found["trail"], found["trail_not_known"]) == ([], "this server has no audit endpoint")

@@ -1,0 +1,57 @@
+"""What a run is bound to beside its principal: the systems of its plan, and whose tokens act for it.
+
+Where one of them is another than when it was confirmed, nothing is sent until an operator accepts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tui_app.domain.ports import SignedIn, System
+from tui_app.domain.records import RunRecord
+
+
+async def identities(systems: Mapping[str, System], names: Iterable[str]) -> dict[str, str]:
+    """Which systems these are now; empty for one that the profile does not have.
+
+    Raises:
+        Unavailable: a system does not tell.
+    """
+    return {name: await systems[name].identity() if name in systems else "" for name in names}
+
+
+async def bearers(systems: Mapping[str, System], names: Iterable[str]) -> dict[str, str]:
+    """Whom the tokens name with which these systems are reached, by system; without a token that names nobody.
+
+    Raises:
+        NotSignedIn: a system needs a token, and nobody gives one.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        system: object = systems.get(name)
+        if isinstance(system, SignedIn):
+            await system.sign_in()
+            if system.signed_in_as is not None:
+                found[name] = system.signed_in_as
+    return found
+
+
+def moved(targets: Mapping[str, str], now: Mapping[str, str]) -> str | None:
+    """The sentence about systems that are others than planned; none where all are the same."""
+    changed = [name for name, planned in targets.items() if now[name] != planned]
+    if not changed:
+        return None
+    return f"{', '.join(changed)}: this profile points at another system than the plan was made against"
+
+
+def handed_on(run: RunRecord, now: Mapping[str, str]) -> str | None:
+    """The sentence about tokens that are somebody else's than at the confirmation; none where all are the same."""
+    for name in run.targets:
+        was, held = run.bearers.get(name), now.get(name)
+        if held != was:
+            return f"{name}: run {run.id} was confirmed with a token of {_whom(was)}, and this one is of {_whom(held)}"
+    return None
+
+
+def _whom(bearer: str | None) -> str:
+    return bearer or "somebody it does not name"
