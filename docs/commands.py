@@ -50,6 +50,10 @@ ends with 130, since it is interrupted; `scanner` and `publisher` end with 0 whe
 A run that is confirmed goes on whether it is watched or not. One lost answer ends no wait: the verb says so, and looks
 again for 60 seconds, or until `--timeout` where that is sooner. Then it ends with 4, never with 3. Where no answer
 comes to the confirmation itself it ends with 8, and `runs` says whether there is a run.
+
+What was cancelled is verified afterwards, by the system's status and audit. One item that is `not_known` there is
+enough for 8: its status or its audit could not be read, or does not tell what became of it. Where a server keeps no
+audit at all, the status alone verifies, and such a run ends with 0. `quash runs verify RUN` looks again.
 """
 
 SETTINGS = """# Settings

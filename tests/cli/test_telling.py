@@ -75,7 +75,7 @@ def test_items_of_unknown_outcome_say_why_and_what_to_do_about_them():
     assert list(telling.doubt_lines("unknown", unknown, 2, "quash runs report r1")) == [
         f"  unknown: commands payments/c000001: {why}",
         "  unknown: commands payments/c000002: no answer",
-        "  It was sent, and no answer came. Its status and trail tell; then verify, or plan it anew.",
+        "  It was sent, and no answer came. Its status and trail tell; if it is still meant, plan it anew.",
     ]
     *_, last = telling.doubt_lines("unknown", unknown, 1502, "quash runs report r1")
     assert last == "  1,500 more are unknown; all of them: quash runs report r1"

@@ -30,7 +30,7 @@ from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import PageQuery, Sort
 from tui_app.domain.plan import Options
 from tui_app.domain.rates import Rate
-from tui_app.domain.run import Answer, ItemState, SkipCode, Verified
+from tui_app.domain.run import Answer, ItemState, SkipCode, Verification, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.http import HttpService
 from tui_app.systems.cases import line
@@ -233,6 +233,7 @@ async def test_a_key_that_is_processed_for_ever_is_not_known_and_escalated():
         assert "its key is still being processed after 15 minutes" in answer.message
         assert len(way.server.wishes) < 60
         assert f"tried {len(way.server.wishes)} times under one key" in answer.message
+        assert f"look at it (`quash show cases {ONE}`), and plan it anew if it is still meant" in answer.message
         assert "Level 3: contact #case-ops" in answer.message
 
 
@@ -348,6 +349,21 @@ async def test_a_survey_says_when_to_come_back_and_goes_on_where_it_was(reads):
         assert all(0 < one <= 60 for one in waits)
 
 
+async def test_windows_of_a_plan_that_waits_for_its_reads_are_counted_from_their_own_reading():
+    """Each case could be brought back for two hours, however long the plan took to come to its preview."""
+    async with case_server(*ids(5), quirks=Quirks(reads=Rate(7, timedelta(minutes=1)))) as way:
+        system, seen = way.open(), None
+        began = way.server.clock.now()
+        while seen is None:
+            try:
+                seen = await system.survey(ids(5))
+            except RateLimited as limited:
+                way.server.clock.forward(limited.retry_after)
+        assert way.server.clock.now() - began >= timedelta(minutes=2)
+        windows = [effect.target for one in seen for effect in one.effects if effect.code == REVERSIBLE]
+        assert windows == ["2 hours"] * 5
+
+
 async def test_what_was_read_before_a_limit_is_not_believed_for_long():
     async with case_server(ONE, quirks=Quirks(reads=Rate(2, timedelta(minutes=1)))) as way:
         system = way.open()
@@ -460,13 +476,26 @@ async def test_an_audit_without_keys_knows_us_by_our_words():
         assert other.verified is Verified.NOT_KNOWN
 
 
-async def test_without_an_audit_the_verification_is_not_known():
-    async with case_server(ONE, quirks=Quirks(without=("audit-log",))) as way:
+@pytest.mark.parametrize("lacking", [404, 405])
+async def test_where_a_server_keeps_no_audit_its_status_is_what_verifies(lacking):
+    async with case_server(ONE, quirks=Quirks(without=("audit-log",), lacking=lacking)) as way:
         system = way.open()
         order, answer = await cancelled(way, system)
         assert answer.undo_until == way.server.cases[ONE].deadline
         [verification] = await system.verify([order], errand())
-        assert (verification.verified, "404" in verification.note) == (Verified.NOT_KNOWN, True)
+        assert verification == Verification(Verified.YES, "by its status; this server keeps no audit")
+        way.server.cases[ONE].status = "in_progress"
+        [verification] = await system.verify([order], errand())
+        assert (verification.verified, "in_progress" in verification.note) == (Verified.CONTRADICTED, True)
+
+
+@pytest.mark.parametrize("lacking", [400, 403])
+async def test_an_audit_that_cannot_be_read_verifies_nothing(lacking):
+    async with case_server(ONE, quirks=Quirks(without=("audit-log",), lacking=lacking)) as way:
+        system = way.open()
+        order, _ = await cancelled(way, system)
+        [verification] = await system.verify([order], errand())
+        assert (verification.verified, str(lacking) in verification.note) == (Verified.NOT_KNOWN, True)
 
 
 async def test_a_case_is_reinstated_within_its_window():

@@ -3,8 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from support.case_server import Quirks, case_server
 from support.world import WHO, make_world
+from tui_app.cli.exits import Exit, of_run
 from tui_app.domain import moments
 from tui_app.domain.filters import parse
 from tui_app.domain.items import Selection
@@ -13,6 +16,8 @@ from tui_app.domain.rates import Rate
 from tui_app.domain.run import ItemState, PauseCause, RunState, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.engine.planning import Planner
+from tui_app.service.words import run_model
+from tui_app.systems.cases.words import ASSUMED
 
 MINUTE = timedelta(minutes=1)
 NAMES = tuple(f"CASE-{n}" for n in range(1, 13))
@@ -147,6 +152,99 @@ async def test_a_deadline_is_the_servers(tmp_path):
         [one] = await world.items(run.id)
         until = moments.read(one.outcome.answer.undo_until)
         assert until - way.server.clock.now() <= timedelta(hours=2)
+        await world.close()
+
+
+async def test_what_is_unknown_stays_so_and_is_planned_anew_under_a_new_key(tmp_path):
+    """Neither resuming nor verifying its run looks at it again, as the guide says."""
+    name = NAMES[0]
+    async with case_server(name, quirks=Quirks(polls=10**6)) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, name)
+        assert (await world.worker().drive(run.id)).states == {ItemState.UNKNOWN: 1}
+        [item] = await world.items(run.id)
+        assert f"quash show cases {name}" in item.outcome.answer.message
+        asked = len(way.raw.log)
+        await world.steering.resume(run.id, WHO)
+        await world.steering.verify(run.id, WHO)
+        assert len(way.raw.log) == asked
+
+        way.server.cases[name].status, way.server.quirks.polls = "in_progress", 1
+        again = await world.confirm(await world.plan(Selection("cases", ids=(name,))), key="k2")
+        assert (await world.worker().drive(again.id)).states == {ItemState.CANCELLED: 1}
+        [fresh] = await world.items(again.id)
+        assert fresh.key != item.key
+        await world.close()
+
+
+@pytest.mark.parametrize(("lacking", "code"), [(404, Exit.DONE), (405, Exit.DONE), (403, Exit.UNKNOWN)])
+async def test_a_clean_run_at_a_server_without_an_audit_ends_as_done(tmp_path, lacking, code):
+    """One that keeps an audit, and does not show it, leaves the run with what is not known."""
+    async with case_server(NAMES[0], quirks=Quirks(without=("audit-log",), lacking=lacking)) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, NAMES[0])
+        done = await world.worker().drive(run.id)
+        assert done.state is RunState.FINISHED
+        assert of_run(run_model(done, at_work=False)) is code
+        await world.close()
+
+
+@pytest.mark.parametrize("without", [(), ("audit-log",)])
+async def test_an_undo_goes_by_the_deadline_that_its_run_was_given_once(tmp_path, without):
+    """A server that tells it only in its answer to the cancellation, with an audit or with none."""
+    first = NAMES[0]
+    async with case_server(first, quirks=Quirks(without=without)) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, first)
+        done = await world.worker().drive(run.id)
+        way.server.clock.forward(600)
+        plan = await world.undo(run.id)
+        [item] = await world.store.plans.items(plan.id)
+        assert item.seen.due == plan.totals["soonest"] == done.undo.first_closes == way.server.cases[first].deadline
+        assert ASSUMED not in {code for code, _, _ in plan.totals["impact"]}
+        undo = await world.confirm(plan, key="k2")
+        assert (await world.worker().drive(undo.id)).states == {ItemState.REINSTATED: 1}
+        await world.close()
+
+
+async def test_a_window_that_its_run_was_given_blocks_once_it_has_closed(tmp_path):
+    """One of two has closed when the undo is planned, the other when that plan is read again."""
+    async with case_server(*NAMES[:2], quirks=Quirks(limit=Rate(1, MINUTE))) as way:
+        world = make_world(tmp_path, {"cases": way.open(limited=True)}, way.server.clock)
+        run = await planned(world, *NAMES[:2])
+        done = await world.worker().drive(run.id)
+        first, last = moments.read(done.undo.first_closes), moments.read(done.undo.last_closes)
+        assert last - first >= MINUTE
+        way.server.clock.forward((first - way.server.clock.now()).total_seconds() + 1)
+        plan = await world.undo(run.id)
+        closed, still = await world.store.plans.items(plan.id)
+        assert closed.seen.verdict.code is VerdictCode.WINDOW_CLOSED
+        assert done.undo.first_closes in closed.seen.verdict.reason
+        assert still.seen.verdict.cancellable
+        assert plan.totals["soonest"] == still.seen.due == done.undo.last_closes
+
+        way.server.clock.forward((last - way.server.clock.now()).total_seconds() + 1)
+        await world.planner.check(plan.id)
+        await world.planner.idle()
+        drift = (await world.store.plans.get(plan.id)).drift
+        assert (drift["state"], drift["gone"]) == ("done", 1)
+        await world.close()
+
+
+async def test_a_window_that_its_run_only_assumed_is_said_so_in_the_undo_and_closes_nothing(tmp_path):
+    async with case_server(*NAMES[:1], quirks=Quirks(deadlines=())) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, NAMES[0])
+        done = await world.worker().drive(run.id)
+        plan = await world.undo(run.id)
+        way.server.quirks.without = ("audit-log",)
+        way.server.clock.forward(7_201)
+        await world.planner.check(plan.id)
+        await world.planner.idle()
+        [item] = await world.store.plans.items(plan.id)
+        assert item.seen.due == done.undo.first_closes
+        assert [ASSUMED, "2 hours", 1] in plan.totals["impact"]
+        assert (await world.store.plans.get(plan.id)).drift["gone"] == 0
         await world.close()
 
 

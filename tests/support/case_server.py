@@ -62,6 +62,7 @@ class Quirks:
     errors: str = "error"
     permission: str = "allowed"
     without: tuple[str, ...] = ()
+    lacking: int = 404
     keys_in_audit: bool = True
     polls: int = 1
     limit: Rate | None = None
@@ -129,7 +130,7 @@ class CaseServer:
 
     def _look(self, case_id: str, case: Kept, step: str) -> Answered:
         if step in self.quirks.without:
-            return self._error(404, "ROUTE_NOT_FOUND", "no such route")
+            return self._error(self.quirks.lacking, "ROUTE_NOT_FOUND", "no such route")
         if step == "case":
             return Answered(200, {"case_id": case_id, "title": case.title, "assigned_to": case.owner})
         if step == "status":

@@ -34,7 +34,7 @@ class Exit(IntEnum):
     TIMEOUT = 4, "`--timeout` passed, and the run goes on; or it could not be watched any longer, and may go on."
     STALE = 5, "Drift, or a plan or run that is stale, changed, used, or not in a state that allows this."
     LIMIT = 7, "Above the profile's cap, or the expected count differs; nothing was sent."
-    UNKNOWN = 8, "An outcome is not known, or the system contradicts what was recorded."
+    UNKNOWN = 8, "An outcome or its verification is not known, or the system contradicts what was recorded."
     LEDGER = 9, "The ledger does not verify."
     FAULT = 70, "A defect of quash; it says where the report is."
     RATE_LIMITED = (

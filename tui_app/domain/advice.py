@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import LiteralString
 
 WHAT_TO_DO: Mapping[str, LiteralString] = {
-    "unknown": "It was sent, and no answer came. Its status and trail tell; then verify, or plan it anew.",
+    "unknown": "It was sent, and no answer came. Its status and trail tell; if it is still meant, plan it anew.",
     "contradicted": "The system says otherwise than it answered. Look at its trail, and tell who looks after it.",
     "refused": "The system said no. What was refused can be planned anew.",
     "skipped": "Nothing was sent for it.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -11,7 +11,7 @@ from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import NotSignedIn, OutcomeUnknown, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort
-from tui_app.domain.run import Answer, Errand, Order, Verification
+from tui_app.domain.run import Answer, Errand, Made, Order, Verification
 from tui_app.domain.verdict import Effect, Verdict
 
 
@@ -192,6 +192,14 @@ class NamesUser(Protocol):
 
     def act_for(self, operator: str) -> None:
         """Name this operator where the token does not say whose it is."""
+
+
+@runtime_checkable
+class RecallsMade(Protocol):
+    """A system that may tell only once, in its answer, until when a cancellation can be undone."""
+
+    async def survey_undo(self, ids: Sequence[str], made: Mapping[str, Made]) -> list[Seen]:
+        """As ``survey`` for reinstating; where the item itself tells no deadline, that of its record counts, by id."""
 
 
 @runtime_checkable

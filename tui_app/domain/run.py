@@ -228,6 +228,19 @@ class Answer:
         return cls(ItemState.REFUSED, VerdictCode.FORBIDDEN.value, error.message, before=status, after=status)
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A cancellation that a run of ours made, as far as bringing it back depends on what was recorded of it.
+
+    ``undo_until`` and ``said`` are the moment and the message of its answer; ``sent_at`` is when it was to be sent.
+    """
+
+    key: str | None
+    sent_at: str | None
+    undo_until: str
+    said: str | None = None
+
+
 def stopped(status: str, message: str) -> Answer:
     """The answer for an item of a stopped run of which it is certain that we did nothing to it."""
     return Answer(ItemState.SKIPPED, SkipCode.STOPPED.value, message, before=status, after=status)

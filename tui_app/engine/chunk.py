@@ -21,6 +21,7 @@ from tui_app.domain.records import Claim, RunItem, RunRecord
 from tui_app.domain.run import EFFECTIVE, Answer, Errand, ItemState, Order, Outcome, SkipCode, item_key, never
 from tui_app.domain.stores import WorkStore
 from tui_app.domain.verdict import VerdictCode
+from tui_app.engine.recall import Recall
 
 _SENT_ANYHOW = frozenset({VerdictCode.ALREADY_CANCELLED, VerdictCode.PUBLISHING, VerdictCode.PUBLISHED})
 """What the system did while we were on our way: the guarded write has no effect, and its answer says what became of it,
@@ -34,10 +35,11 @@ POLL = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a worker has at hand: the journal, one system, the clock, and the facts of its ledger entries."""
+    """What a worker has at hand: the journal, one system and its surveys, the clock, the facts for the ledger."""
 
     work: WorkStore
     system: System
+    recall: Recall
     clock: Clock
     facts: Mapping[str, Any]
 
@@ -172,7 +174,7 @@ async def _decide(bench: Bench, run: RunRecord, claim: Claim) -> tuple[list[Outc
     if not wanted:
         return skipped, []
     orders: list[tuple[RunItem, Order]] = []
-    now_seen = await bench.system.survey([one.item.seen.id for one in wanted], run.plan.verb)
+    now_seen = await bench.recall.survey(claim.system, bench.system, [one.item.seen.id for one in wanted])
     for one, now in zip(wanted, now_seen, strict=True):
         if _still_meant(one.item.seen, now, accept_drift=run.confirmed.options.accept_drift):
             orders.append((one, _order(run, one, now)))

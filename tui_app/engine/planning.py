@@ -25,6 +25,7 @@ from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Progress, Waiting, Who
 from tui_app.domain.stores import Store
 from tui_app.engine.patience import Patience
+from tui_app.engine.recall import Recall
 from tui_app.engine.selections import check_selections
 from tui_app.engine.walk import PAGE, Place, overlaps, page_size, unmet, walk
 from tui_app.engine.worker import Wait
@@ -192,7 +193,8 @@ class Planner:
             # Before the first page, which may be long in coming.
             begun = Progress([], totals.record(), expected, asdict(Place(**plan.place) if plan.place else Place()))
             await self._store.plans.append(plan_id, self._holder, begun)
-        async for system, page, place in self._pages(plan):
+        recall = Recall(self._store.runs, plan.head)
+        async for system, page, place in self._pages(plan, recall):
             if not await self._lease(plan_id):
                 return
             items = [
@@ -220,7 +222,7 @@ class Planner:
                 number += count.value - len(selection.excluded)
         return number
 
-    async def _pages(self, plan: PlanRecord) -> AsyncIterator[tuple[str, list[Seen], Place]]:
+    async def _pages(self, plan: PlanRecord, recall: Recall) -> AsyncIterator[tuple[str, list[Seen], Place]]:
         """What is seen of the selected items, a page at a time, from where the making stands."""
         place = Place(**plan.place) if plan.place else Place()
         for number, selection in enumerate(plan.selections):
@@ -231,30 +233,30 @@ class Planner:
             system = self._systems[selection.system]
             ask = partial(self._patience.ask, plan.id, selection.system)
             async for ids, place in walk(selection, system, place, ask):  # noqa: B020
-                yield selection.system, await ask(partial(system.survey, ids, plan.head.verb)), place
+                yield selection.system, await ask(partial(recall.survey, selection.system, system, ids)), place
 
     async def _compare(self, plan_id: str) -> None:
         report, read = DriftReport(), 0
         try:
-            verb = (await self._store.plans.get(plan_id)).head.verb
+            recall = Recall(self._store.runs, (await self._store.plans.get(plan_id)).head)
             batch: list[PlanItem] = []
             async for item in frozen(self._store, plan_id):
                 if batch and (item.system != batch[0].system or len(batch) == page_size(self._systems[item.system])):
-                    read += await self._compare_page(plan_id, batch, verb, report)
+                    read += await self._compare_page(plan_id, batch, recall, report)
                     await self._store.plans.note_drift(plan_id, _drift_record("running", read, report))
                     batch = []
                 batch.append(item)
             if batch:
-                read += await self._compare_page(plan_id, batch, verb, report)
+                read += await self._compare_page(plan_id, batch, recall, report)
         except QuashError as error:
             failed = {**_drift_record("failed", read, report), "error": _why(error)}
             await self._store.plans.note_drift(plan_id, failed)
             return
         await self._store.plans.note_drift(plan_id, _drift_record("done", read, report))
 
-    async def _compare_page(self, plan_id: str, batch: Sequence[PlanItem], verb: Verb, report: DriftReport) -> int:
+    async def _compare_page(self, plan_id: str, batch: Sequence[PlanItem], recall: Recall, report: DriftReport) -> int:
         system = batch[0].system
-        again = partial(self._systems[system].survey, [one.seen.id for one in batch], verb)
+        again = partial(recall.survey, system, self._systems[system], [one.seen.id for one in batch])
         now = await self._patience.ask(plan_id, system, again)
         report.add(system, [one.seen for one in batch], now)
         return len(batch)

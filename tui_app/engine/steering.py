@@ -30,6 +30,7 @@ from tui_app.domain.records import NewRun, Pause, PlanRecord, RunItem, RunRecord
 from tui_app.domain.run import EFFECTIVE, OVER, Errand, ItemState, Order, PauseCause, RunState
 from tui_app.domain.stores import Launcher, Store
 from tui_app.engine.binding import bearers, handed_on, identities, moved
+from tui_app.engine.recall import made_by
 from tui_app.engine.stopping import ended, skip_unsent
 
 PAGE = 500
@@ -201,13 +202,8 @@ class Steering:
         if run.undo.last_closes <= stamp(self._clock.now()):
             raise Conflict(f"the last window to undo run {run_id} closed at {run.undo.last_closes}", hint="")
         found: dict[str, list[tuple[str, str]]] = {}
-        after = -1
-        while page := await self._store.runs.items(run_id, after=after, limit=PAGE, state=ItemState.CANCELLED):
-            for one in page:
-                until = None if one.outcome is None else one.outcome.answer.undo_until
-                if until is not None:
-                    found.setdefault(one.item.system, []).append((until, one.item.seen.id))
-            after = page[-1].item.position
+        async for system, item_id, made in made_by(self._store.runs, run_id):
+            found.setdefault(system, []).append((made.undo_until, item_id))
         return [Selection(system, ids=tuple(id for _, id in sorted(windows))) for system, windows in found.items()]
 
     async def verify(self, run_id: str, who: Who) -> RunRecord:

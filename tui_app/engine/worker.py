@@ -30,6 +30,7 @@ from tui_app.domain.stores import Store
 from tui_app.engine.binding import bearers, handed_on, identities, moved
 from tui_app.engine.chunk import Bench, run_chunk
 from tui_app.engine.pacing import Pace, Reach
+from tui_app.engine.recall import Recall
 from tui_app.engine.stopping import ended, skip_unsent
 
 TRIES = 6
@@ -75,7 +76,7 @@ class Worker:
             Conflict: another worker has it.
         """
         run = await self._start(await self.store.runs.get(run_id))
-        failures, reach = 0, Reach()
+        failures, reach, recall = 0, Reach(), Recall(self.store.runs, run.plan)
         while run.state is RunState.RUNNING:
             if run.wanted is RunState.PAUSED:
                 return await self._pause(run, PauseCause.OPERATOR, None)
@@ -87,7 +88,7 @@ class Worker:
             if claim is None:
                 run = await self._end_or_wait(run)
                 continue
-            problem = await self._work_on(run, claim, reach)
+            problem = await self._work_on(run, claim, reach, recall)
             if isinstance(problem, RateLimited):
                 await self.store.work.close_gate(claim.system, self.clock.now() + asked_for(problem))
                 await self.store.work.release(claim)
@@ -141,8 +142,8 @@ class Worker:
         await skip_unsent(self.store.work, self.clock, run.id, self._facts(run))
         return await self.store.runs.get(run.id)
 
-    async def _work_on(self, run: RunRecord, claim: Claim, reach: Reach) -> QuashError | None:
-        bench = Bench(self.store.work, self.systems[claim.system], self.clock, self._facts(run))
+    async def _work_on(self, run: RunRecord, claim: Claim, reach: Reach, recall: Recall) -> QuashError | None:
+        bench = Bench(self.store.work, self.systems[claim.system], recall, self.clock, self._facts(run))
         try:
             if run.wanted is RunState.STOPPED:
                 await run_chunk(bench, run, claim, stopping=True)

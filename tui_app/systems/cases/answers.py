@@ -46,7 +46,8 @@ class Request:
 class Found:
     """How a case stands when it is read under the lock of our own write, or afterwards; events oldest first.
 
-    ``cancel`` and ``back`` are its verdicts for cancelling and for reinstating.
+    ``cancel`` and ``back`` are its verdicts for cancelling and for reinstating. ``audited``: the system keeps an audit,
+    whether it can be read at present or not.
     """
 
     status: str
@@ -55,6 +56,7 @@ class Found:
     back: Verdict
     requests: tuple[Request, ...] = ()
     events: tuple[Event, ...] = ()
+    audited: bool = True
 
 
 def accepted(order: Order) -> Answer:

@@ -27,6 +27,7 @@ from tui_app.systems.cases.replies import (
     judged,
     late,
     left_to_the_case,
+    look,
     not_again,
     refused,
     undoable,
@@ -140,7 +141,7 @@ class Conduct:
         if self._waits.still_busy(order, asked, now):
             return accepted(order)
         told = f"its key is still being processed after {_MINUTES} minutes"
-        return unknown(order, f"{told}. {self.line.escalation(self._done(order))}")
+        return unknown(order, f"{told}. {self.line.escalation(self._done(order), look(order))}")
 
     def _done(self, order: Order) -> str:
         return f"tried {times(self._tries[order.key])} under one key"
@@ -181,10 +182,10 @@ class Conduct:
                 # The server is there again: what became of it is asked for when it may be.
                 return accepted(order)
             mute = isinstance(reply, OutcomeUnknown)
-        escalation = self.line.escalation(f"{self._done(order)} and looked at {times(looks)}, with exponential backoff")
+        done = f"{self._done(order)} and looked at {times(looks)}, with exponential backoff"
         if not mute:
-            return OutcomeUnknown(f"case {order.id}: {error.message}. {escalation}")
-        return unknown(order, f"{error.message}. {escalation}")
+            return OutcomeUnknown(f"case {order.id}: {error.message}. {self.line.escalation(done)}")
+        return unknown(order, f"{error.message}. {self.line.escalation(done, look(order))}")
 
     async def settle(self, order: Order, errand: Errand) -> Reply:
         """What became of an order that may have been sent: read first; sent again only while its key lives.
@@ -249,7 +250,8 @@ class Conduct:
         if taken.ask_again(now):
             return accepted(order)
         told = f"the server took it on, and it is not complete after {_MINUTES} minutes"
-        return unknown(order, f"{told}. {self.line.escalation('asked again and again whether it is complete')}")
+        done = "asked again and again whether it is complete"
+        return unknown(order, f"{told}. {self.line.escalation(done, look(order))}")
 
     def _not_again(self, order: Order, errand: Errand, found: Found) -> Answer | None:
         """The answer for a case that is as it was, where it is not to be sent again; none where it is."""
@@ -261,7 +263,7 @@ class Conduct:
     async def verify(self, order: Order, errand: Errand) -> Verification:
         """The checks afterwards: the status of the case, and the entry of its audit."""
         found, unread = await self.inquiry.found(order, errand)
-        if found is None or not unread:
+        if found is None or not unread or not found.audited:
             return verified(order, found, errand)
         right = (found.status == CANCELLED) is (errand.verb is Verb.CANCEL)
         if not right:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from tui_app.domain import moments
 from tui_app.domain.ports import TrailEntry
-from tui_app.domain.run import Errand, Order
+from tui_app.domain.run import Errand, Made, Order
 from tui_app.domain.verdict import Verdict
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import COMPLETED, PROCESSING, WITHDRAWN, Event, Request
@@ -54,6 +54,31 @@ def deadline_in(trail: Sequence[TrailEntry]) -> Deadline | None:
 def deadline_of(told: str | None, trail: Sequence[TrailEntry]) -> Deadline | None:
     """The deadline that the case itself tells, else that of its audit; none where nothing tells of one."""
     return deadline_in(trail) if told is None else Deadline(told)
+
+
+def recalled(told: str | None, trail: Sequence[TrailEntry], made: Made | None) -> Deadline | None:
+    """The deadline of a case that a run of ours cancelled: what the server says now, else what it answered then.
+
+    What is only assumed comes last. The record is of another cancellation where the case was brought back since.
+    """
+    now = deadline_of(told, trail)
+    if made is None or (now is not None and not now.assumed) or not _still(trail, made):
+        return now
+    # A cancellation is recorded with words of ours only where its time was assumed.
+    then = Deadline(made.undo_until, assumed=made.said is not None)
+    return then if now is None or not then.assumed else now
+
+
+def _still(trail: Sequence[TrailEntry], made: Made) -> bool:
+    """Whether the last cancellation may be the one that was recorded: by its entry's key, else by what came since."""
+    entries = cancels(trail)
+    key = shapes.key_in(entries[-1].details) if entries else None
+    if key is not None:
+        return key == made.key
+    if made.sent_at is None:
+        return True
+    since = moments.stamp(moments.read(made.sent_at) - SKEW)
+    return not any(one.event == rules.REINSTATE_EVENT and (shapes.moment_of(one.at) or "") >= since for one in trail)
 
 
 def back(status: str, due: Deadline | None, now: str) -> Verdict:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from tui_app.domain.describe import Description, Verb
@@ -14,7 +15,7 @@ from tui_app.domain.errors import NotFound, QuashError, RateLimited, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
-from tui_app.domain.run import Errand, Order, Verification
+from tui_app.domain.run import Errand, Made, Order, Verification
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.answers import Response
 from tui_app.outbound.begun import Begun
@@ -103,13 +104,18 @@ class HttpCases:
             raise NotFound(f"there is no case {case_id!r}", hint="Copy the id again.")
         return found
 
-    async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
+    async def survey_undo(self, ids: Sequence[str], made: Mapping[str, Made]) -> list[Seen]:
+        return await self.survey(ids, Verb.REINSTATE, made)
+
+    async def survey(
+        self, ids: Sequence[str], verb: Verb = Verb.CANCEL, made: Mapping[str, Made] = MappingProxyType({})
+    ) -> list[Seen]:
         """Each case by itself; the same survey after a limit goes on with what that had left unread.
 
         One that cannot be read is not known, and blocks itself; where none can be, the server is unavailable.
         """
         kept = self._begun.take(ids, verb, self._line.clock.now())
-        found = await _all(self._seen(one, verb, kept) for one in ids)
+        found = await _all(self._seen(one, verb, kept, made.get(one)) for one in ids)
         troubles = [one for one in found if isinstance(one, Unavailable)]
         limits = [one for one in troubles if isinstance(one, RateLimited)]
         if limits:
@@ -121,9 +127,9 @@ class HttpCases:
             raise troubles[0]
         return [_unread(one, told) for one, told in zip(ids, found, strict=True)]
 
-    async def _seen(self, case_id: str, verb: Verb, kept: Kept) -> Seen | Unavailable:
+    async def _seen(self, case_id: str, verb: Verb, kept: Kept, made: Made | None) -> Seen | Unavailable:
         try:
-            return await self._inquiry.seen(case_id, verb, kept)
+            return await self._inquiry.seen(case_id, verb, kept, made)
         except Unavailable as trouble:
             return trouble
 
@@ -137,13 +143,14 @@ class HttpCases:
             impact, missing = await self._inquiry.impact(item_id)
         title = found.told.fields.get("title")
         shown = None if title is None else str(title)
-        return preview(verdict, found.holds, found.unread, impact, missing, found.now, shown)
+        return preview(verdict, found.holds, found.unread, impact, missing, shown)
 
     async def trail(self, item_id: str) -> list[TrailEntry]:
-        trail, unread = await self._inquiry.audit(item_id)
-        if unread and await self._inquiry.standing(item_id) is not None:
-            raise NotFound(f"the audit of case {item_id} cannot be read: {unread}", hint="Ask whoever runs the API.")
-        return trail
+        audit = await self._inquiry.audit(item_id)
+        if audit.unread and await self._inquiry.standing(item_id) is not None:
+            told = f"the audit of case {item_id} cannot be read: {audit.unread}"
+            raise NotFound(told, hint="Ask whoever runs the API.")
+        return list(audit.entries)
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Send the orders, each under its key. The first goes alone: what it meets, the others need not."""

@@ -16,10 +16,11 @@ from tui_app.systems.cases.shapes import Holds, Impact
 from tui_app.systems.cases.words import BILLING, DOWNSTREAM, FINAL, NOT_READ, NOTIFIED_UNNAMED, REVERSIBLE
 
 NOT_KNOWN = "not known"
+MINUTE = timedelta(minutes=1)
 
 
-def effects(impact: Impact, now: str) -> tuple[Effect, ...]:
-    """What cancelling does, by the server's own clock."""
+def effects(impact: Impact) -> tuple[Effect, ...]:
+    """What cancelling does; how long it can be undone is counted from the reading, by the server's own clock."""
     found = []
     if impact.notifications:
         found.append(Effect(NOTIFIED_UNNAMED, counted(impact.notifications, "person", "people")))
@@ -28,9 +29,9 @@ def effects(impact: Impact, now: str) -> tuple[Effect, ...]:
         found.append(Effect(BILLING))
     if impact.rollback is False:
         found.append(Effect(FINAL))
-    window = undo_seconds(impact, now)
+    window = undo_seconds(impact)
     if window is not None:
-        found.append(Effect(REVERSIBLE, lasting(timedelta(minutes=round(window / 60)))))
+        found.append(Effect(REVERSIBLE, lasting(_at_least(timedelta(seconds=window)))))
     given = {
         "who is notified": impact.notifications,
         "what is downstream": impact.downstream,
@@ -43,15 +44,21 @@ def effects(impact: Impact, now: str) -> tuple[Effect, ...]:
     return tuple(found)
 
 
-def undo_seconds(impact: Impact, now: str) -> int | None:
-    """How long it can be undone, by the server's own clock; none where it cannot, or the server does not say."""
-    if impact.rollback is False or impact.deadline is None:
+def undo_seconds(impact: Impact) -> int | None:
+    """How long it can be undone from its reading on, by the server's clock; none where it cannot or does not say."""
+    if impact.rollback is False or impact.deadline is None or impact.read is None:
         return None
-    return max(0, int((moments.read(impact.deadline) - moments.read(now)).total_seconds()))
+    return max(0, int((moments.read(impact.deadline) - moments.read(impact.read)).total_seconds()))
+
+
+def _at_least(left: timedelta) -> timedelta:
+    """What is left in whole minutes, below one in whole seconds; a limit is never told to be longer than it is."""
+    unit = MINUTE if left >= MINUTE else timedelta(seconds=1)
+    return left // unit * unit
 
 
 def preview(
-    verdict: Verdict, holds: Holds | None, unread: str, impact: Impact, missing: str, now: str, name: str | None
+    verdict: Verdict, holds: Holds | None, unread: str, impact: Impact, missing: str, name: str | None
 ) -> Preview:
     """The verdict and impact of one case. ``unread`` and ``missing`` say why holds and impact are not known."""
     sections = [title(f"title {NOT_KNOWN}" if name is None else name), _dependencies(holds, unread)]
@@ -68,7 +75,7 @@ def preview(
         people = NOT_KNOWN if impact.notifications is None else str(impact.notifications)
         whom = f"people: {people}; the server does not name them"
         sections.append(Section("Notified", (whom, "the server writes the text, and has your words as its notes")))
-    return Preview(verdict, effects(impact, now), tuple(warnings), tuple(sections))
+    return Preview(verdict, effects(impact), tuple(warnings), tuple(sections))
 
 
 def _dependencies(holds: Holds | None, unread: str) -> Section:

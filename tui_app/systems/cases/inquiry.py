@@ -12,11 +12,11 @@ from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotAllowed
 from tui_app.domain.items import Seen
 from tui_app.domain.ports import TrailEntry
-from tui_app.domain.run import Errand, Order
+from tui_app.domain.run import Errand, Made, Order
 from tui_app.domain.verdict import Effect, Verdict, VerdictCode
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Event, Found
-from tui_app.systems.cases.evidence import WINDOW, back, cancels, deadline_of, is_ours, requests_of
+from tui_app.systems.cases.evidence import WINDOW, Deadline, back, cancels, deadline_of, is_ours, recalled, requests_of
 from tui_app.systems.cases.impact import effects, undo_seconds
 from tui_app.systems.cases.line import CASES, CaseLine, Kept
 from tui_app.systems.cases.words import ASSUMED, BACK, CANCELLED, NOT_READ, TERMINAL
@@ -63,6 +63,15 @@ class Standing:
         if judged.cancellable:
             return Verdict(True, None, f"dependencies not read: {self.unread}")
         return judged
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The audit of a case, oldest entry first. ``unread`` says why it is not known; ``kept``: the server has one."""
+
+    entries: tuple[TrailEntry, ...]
+    unread: str = ""
+    kept: bool = True
 
 
 @dataclass(slots=True)
@@ -133,11 +142,10 @@ class Inquiry:
             around = await self._of(case_id, "dependencies", kept=kept)
             held = shapes.holds(around.json) if around.ok else None
             unread = "" if held is not None else self._why(around, "three facts")
-        now = moments.stamp(last.date or self.line.clock.now())
-        return Standing(case_id, told, held, unread, now)
+        return Standing(case_id, told, held, unread, self._moment(last))
 
-    async def seen(self, case_id: str, verb: Verb, kept: Kept | None = None) -> Seen:
-        """What a plan freezes of one case: verdict for the verb, and impact.
+    async def seen(self, case_id: str, verb: Verb, kept: Kept | None = None, made: Made | None = None) -> Seen:
+        """What a plan freezes of one case: verdict for the verb, and impact; ``made`` is what an undo knows of it.
 
         Raises:
             RateLimited: the server takes no reads at present; ``kept`` has what was read so far.
@@ -152,14 +160,14 @@ class Inquiry:
             unknown = Verdict.no(VerdictCode.NOT_KNOWN, "the server does not tell its status")
             return Seen(case_id, "", found.version, unknown)
         if verb is Verb.REINSTATE:
-            return await self._to_reinstate(found, kept)
+            return await self._to_reinstate(found, kept, made)
         verdict = await self._with_permission(found, found.verdict())
         touched: tuple[Effect, ...] = ()
         window = None
         if verdict.cancellable:
             impact, unread = await self.impact(case_id, kept)
-            touched = effects(impact, found.now) if not unread else (Effect(NOT_READ, unread),)
-            window = undo_seconds(impact, found.now)
+            touched = effects(impact) if not unread else (Effect(NOT_READ, unread),)
+            window = undo_seconds(impact)
         return Seen(case_id, found.status, found.version, verdict, touched, undo_seconds=window)
 
     async def _with_permission(self, found: Standing, verdict: Verdict) -> Verdict:
@@ -172,9 +180,9 @@ class Inquiry:
         missing = f"the permission {PERMISSION} is missing, and so is ownership"
         return Verdict.no(VerdictCode.FORBIDDEN, f"{missing} (assigned to {found.told.assigned_to or 'nobody'})")
 
-    async def _to_reinstate(self, found: Standing, kept: Kept | None) -> Seen:
-        trail, _ = await self.audit(found.id, kept) if found.status == CANCELLED else ([], "")
-        due = deadline_of(found.told.deadline, trail)
+    async def _to_reinstate(self, found: Standing, kept: Kept | None, made: Made | None) -> Seen:
+        trail = (await self.audit(found.id, kept)).entries if found.status == CANCELLED else ()
+        due = recalled(found.told.deadline, trail, made)
         verdict = back(found.status, due, found.now)
         if due is None or not verdict.cancellable:
             return Seen(found.id, found.status, found.version, verdict)
@@ -189,31 +197,34 @@ class Inquiry:
         response = await self._of(case_id, "cancel", "preview", kept=kept)
         if not response.ok:
             return shapes.Impact(), self._why(response, "preview")
-        return shapes.impact(response.json), ""
+        return shapes.impact(response.json, self._moment(response)), ""
 
-    async def audit(self, case_id: str, kept: Kept | None = None) -> tuple[list[TrailEntry], str]:
-        """The audit of a case, oldest first, and why it is not known, where it is not."""
+    async def audit(self, case_id: str, kept: Kept | None = None) -> Audit:
+        """The audit of a case that is there."""
         response = await self._of(case_id, "audit-log", kept=kept)
         if not response.ok:
-            return [], self._why(response, "audit log")
-        return shapes.entries(response.json), ""
+            return Audit((), self._why(response, "audit log"), kept=response.status not in _ABSENT)
+        return Audit(tuple(shapes.entries(response.json)))
 
     async def found(self, order: Order, errand: Errand, standing: Standing | None = None) -> tuple[Found | None, str]:
         """How the case of an order stands, with what its audit says of this order; and why that is not known."""
         standing = standing or await self.standing(order.id)
         if standing is None:
             return None, ""
-        trail, unread = await self.audit(order.id)
+        audit = await self.audit(order.id)
         ours = {await self.line.user(), errand.operator}
         told = [
             Event(one.event, order.key if is_ours(one, order, errand, ours) else shapes.key_in(one.details), one.actor)
-            for one in trail
+            for one in audit.entries
         ]
-        due = deadline_of(standing.told.deadline, trail)
-        requests = requests_of(order, trail, told, standing.status, standing.now, due)
+        due = deadline_of(standing.told.deadline, audit.entries)
+        requests = requests_of(order, audit.entries, told, standing.status, standing.now, due)
         events = tuple(one for one in told if one.event in (rules.CANCEL_EVENT, rules.REINSTATE_EVENT))
-        again = back(standing.status, due, standing.now)
-        return Found(standing.status, standing.version, standing.verdict(), again, requests, events), unread
+        # What was planned was judged by a deadline that may be told nowhere any more: the server judges it again.
+        planned = None if order.seen.due is None else Deadline(order.seen.due, assumed=True)
+        again = back(standing.status, due or planned, standing.now)
+        found = Found(standing.status, standing.version, standing.verdict(), again, requests, events, audit.kept)
+        return found, audit.unread
 
     async def _of(self, case_id: str, *parts: str, kept: Kept | None) -> Response:
         response = await self.line.get(*CASES, case_id, *parts, kept=kept)
@@ -221,6 +232,10 @@ class Inquiry:
             said = shapes.problem(response.json, response.text).message
             raise NotAllowed(f"case {case_id} may not be read{said and f': {said}'}")
         return response
+
+    def _moment(self, response: Response) -> str:
+        """When it was answered, by the server's own clock where that tells."""
+        return moments.stamp(response.date or self.line.clock.now())
 
     def _why(self, response: Response, what: str) -> str:
         if response.ok:

@@ -14,13 +14,18 @@ from tui_app.systems.cases.words import CANCELLED
 
 
 def verified(order: Order, found: Found | None, errand: Errand) -> Verification:
-    """Our entry in the audit and the status, as for embedded cases; an audit without keys and words tells nothing."""
+    """Our entry in the audit and the status, as for embedded cases; an audit without keys and words tells nothing.
+
+    Where a server keeps no audit, its status is all that it will ever say.
+    """
     judged = verification(order, found, errand.verb)
     if found is None or judged.verified is Verified.YES:
         return judged
+    right = (found.status == CANCELLED) is (errand.verb is Verb.CANCEL)
+    if right and not found.audited:
+        return Verification(Verified.YES, "by its status; this server keeps no audit")
     event = rules.REINSTATE_EVENT if errand.verb is Verb.REINSTATE else rules.CANCEL_EVENT
     made = [one for one in found.events if one.event == event]
-    right = (found.status == CANCELLED) is (errand.verb is Verb.CANCEL)
     if right and made and all(one.key is None for one in made):
         return Verification(Verified.NOT_KNOWN, f"its status is {found.status}; its audit names neither key nor words")
     return judged
@@ -61,6 +66,11 @@ def refused(order: Order, code: str, message: str, after: str | None = None) -> 
 def unknown(order: Order, message: str) -> Answer:
     """The answer for what cannot be known."""
     return Answer(ItemState.UNKNOWN, OutcomeUnknown.code, message, before=order.seen.status)
+
+
+def look(order: Order) -> str:
+    """What to do about a case whose outcome stays unknown: its run does not ask again, and its own status guards it."""
+    return f"look at it (`quash show cases {order.id}`), and plan it anew if it is still meant."
 
 
 def late(found: Found) -> str:

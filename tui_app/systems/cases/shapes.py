@@ -56,7 +56,7 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """What cancelling would do, as far as the server says so."""
+    """What cancelling would do, as far as the server says so; ``read`` is the server's moment of the answer."""
 
     billing: bool | None = None
     notifications: int | None = None
@@ -65,6 +65,7 @@ class Impact:
     rollback: bool | None = None
     deadline: str | None = None
     warnings: tuple[str, ...] = ()
+    read: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +193,8 @@ def _number(value: Any) -> int:
         return 0
 
 
-def impact(value: Any) -> Impact:
-    """What an answer says that cancelling would do."""
+def impact(value: Any, read: str | None = None) -> Impact:
+    """What an answer that was given at a moment says that cancelling would do."""
     body = unwrapped(value)
     inner = body.get("impact_assessment")
     found = inner if isinstance(inner, dict) else {}
@@ -207,6 +208,7 @@ def impact(value: Any) -> Impact:
         rollback=rollback if isinstance(rollback, bool) else None,
         deadline=moment_of(found.get("rollback_deadline")),
         warnings=tuple(str(one)[:LONGEST] for one in given) if isinstance(given, list) else (),
+        read=read,
     )
 
 
