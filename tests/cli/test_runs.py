@@ -295,4 +295,4 @@ def test_a_run_with_unknown_outcomes_says_why_and_whom_to_ask(quash, monkeypatch
         assert "#case-ops" not in found.out
     else:
         assert f"unknown: commands payments/c000001: {why}" in found.out
-        assert "verify, or plan it anew" in found.out
+        assert "if it is still meant, plan it anew" in found.out

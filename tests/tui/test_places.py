@@ -103,7 +103,7 @@ async def test_it_opens_at_the_first_place_whose_system_is_there() -> None:
     canned = Canned(systems=[PARCELS, CASES])
     async with _opened(canned) as operator:
         await operator.until(lambda: operator.app.current_mode == "cases", "the cases")
-        assert "2 Cases" in operator.text.splitlines()[0]
+        await operator.sees("2 Cases")
         await operator.press("1")
         await operator.until(lambda: "This profile has no commands" in _said(operator), "the sentence")
         assert operator.app.current_mode == "cases"
