@@ -6,11 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -19,6 +15,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from support.answering import answering
 from support.command_line import TROUBLED
 from support.serve_process import serving
 from support.tls import terminated
@@ -138,37 +135,14 @@ def test_the_key_and_the_token_are_their_owners(quash, monkeypatch):
     assert quash("token").code == Exit.USAGE
 
 
-@contextmanager
-def answering(code: str) -> Iterator[str]:
-    """A service that answers every request with one error."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            problem = {
-                "type": f"urn:quash:error:{code}",
-                "title": code,
-                "status": STATUS[code],
-                "detail": f"this is {code}",
-                "code": code,
-            }
-            body = json.dumps(problem).encode()
-            self.send_response(STATUS[code])
-            self.send_header("Content-Type", MEDIA_TYPE)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+def problem(code: str) -> dict[str, object]:
+    return {
+        "type": f"urn:quash:error:{code}",
+        "title": code,
+        "status": STATUS[code],
+        "detail": f"this is {code}",
+        "code": code,
+    }
 
 
 @pytest.mark.parametrize(
@@ -186,7 +160,7 @@ def answering(code: str) -> Iterator[str]:
 def test_an_error_of_the_service_becomes_its_exit_code(quash, far, tmp_path, code, expected):
     token = own(tmp_path / "token")
     token.write_text("some.token.here", encoding="ascii")
-    with answering(code) as url:
+    with answering(lambda path: (STATUS[code], {"Content-Type": MEDIA_TYPE}, problem(code))) as url:
         far(url, token)
         found = quash("runs", "--output", "json")
     assert (found.code, found.error["code"], found.error["message"]) == (expected, code, f"this is {code}")
