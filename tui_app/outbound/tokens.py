@@ -150,8 +150,9 @@ class TokenSource:
     def _check_bearer(self, claims: Mapping[str, Any]) -> None:
         """Go on as one and the same: what was confirmed as one user must not be sent as another in the middle."""
         if self._token is not None and _named(claims) != self.subject:
+            now, before = (name or "nobody it names" for name in (_named(claims), self.subject))
             raise NotSignedIn(
-                f"{self.place} gives a token of {_named(claims) or 'nobody it names'} now, and it was {self.subject}'s",
+                f"{self.place} gives a token of {now} now, and it was one of {before}",
                 hint="Start quash anew to go on as somebody else; a run has to be taken over then.",
             )
 
