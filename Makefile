@@ -20,10 +20,10 @@ export PYTEST_DEBUG_TEMPROOT ?= $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR ==
 # LOCK_ARGS=--upgrade takes what is newest; without it pins stay where they still fit.
 LOCK_ARGS ?=
 
-.PHONY: help install run test check lint bench pictures lock clean
+.PHONY: help install run test check lint sizes bench bench-smoke pictures lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 install: $(INSTALLED) ## .venv with the locked packages and quash itself; costs nothing when it is there
 
@@ -62,12 +62,18 @@ lint: install ## formatting, ruff, mypy, and which room may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Sizes of modules and functions, the wheel, and the documentation's claims are tests like any other.
-check: lint ## all that must hold before a change lands
+sizes: install ## the ten largest modules and classes: to look at, not a limit
+	@cd tests && ../$(PYTHON) -m support.sizes
+
+# The length of functions, the wheel, the documentation's claims and the benchmarks are tests like any other.
+check: lint sizes ## all that must hold before a change lands
 	@$(MAKE) --no-print-directory test
 
 bench: install ## each benchmark in turn; benchmarks/README.md says how to read them
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) "$$script"; done
+
+bench-smoke: install ## each benchmark with tiny numbers: that it runs, not what it measures
+	$(PYTHON) -m pytest tests/benchmarks
 
 pictures: install ## the screens shown in the documentation, drawn anew
 	$(PYTHON) docs/pictures.py

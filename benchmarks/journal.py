@@ -44,7 +44,10 @@ class Instant:
     async def identity(self) -> str:
         return "instant"
 
-    async def survey(self, ids: Sequence[str]) -> list[Seen]:
+    async def arrange(self, ids: Sequence[str]) -> list[str]:
+        return list(ids)
+
+    async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
         return [Seen(one, "IN_TROUBLESHOOTING_QUEUE", "1", YES) for one in ids]
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
