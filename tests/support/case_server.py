@@ -64,6 +64,9 @@ class Quirks:
     without: tuple[str, ...] = ()
     lacking: int = 404
     keys_in_audit: bool = True
+    audit: str = "events"
+    dates: bool = True
+    ahead: timedelta = timedelta(0)
     polls: int = 1
     limit: Rate | None = None
     reads: Rate | None = None
@@ -91,12 +94,11 @@ class CaseServer:
     def handle(self, asked: Asked) -> Answered:
         """Answer one request, by the server's own clock."""
         answer = self._answer(asked)
-        return Answered(
-            answer.status, answer.body, {"Date": format_datetime(self._now(), usegmt=True), **answer.headers}
-        )
+        date = {"Date": format_datetime(self._now(), usegmt=True)} if self.quirks.dates else {}
+        return Answered(answer.status, answer.body, {**date, **answer.headers})
 
     def _now(self) -> Any:
-        return self.clock.now()
+        return self.clock.now() + self.quirks.ahead
 
     def _answer(self, asked: Asked) -> Answered:
         if asked.headers.get("authorization") != f"Bearer {TOKEN}":
@@ -151,6 +153,8 @@ class CaseServer:
             back = {"rollback_available": True, "rollback_deadline": moments.stamp(self._now() + WINDOW)}
             impact |= {"estimated_duration": "5 seconds", **back}
             return Answered(200, {"case_id": case_id, "impact_assessment": impact, "warnings": ["slides are cut"]})
+        if step == "audit-log" and self.quirks.audit == "flat":
+            return Answered(200, [{"caseId": case_id, **one} for one in case.audit])
         if step == "audit-log":
             return Answered(200, {"case_id": case_id, "audit_entries": case.audit})
         return self._error(404, "ROUTE_NOT_FOUND", "no such route")
@@ -222,13 +226,32 @@ class CaseServer:
         return Answered(200, {"case_id": case_id, **told})
 
     def _record(self, case: Kept, event: str, key: str, details: Mapping[str, Any], at: str) -> None:
+        if self.quirks.audit != "events":
+            old = case.before if event == "CASE_CANCELLED" else "cancelled"
+            new = "cancelled" if event == "CASE_CANCELLED" else case.status
+            self.note_status(case, old, new, JANE, at, details["reason"])
+            return
         more = {"idempotency_key": key} if self.quirks.keys_in_audit else {}
         case.audit.append({"event": event, "timestamp": at, "user_id": JANE, "details": {**details, **more}})
+
+    def note_status(self, case: Kept, old: str, new: str, user: str, at: str, reason: str) -> None:
+        """Record a change of status as the public specification has it, or as the newer generation does."""
+        if self.quirks.audit == "silent":
+            return
+        if self.quirks.audit == "flat":
+            shown = "Canceled" if new == "cancelled" else new.replace("_", " ").title()
+            case.audit.append({"status": shown, "modifiedBy": user, "modifiedDateTime": at})
+            return
+        details = {"previous_status": old, "new_status": new, "reason": reason}
+        case.audit.append({"event": "status_changed", "timestamp": at, "user_id": user, "details": details})
 
     def cancelled_by(self, case_id: str, user: str) -> None:
         """Somebody else has cancelled a case, at the server itself."""
         case = self.cases[case_id]
-        case.status, at = "cancelled", moments.stamp(self._now())
+        old, case.status, at = case.status, "cancelled", moments.stamp(self._now())
+        if self.quirks.audit != "events":
+            self.note_status(case, old, "cancelled", user, at, "operational_request")
+            return
         case.audit.append(
             {"event": "CASE_CANCELLED", "timestamp": at, "user_id": user, "details": {"notes": "by hand"}}
         )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -186,11 +186,32 @@ async def never() -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """One intent of this journal that may have had its effect: when it was sent, and until when it was under way.
+
+    ``settled_at`` is the time at which its outcome was recorded; none while it is not known what became of it.
+    """
+
+    run_id: str
+    key: str
+    verb: Verb
+    sent_at: str
+    settled_at: str | None = None
+
+
+async def no_others(item_id: str) -> Sequence[Intent]:
+    """Return no intents: the default where no journal can be asked."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Errand:
     """What all orders of a chunk share: on whose behalf, why, and as part of what.
 
     ``only_look``: the run was stopped, and whatever became of the orders, nothing is sent for them any more.
-    ``halted`` tells whether a pause or a stop was asked for meanwhile; it raises nothing.
+    ``halted`` tells whether a pause or a stop was asked for meanwhile; it raises nothing. ``intents`` returns every
+    intent of this journal for one item of the system, of any run, that may have had its effect; it may raise
+    ``Unavailable``.
     """
 
     run_id: str
@@ -201,6 +222,7 @@ class Errand:
     options: Options
     only_look: bool = False
     halted: Callable[[], Awaitable[bool]] = field(default=never, compare=False, repr=False)
+    intents: Callable[[str], Awaitable[Sequence[Intent]]] = field(default=no_others, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

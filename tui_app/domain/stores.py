@@ -27,7 +27,7 @@ from tui_app.domain.records import (
     RunRecord,
     Who,
 )
-from tui_app.domain.run import ItemState, Outcome, RunState, SkipCode, Verification, Verified
+from tui_app.domain.run import Intent, ItemState, Outcome, RunState, SkipCode, Verification, Verified
 from tui_app.domain.verdict import VerdictCode
 
 
@@ -197,6 +197,12 @@ class WorkStore(Protocol):
         Returns:
             The positions that got none, and why: another run of this journal is working on the item (``CLAIMED``), or
             a stop was asked for meanwhile (``STOPPED``).
+        """
+
+    async def intents(self, system: str, item_id: str) -> list[Intent]:
+        """Return the intents for one item that may have had their effect, of every run, oldest first.
+
+        Intents of which it is certain that they had no effect (refused, skipped, withdrawn) are left out.
         """
 
     async def record(self, claim: Claim, outcomes: Sequence[Outcome], facts: Mapping[str, Any], at: str) -> None:

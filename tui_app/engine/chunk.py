@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from tui_app.domain.drift import DriftKind, drift
@@ -141,6 +142,7 @@ def _errand(bench: Bench, run: RunRecord, claim: Claim, *, only_look: bool) -> E
         only_look=only_look,
         # What was on its way when a stop was asked for has to be looked at all the same.
         halted=never if only_look else halted,
+        intents=partial(bench.work.intents, claim.system),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from tui_app.domain.describe import Verb
@@ -222,7 +223,15 @@ class Steering:
 
     async def _verify_page(self, run: RunRecord, system: str, items: list[RunItem], who: Who) -> None:
         orders = [Order(one.item.seen.id, one.key or "", one.item.seen, one.sent_at) for one in items]
-        errand = Errand(run.id, -1, run.plan.verb, run.principal, run.confirmed.reason, run.confirmed.options)
+        errand = Errand(
+            run_id=run.id,
+            chunk=-1,
+            verb=run.plan.verb,
+            operator=run.principal,
+            reason=run.confirmed.reason,
+            options=run.confirmed.options,
+            intents=partial(self._store.work.intents, system),
+        )
         found = await self._systems[system].verify(orders, errand)
         facts = self._facts(who, system=system, requested=True)
         positions = (one.item.position for one in items)

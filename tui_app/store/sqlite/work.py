@@ -9,11 +9,12 @@ from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.statements import load
+from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict
 from tui_app.domain.moments import stamp
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import Claim, Grant
-from tui_app.domain.run import ItemState, Outcome, SkipCode, Verification
+from tui_app.domain.run import Intent, ItemState, Outcome, SkipCode, Verification
 from tui_app.domain.verdict import VerdictCode
 from tui_app.store.sqlite import permits, stopping
 from tui_app.store.sqlite.outcomes import write_outcomes
@@ -114,6 +115,11 @@ class SqliteWork:
             return dict.fromkeys(keys.keys() - written, VerdictCode.CLAIMED)
 
         return await self._file.write(work)
+
+    async def intents(self, system: str, item_id: str) -> list[Intent]:
+        values = {"system": system, "item": item_id}
+        rows = await self._file.read(lambda connection: connection.execute(_SQL["intents"], values).fetchall())
+        return [Intent(row["run"], row["key"], Verb(row["verb"]), row["sent_at"], row["settled"]) for row in rows]
 
     async def record(self, claim: Claim, outcomes: Sequence[Outcome], facts: Mapping[str, Any], at: str) -> None:
         def work(connection: sqlite3.Connection) -> None:

@@ -25,6 +25,19 @@ WHERE excluded.not_before > not_before;
 INSERT OR IGNORE INTO run_item (run, position, chunk, system, item, state, key, sent_at)
 VALUES (?, ?, ?, ?, ?, 'sending', ?, ?);
 
+-- name: intents
+-- Only chunks of the system are searched: items have no index of their own, which every intent would pay for.
+SELECT r.id AS run, i.key, i.sent_at, json_extract(p.head, '$.verb') AS verb,
+       CASE WHEN i.state IN ('sending', 'accepted', 'unknown') THEN NULL ELSE json_extract(l.body, '$.at') END AS settled
+FROM run AS r
+JOIN plan AS p ON p.number = r.plan
+JOIN chunk AS c ON c.run = r.number AND c.system = :system
+JOIN run_item AS i ON i.run = c.run AND i.position BETWEEN c.first_position AND c.last_position
+LEFT JOIN ledger AS l ON l.seq = i.outcome
+WHERE i.system = :system AND i.item = :item AND i.key IS NOT NULL AND i.sent_at IS NOT NULL
+  AND i.state NOT IN ('refused', 'skipped')
+ORDER BY i.sent_at;
+
 -- name: settle
 INSERT INTO run_item (run, position, chunk, system, item, state, code, outcome, undo_until)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

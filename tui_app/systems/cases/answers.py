@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.run import Answer, ItemState, Order, SkipCode, Verification, Verified, stopped
@@ -20,13 +21,30 @@ WITHDRAWN = "withdrawn"
 """The states of a cancellation; the system withdraws one when something has come in the way."""
 
 
+class Proof(StrEnum):
+    """What an entry without a key says of one order."""
+
+    FITS = "fits"
+    """The event, our user, our reason and the time are those of the order."""
+
+    POSSIBLE = "possible"
+    """It may be the order's: it names nobody, or another reason, in the time of the order."""
+
+    OTHER_USER = "other user"
+    """It names somebody else in the time of the order."""
+
+    OTHER_TIME = "other time"
+    """It was not made in the time of the order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One ``CASE_CANCELLED`` or ``CASE_REINSTATED`` of the audit; no key: not ours."""
+    """One ``CASE_CANCELLED`` or ``CASE_REINSTATED`` of the audit; ``proof`` is what it says where it has no key."""
 
     event: str
     key: str | None
     operator: str | None
+    proof: Proof = Proof.OTHER_USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +139,8 @@ def _ours(order: Order, request: Request, found: Found) -> Answer:
 def _already(found: Found) -> Answer:
     cancels = [one for one in found.events if one.event == CANCEL_EVENT]
     by = cancels[-1].operator if cancels else None
-    ours = False if cancels else None
+    possible = bool(cancels) and cancels[-1].proof in (Proof.FITS, Proof.POSSIBLE)
+    ours = False if cancels and not possible else None
     return Answer(ItemState.ALREADY_CANCELLED, ours=ours, by=by, before=CANCELLED, after=CANCELLED)
 
 

@@ -19,6 +19,7 @@ from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.answers import retry_after
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Found, accepted, not_reinstated
+from tui_app.systems.cases.evidence import KEY_LIVES
 from tui_app.systems.cases.inquiry import PERMISSION, Inquiry
 from tui_app.systems.cases.line import CASES, LASTING, TRIES, CaseLine, times
 from tui_app.systems.cases.replies import (
@@ -39,9 +40,6 @@ from tui_app.systems.cases.words import CANCELLED, CANCELLING
 
 if TYPE_CHECKING:
     from tui_app.outbound.answers import Response
-
-KEY_LIVES = timedelta(hours=24)
-"""How long a server knows a key: later the same request would be another one."""
 
 _MINUTES = round(PROCESSING.total_seconds() / 60)
 _NOT_READ = "what is in the way could not be read"

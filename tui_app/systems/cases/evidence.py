@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from tui_app.domain import moments
+from tui_app.domain.describe import Verb
 from tui_app.domain.ports import TrailEntry
-from tui_app.domain.run import Errand, Made, Order
+from tui_app.domain.run import Errand, Intent, Made, Order
 from tui_app.domain.verdict import Verdict
 from tui_app.systems.cases import rules, shapes
-from tui_app.systems.cases.answers import COMPLETED, PROCESSING, WITHDRAWN, Event, Request
+from tui_app.systems.cases.answers import COMPLETED, PROCESSING, WITHDRAWN, Event, Proof, Request
 from tui_app.systems.cases.words import CANCELLED, CANCELLING
 
 WINDOW = timedelta(hours=2)
@@ -23,7 +25,16 @@ SOON = timedelta(seconds=60)
 """How long a cancellation of somebody else is waited for; one that takes longer is an answer."""
 
 SKEW = timedelta(minutes=2)
-"""How far the server's clock may be behind ours when an entry of its audit is taken for ours by its words."""
+"""How far the server's clock may be off from ours where it does not tell its time."""
+
+DRIFT = timedelta(seconds=10)
+"""How far the times of its audit may be off from the time that it tells with its answers."""
+
+KEY_LIVES = timedelta(hours=24)
+"""How long a server knows a key: later the same request would be another one."""
+
+LATEST = timedelta(minutes=20)
+"""How long after an order was sent its effect may come: a request may take so long, and its cancellation with it."""
 
 
 def cancels(trail: Sequence[TrailEntry]) -> list[TrailEntry]:
@@ -88,17 +99,97 @@ def back(status: str, due: Deadline | None, now: str) -> Verdict:
     return rules.reinstating(status, due.until, now, assumed=due.assumed)
 
 
-def is_ours(entry: TrailEntry, order: Order, errand: Errand, users: set[str]) -> bool:
-    """Whether an entry of the audit is about this order: by its key, else by our words, our name and its time."""
-    key = shapes.key_in(entry.details)
-    if key is not None:
-        return key == order.key
-    if entry.details.get("notes") != errand.reason or entry.actor not in users:
-        return False
-    if order.sent_at is None:
-        return True
-    at = shapes.moment_of(entry.at)
-    return at is not None and moments.read(at) >= moments.read(order.sent_at) - SKEW
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The time in which an order can have had its effect, by the server's clock; no ``start``: it is not known.
+
+    ``ahead`` is how far the server's clock is ahead of ours, and ``tolerance`` how far it may be off from that.
+    """
+
+    start: datetime | None
+    end: datetime | None
+    ahead: timedelta = timedelta(0)
+    tolerance: timedelta = SKEW
+
+    @classmethod
+    def of(cls, first: str | None, last: str | None, ahead: timedelta | None) -> Period:
+        """The period of an order that was first and last sent at these times of our clock.
+
+        Without ``ahead`` the server has not told its time, and ``SKEW`` is taken for the tolerance.
+        """
+        shift, tolerance = (timedelta(0), SKEW) if ahead is None else (ahead, DRIFT)
+        if first is None:
+            return cls(None, None, shift, tolerance)
+        start = moments.read(first) + shift - tolerance
+        end = moments.read(last or first) + shift + LATEST + tolerance
+        return cls(start, end, shift, tolerance)
+
+    def holds(self, at: str) -> bool:
+        """Whether a moment of the server's lies in the period."""
+        moment = _read(at)
+        return None not in (moment, self.start, self.end) and self.start <= moment <= self.end  # type: ignore[operator]
+
+    def may_be_of(self, intent: Intent, at: str) -> bool:
+        """Whether another intent was under way at a moment of the server's."""
+        moment = _read(at)
+        if moment is None:
+            return True
+        sent = moments.read(intent.sent_at)
+        # What is not settled may have been sent once more, while its key lived.
+        ended = sent + KEY_LIVES + LATEST if intent.settled_at is None else moments.read(intent.settled_at)
+        return sent + self.ahead - self.tolerance <= moment <= ended + self.ahead + self.tolerance
+
+
+def _read(at: str) -> datetime | None:
+    stamp = shapes.moment_of(at)
+    return None if stamp is None else moments.read(stamp)
+
+
+def proof_of(entry: TrailEntry, errand: Errand, users: Collection[str], period: Period) -> Proof:
+    """What an entry without a key says of an order, by its user, its reason and its time."""
+    if not period.holds(entry.at):
+        return Proof.OTHER_TIME
+    if entry.actor is None:
+        return Proof.POSSIBLE
+    if entry.actor.casefold() not in {one.casefold() for one in users}:
+        return Proof.OTHER_USER
+    return Proof.FITS if _same_reason(entry.details, errand) else Proof.POSSIBLE
+
+
+def _same_reason(details: Mapping[str, Any], errand: Errand) -> bool:
+    """Whether an entry gives our words, or our code, as its reason; where it gives none, none speaks against it."""
+    notes, reason = shapes.text_of(details.get("notes")), shapes.text_of(details.get("reason"))
+    if notes:
+        return notes == errand.reason[: shapes.LONGEST]
+    code = rules.ROLLBACK_CODE if errand.verb is Verb.REINSTATE else rules.REASON_CODE
+    return not reason or shapes.status_word(reason) == code or reason == errand.reason[: shapes.LONGEST]
+
+
+def events_of(
+    order: Order,
+    errand: Errand,
+    trail: Sequence[TrailEntry],
+    users: Collection[str],
+    period: Period,
+    intents: Sequence[Intent],
+) -> list[Event]:
+    """Return what each entry of an audit says of an order.
+
+    An entry without a key is the order's only where it is the one entry that fits, and no other of ``intents``, those
+    of our journal for this case, was under way at its time.
+    """
+    found = []
+    for entry in trail:
+        key = shapes.key_in(entry.details)
+        proof = Proof.OTHER_USER if key is not None else proof_of(entry, errand, users, period)
+        found.append(Event(entry.event, key, entry.actor, proof))
+    events = {rules.REINSTATE_EVENT} if errand.verb is Verb.REINSTATE else {rules.REQUESTED_EVENT, rules.CANCEL_EVENT}
+    others = [one for one in intents if one.key != order.key and one.verb is errand.verb]
+    for event in events:
+        fitting = [place for place, one in enumerate(found) if one.event == event and one.proof is Proof.FITS]
+        if len(fitting) == 1 and not any(period.may_be_of(one, trail[fitting[0]].at) for one in others):
+            found[fitting[0]] = replace(found[fitting[0]], key=order.key)
+    return found
 
 
 def requests_of(

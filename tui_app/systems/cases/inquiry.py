@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,8 +16,18 @@ from tui_app.domain.ports import TrailEntry
 from tui_app.domain.run import Errand, Made, Order
 from tui_app.domain.verdict import Effect, Verdict, VerdictCode
 from tui_app.systems.cases import rules, shapes
-from tui_app.systems.cases.answers import Event, Found
-from tui_app.systems.cases.evidence import WINDOW, Deadline, back, cancels, deadline_of, is_ours, recalled, requests_of
+from tui_app.systems.cases.answers import Event, Found, Proof
+from tui_app.systems.cases.evidence import (
+    WINDOW,
+    Deadline,
+    Period,
+    back,
+    cancels,
+    deadline_of,
+    events_of,
+    recalled,
+    requests_of,
+)
 from tui_app.systems.cases.impact import effects, undo_seconds
 from tui_app.systems.cases.line import CASES, CaseLine, Kept
 from tui_app.systems.cases.words import ASSUMED, BACK, CANCELLED, NOT_READ, TERMINAL
@@ -212,11 +223,8 @@ class Inquiry:
         if standing is None:
             return None, ""
         audit = await self.audit(order.id)
-        ours = {await self.line.user(), errand.operator}
-        told = [
-            Event(one.event, order.key if is_ours(one, order, errand, ours) else shapes.key_in(one.details), one.actor)
-            for one in audit.entries
-        ]
+        users = {await self.line.user(), errand.operator}
+        told = await self._events(order, errand, audit.entries, users)
         due = deadline_of(standing.told.deadline, audit.entries)
         requests = requests_of(order, audit.entries, told, standing.status, standing.now, due)
         events = tuple(one for one in told if one.event in (rules.CANCEL_EVENT, rules.REINSTATE_EVENT))
@@ -225,6 +233,17 @@ class Inquiry:
         again = back(standing.status, due or planned, standing.now)
         found = Found(standing.status, standing.version, standing.verdict(), again, requests, events, audit.kept)
         return found, audit.unread
+
+    async def _events(
+        self, order: Order, errand: Errand, trail: Sequence[TrailEntry], users: Collection[str]
+    ) -> list[Event]:
+        """What each entry says of an order; the journal is asked only where an entry has no key and fits."""
+        first, last = self.line.sent.get(order.key, (order.sent_at, order.sent_at))
+        period = Period.of(order.sent_at or first, last, self.line.ahead)
+        told = events_of(order, errand, trail, users, period, ())
+        if not any(one.proof is Proof.FITS for one in told):
+            return told
+        return events_of(order, errand, trail, users, period, await errand.intents(order.id))
 
     async def _of(self, case_id: str, *parts: str, kept: Kept | None) -> Response:
         response = await self.line.get(*CASES, case_id, *parts, kept=kept)

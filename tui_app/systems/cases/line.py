@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tui_app.domain.errors import CannotConnect, RateLimited, Unavailable
+from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Clock
 from tui_app.outbound.http import HttpService, Untrusted
 
@@ -71,6 +72,10 @@ class CaseLine:
         self.contact = contact
         self.operator = operator
         self._wait = wait
+        self.sent: dict[str, tuple[str, str]] = {}
+        """When each order of this process was first and last sent, by its key."""
+        self.ahead: timedelta | None = None
+        """How far the server's clock is ahead of ours; none where its answers do not tell the time."""
         self._closed_until: datetime | None = None
         self._limits = 0
 
@@ -129,6 +134,8 @@ class CaseLine:
             RateLimited, CannotConnect, NotSignedIn: it certainly has not.
         """
         headers = {USER_HEADER: await self.user(), KEY_HEADER: key}
+        now = stamp(self.clock.now())
+        self.sent[key] = (self.sent.get(key, (now, now))[0], now)
         try:
             return await self.service.write(*parts, json=dict(json), headers=headers)
         except RateLimited as limited:
@@ -180,6 +187,8 @@ class CaseLine:
 
     def _note(self, response: Response) -> None:
         """Where a server says that nothing is left of its limit, the next read waits for more of it."""
+        if response.date is not None:
+            self.ahead = response.date - self.clock.now()
         left, reset = response.headers.get("x-ratelimit-remaining", ""), response.headers.get("x-ratelimit-reset", "")
         if left != "0" or not reset.isascii() or not reset.isdecimal() or len(reset) > 12:
             return

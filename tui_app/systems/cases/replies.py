@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import OutcomeUnknown
 from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, Verified
 from tui_app.systems.cases import rules
-from tui_app.systems.cases.answers import Found, not_reinstated, passed_over, verification
+from tui_app.systems.cases.answers import Event, Found, Proof, not_reinstated, passed_over, verification
 from tui_app.systems.cases.inquiry import Standing
 from tui_app.systems.cases.words import CANCELLED
 
 
 def verified(order: Order, found: Found | None, errand: Errand) -> Verification:
-    """Our entry in the audit and the status, as for embedded cases; an audit without keys and words tells nothing.
+    """Hold an order against the status of its case and its audit, and say only what these can prove.
 
-    Where a server keeps no audit, its status is all that it will ever say.
+    Contradicted is what says otherwise. An audit without keys proves the effect by status, user, reason and time; one
+    that is silent about it proves nothing. A server that keeps no audit has only its status.
     """
     judged = verification(order, found, errand.verb)
-    if found is None or judged.verified is Verified.YES:
+    right = found is not None and (found.status == CANCELLED) is (errand.verb is Verb.CANCEL)
+    if found is None or judged.verified is Verified.YES or not right:
         return judged
-    right = (found.status == CANCELLED) is (errand.verb is Verb.CANCEL)
-    if right and not found.audited:
+    if not found.audited:
         return Verification(Verified.YES, "by its status; this server keeps no audit")
-    event = rules.REINSTATE_EVENT if errand.verb is Verb.REINSTATE else rules.CANCEL_EVENT
-    made = [one for one in found.events if one.event == event]
-    if right and made and all(one.key is None for one in made):
-        return Verification(Verified.NOT_KNOWN, f"its status is {found.status}; its audit names neither key nor words")
-    return judged
+    made = _of_this_stretch(found.events, errand.verb)
+    if any(one.key is not None for one in made):
+        return judged
+    fitting = [one for one in made if one.proof is Proof.FITS]
+    others = sorted({one.operator or "" for one in made if one.proof is Proof.OTHER_USER})
+    if others:
+        return Verification(Verified.CONTRADICTED, f"its audit says that this was done by {', '.join(others)}")
+    if len(fitting) > 1:
+        return Verification(Verified.CONTRADICTED, f"its audit holds this {len(fitting)} times")
+    if fitting:
+        told = "by the status, user, reason and time in its audit; other requests of this user fit as well"
+        return Verification(Verified.YES, told)
+    return Verification(Verified.NOT_KNOWN, f"its status is {found.status}; its audit does not show who did this")
+
+
+def _of_this_stretch(events: Sequence[Event], verb: Verb) -> list[Event]:
+    """The entries of a verb since the case was last changed the other way."""
+    event = rules.REINSTATE_EVENT if verb is Verb.REINSTATE else rules.CANCEL_EVENT
+    start = max((place for place, one in enumerate(events) if one.event != event), default=-1) + 1
+    return list(events[start:])
 
 
 def free(standing: Standing, verb: Verb) -> bool:

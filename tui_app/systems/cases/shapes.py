@@ -6,8 +6,8 @@ Nothing here raises: what cannot be read is none, and whoever asks says that it 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +23,12 @@ LONGEST = 500
 _CANCELLING = frozenset({CANCELLING, "canceling", "processing", "cancellation_pending", "cancellation_in_progress"})
 _WRAPPERS = ("data", "case", "result")
 _IN_THE_WAY = (("hold", "active"), ("order", ORDER_IN_PROGRESS), ("alert", "open"))
+STATUS_EVENT = "STATUS_CHANGED"
+"""The event of an entry that tells of a status, and of no cancellation."""
+
+_FLAT_TIME = "modifiedDateTime"
+"""What only the entries of the flat audit have: caseId, status, modifiedBy, modifiedDateTime."""
+
 _KEYS = ("idempotency_key", "idempotencyKey", "x_idempotency_key")
 _FLAGS = ("allowed", "permitted", "granted", "has_permission")
 
@@ -232,19 +238,61 @@ def event_word(value: Any) -> str:
 
 
 def entries(value: Any) -> list[TrailEntry]:
-    """The entries of an audit log, as they come; those that are none are left out."""
+    """Return the entries of an audit log, oldest first; what is no entry is left out.
+
+    An entry that tells only of a change of status has the event that this change is.
+    """
     given = value
     if isinstance(value, dict):
         body = unwrapped(value)
         given = next((body[name] for name in ("audit_entries", "entries", "events") if name in body), value.get("data"))
-    found = []
-    for one in given if isinstance(given, list) else []:
-        if isinstance(one, dict):
-            details = one.get("details")
-            at = moment_of(one.get("timestamp")) or text_of(one.get("timestamp")) or ""
-            known = details if isinstance(details, dict) else {}
-            found.append(TrailEntry(at, event_word(one.get("event", "")), text_of(one.get("user_id")), known))
-    return sorted(found, key=lambda entry: entry.at)
+        if given is None and _FLAT_TIME in body:
+            given = [body]
+    found = [_entry(one) for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+    return _status_changes(sorted(found, key=lambda entry: entry.at))
+
+
+def _entry(one: Mapping[str, Any]) -> TrailEntry:
+    flat = _FLAT_TIME in one
+    when = one.get(_FLAT_TIME if flat else "timestamp")
+    at = moment_of(when) or text_of(when) or ""
+    if flat:
+        return TrailEntry(at, STATUS_EVENT, text_of(one.get("modifiedBy")), {"new_status": one.get("status")})
+    details = one.get("details")
+    known = details if isinstance(details, dict) else {}
+    return TrailEntry(at, event_word(one.get("event", "")), text_of(one.get("user_id")), known)
+
+
+def _status_changes(trail: Sequence[TrailEntry]) -> list[TrailEntry]:
+    """Name changes of status as the cancellation, or the reinstatement, that they are.
+
+    An entry that repeats the status before it is not named: in a flat audit any other change of the case is one.
+    """
+    named, last = [], None
+    for one in trail:
+        if one.event == STATUS_EVENT:
+            before = status_word(one.details.get("previous_status")) or last
+            after = status_word(one.details.get("new_status"))
+            last = after or last
+            named.append(replace(one, event=_change(before, after), details=_with_before(one.details, before)))
+            continue
+        last = {CANCEL_EVENT: CANCELLED, REINSTATE_EVENT: None}.get(one.event, last)
+        named.append(one)
+    return named
+
+
+def _change(before: str | None, after: str | None) -> str:
+    if after is None or before == after:
+        return STATUS_EVENT
+    if after == CANCELLED:
+        return CANCEL_EVENT
+    if after == CANCELLING:
+        return REQUESTED_EVENT
+    return REINSTATE_EVENT if before == CANCELLED else STATUS_EVENT
+
+
+def _with_before(details: Mapping[str, Any], before: str | None) -> dict[str, Any]:
+    return {**details, "previous_status": before} if before is not None else dict(details)
 
 
 def key_in(details: Mapping[str, Any]) -> str | None:

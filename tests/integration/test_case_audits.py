@@ -1,0 +1,224 @@
+"""Whose a cancellation was, told from audits that hold no key of ours: proven, contradicted, or not known.
+
+Each audit is one that servers publish: ``status_changed`` entries with user and reason, flat entries of a status, a
+server that keeps none, and one that is silent. What is said is held against the server's own log.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from support.case_server import JANE, Quirks, carried_out, case_server
+from support.orders import errand, orders
+from support.world import WHO, make_world
+from tui_app.cli.exits import Exit, of_run
+from tui_app.domain import moments
+from tui_app.domain.describe import Verb
+from tui_app.domain.items import Selection
+from tui_app.domain.run import Intent, ItemState, RunState, Verified
+from tui_app.service.words import run_model
+from tui_app.systems.cases import evidence, inquiry
+
+ONE = "CASE-1"
+NAMES = tuple(f"CASE-{n}" for n in range(1, 5))
+WITHOUT_KEYS = ("status_changed", "flat")
+
+
+async def confirmed(world, *names):
+    return await world.confirm(await world.plan(Selection("cases", ids=names)))
+
+
+def verified(items):
+    return {one.verification.verified for one in items if one.verification is not None}
+
+
+@pytest.mark.parametrize("audit", WITHOUT_KEYS)
+async def test_an_audit_without_keys_verifies_a_whole_run_and_its_undo(audit, tmp_path):
+    async with case_server(*NAMES, quirks=Quirks(audit=audit)) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await confirmed(world, *NAMES)
+        done = await world.worker().drive(run.id)
+        assert done.states == {ItemState.CANCELLED: len(NAMES)}
+        assert verified(await world.items(run.id)) == {Verified.YES}
+        assert of_run(run_model(done, at_work=False)) is Exit.DONE
+        way.server.clock.forward(3600)
+        await world.steering.verify(run.id, WHO)
+        assert verified(await world.items(run.id)) == {Verified.YES}, "and an hour later"
+        undo = await world.confirm(await world.undo(run.id), key="k2")
+        back = await world.worker().drive(undo.id)
+        assert back.states == {ItemState.REINSTATED: len(NAMES)}
+        assert verified(await world.items(undo.id)) == {Verified.YES}
+        assert sorted(one for one, _ in way.server.returned) == sorted(NAMES)
+        await world.close()
+
+
+@pytest.mark.parametrize("audit", WITHOUT_KEYS)
+async def test_another_runner_finds_a_cancellation_ours_and_can_undo_it(audit, tmp_path):
+    """The first runner ends after the effect and before the answer; nothing but the journal and the audit is left."""
+    async with case_server(*NAMES, quirks=Quirks(audit=audit), patience=0.2) as way:
+        world = make_world(tmp_path, {"cases": way.open(limited=True)}, way.server.clock)
+        run = await confirmed(world, *NAMES)
+        begun = []
+
+        def from_then_on(asked):
+            begun.extend([asked] if asked.method == "POST" else [])
+            return bool(begun)
+
+        await way.raw.arm("reset after the effect", from_then_on)
+        paused = await world.worker().drive(run.id)
+        assert (paused.state, paused.states) == (RunState.PAUSED, {ItemState.SENDING: 1})
+        await way.raw.mend()
+        await world.steering.resume(run.id, WHO)
+        done = await world.worker("w2", systems={"cases": way.open(limited=True)}).drive(run.id)
+        assert done.states == {ItemState.CANCELLED: len(NAMES)}
+        assert verified(await world.items(run.id)) == {Verified.YES}
+        assert sorted(one for one, _ in way.server.effects) == sorted(NAMES), "each once"
+        undo = await world.confirm(await world.undo(run.id), key="k2")
+        assert (await world.worker().drive(undo.id)).states == {ItemState.REINSTATED: len(NAMES)}
+        await world.close()
+
+
+async def found_later(way, *, intents=(), by=None, errand_=None):
+    """What another process says of a cancellation that had its effect, or of one that somebody else made."""
+    [order] = await orders(way.open(), [ONE])
+    sent = replace(order, sent_at=moments.stamp(way.server.clock.now()))
+    if by is None:
+        await way.open().execute([order], errand())
+        way.server.cases[ONE].status = "cancelled"
+    else:
+        way.server.cancelled_by(ONE, by)
+    way.server.clock.forward(1)
+
+    async def asked(item_id):
+        assert item_id == ONE
+        return intents
+
+    why = replace(errand_ or errand(), intents=asked)
+    system = way.open()
+    [answer] = await system.reconcile([sent], why)
+    [told] = await system.verify([sent], why)
+    return answer, told
+
+
+def intent(clock, *, seconds=-1.0, settled=None, verb=Verb.CANCEL):
+    """Another intent for the case, so long after now."""
+    now = clock.now()
+    ended = None if settled is None else moments.stamp(now + timedelta(seconds=settled))
+    return Intent("run-2", "another key", verb, moments.stamp(now + timedelta(seconds=seconds)), ended)
+
+
+AT_THAT_TIME = {
+    "under way": {"seconds": -1.0},
+    "settled after it": {"seconds": -300.0, "settled": 5.0},
+    "sent a little later": {"seconds": 2.0},
+}
+AT_ANOTHER_TIME = {
+    "settled long before": {"seconds": -300.0, "settled": -200.0},
+    "sent long after": {"seconds": 300.0},
+    "a reinstatement": {"seconds": -1.0, "verb": Verb.REINSTATE},
+}
+
+
+@pytest.mark.parametrize("audit", WITHOUT_KEYS)
+@pytest.mark.parametrize("other", AT_THAT_TIME)
+async def test_with_another_intent_at_that_time_the_effect_is_proven_and_not_whose_it_was(audit, other):
+    async with case_server(ONE, quirks=Quirks(audit=audit)) as way:
+        answer, told = await found_later(way, intents=[intent(way.server.clock, **AT_THAT_TIME[other])])
+        assert (answer.state, answer.ours) == (ItemState.ALREADY_CANCELLED, None)
+        assert told.verified is Verified.YES
+        assert "other requests of this user fit as well" in told.note
+
+
+@pytest.mark.parametrize("audit", WITHOUT_KEYS)
+@pytest.mark.parametrize("other", AT_ANOTHER_TIME)
+async def test_an_intent_at_another_time_takes_nothing_away(audit, other):
+    async with case_server(ONE, quirks=Quirks(audit=audit)) as way:
+        answer, told = await found_later(way, intents=[intent(way.server.clock, **AT_ANOTHER_TIME[other])])
+        assert (answer.state, answer.ours) == (ItemState.CANCELLED, True)
+        assert answer.undo_until is not None
+        assert told.verified is Verified.YES
+
+
+async def test_a_journal_that_is_not_asked_claims_what_may_be_anothers(monkeypatch):
+    """The same check, with the look into the journal left out, is wrong: this is what it is there for."""
+    real = evidence.events_of
+    monkeypatch.setattr(inquiry, "events_of", lambda *given: real(*given[:-1], ()))
+    async with case_server(ONE, quirks=Quirks(audit="status_changed")) as way:
+        answer, _ = await found_later(way, intents=[intent(way.server.clock)])
+        assert answer.ours is True
+
+
+@pytest.mark.parametrize("audit", WITHOUT_KEYS)
+async def test_what_somebody_else_did_in_that_time_is_not_ours_and_contradicts(audit):
+    async with case_server(ONE, quirks=Quirks(audit=audit)) as way:
+        answer, told = await found_later(way, by="bob@example.com")
+        assert (answer.state, answer.ours, answer.by) == (ItemState.ALREADY_CANCELLED, False, "bob@example.com")
+        assert told.verified is Verified.CONTRADICTED
+        assert "bob@example.com" in told.note
+
+
+async def test_another_reason_of_our_own_user_proves_nothing():
+    async with case_server(ONE, quirks=Quirks(audit="status_changed")) as way:
+        record = way.server.note_status
+        way.server.note_status = lambda *given: record(*given[:-1], "duplicate")
+        answer, told = await found_later(way)
+        assert (answer.state, answer.ours) == (ItemState.ALREADY_CANCELLED, None)
+        assert told.verified is Verified.NOT_KNOWN
+
+
+@pytest.mark.parametrize(
+    ("quirks", "proven"),
+    [
+        pytest.param(Quirks(audit="silent"), Verified.NOT_KNOWN, id="a silent audit"),
+        pytest.param(Quirks(without=("audit-log",)), Verified.YES, id="no audit, by the status"),
+    ],
+)
+async def test_an_audit_that_says_nothing_leaves_open_whose_it_was(quirks, proven):
+    async with case_server(ONE, quirks=quirks) as way:
+        answer, told = await found_later(way)
+        assert (answer.state, answer.ours, answer.by) == (ItemState.ALREADY_CANCELLED, None, None)
+        assert told.verified is proven
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-3), timedelta(minutes=10)])
+async def test_the_clock_of_the_server_is_the_one_that_counts(ahead):
+    async with case_server(ONE, quirks=Quirks(audit="status_changed", ahead=ahead)) as way:
+        answer, told = await found_later(way)
+        assert (answer.state, answer.ours, told.verified) == (ItemState.CANCELLED, True, Verified.YES)
+
+
+async def test_a_server_that_hides_its_clock_and_is_far_off_proves_nothing():
+    quirks = Quirks(audit="status_changed", dates=False, ahead=timedelta(minutes=-10))
+    async with case_server(ONE, quirks=quirks) as way:
+        answer, told = await found_later(way)
+        assert (answer.state, answer.ours) == (ItemState.ALREADY_CANCELLED, False)
+        assert told.verified is Verified.NOT_KNOWN
+
+
+async def test_a_case_that_the_audit_cancels_twice_contradicts():
+    async with case_server(ONE, quirks=Quirks(audit="status_changed")) as way:
+        system = way.open()
+        sent = await orders(system, [ONE])
+        await carried_out(way, system, sent)
+        case = way.server.cases[ONE]
+        way.server.note_status(case, "in_progress", "cancelled", JANE, case.updated, "operational_request")
+        [told] = await system.verify(sent, errand())
+        assert told.verified is Verified.CONTRADICTED
+
+
+async def test_the_journal_names_every_intent_that_may_have_had_its_effect(tmp_path):
+    async with case_server(*NAMES) as way:
+        way.server.cases[NAMES[1]].hold = True
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        first = await confirmed(world, *NAMES[:2])
+        await world.worker().drive(first.id)
+        [told] = await world.store.work.intents("cases", NAMES[0])
+        assert (told.run_id, told.verb) == (first.id, Verb.CANCEL)
+        assert told.sent_at < told.settled_at
+        assert await world.store.work.intents("cases", NAMES[1]) == [], "nothing was sent for it"
+        assert await world.store.work.intents("commands", NAMES[0]) == []
+        undo = await world.confirm(await world.undo(first.id), key="k2")
+        await world.worker().drive(undo.id)
+        assert [one.verb for one in await world.store.work.intents("cases", NAMES[0])] == [Verb.CANCEL, Verb.REINSTATE]
+        await world.close()
