@@ -49,6 +49,7 @@ class Kept:
     polls: int = 0
     updated: str = "2026-01-02T00:00:00Z"
     deadline: str | None = None
+    foretold: str | None = None
     acted: bool = False
     audit: list[dict[str, Any]] = field(default_factory=list)
 
@@ -150,7 +151,8 @@ class CaseServer:
             return Answered(200, {"active_hold": case.hold, **facts, "dependencies": held})
         if step == "cancel/preview":
             impact = {"billing_affected": False, "notifications_count": 2, "downstream_systems": ["lims"]}
-            back = {"rollback_available": True, "rollback_deadline": moments.stamp(self._now() + WINDOW)}
+            until = case.foretold or moments.stamp(self._now() + WINDOW)
+            back = {"rollback_available": True, "rollback_deadline": until}
             impact |= {"estimated_duration": "5 seconds", **back}
             return Answered(200, {"case_id": case_id, "impact_assessment": impact, "warnings": ["slides are cut"]})
         if step == "audit-log" and self.quirks.audit == "flat":

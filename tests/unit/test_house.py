@@ -74,6 +74,19 @@ def _imported(node: ast.AST) -> list[str]:
     return []
 
 
+READERS_OF_MOMENTS = {"fromisoformat", "fromtimestamp", "strptime", "parsedate_to_datetime", "utcfromtimestamp"}
+
+
+def reads_moments(module: Module) -> list[int]:
+    """The lines that make a moment of a text or a number by themselves."""
+    return [
+        node.lineno
+        for node in ast.walk(module.tree)
+        if (isinstance(node, ast.Attribute) and node.attr in READERS_OF_MOMENTS)
+        or (isinstance(node, ast.Name) and node.id in READERS_OF_MOMENTS)
+    ]
+
+
 def too_large(sizes: Iterator[Size], limit: int) -> list[str]:
     return [f"{where}: {size}, and the limit is under {limit}" for where, size in sizes if size >= limit]
 
@@ -104,6 +117,11 @@ def test_only_the_command_line_prints():
     assert [place for place in found if not place.startswith("tui_app/cli/")] == []
 
 
+def test_moments_from_outside_are_read_in_one_place():
+    found = [f"{module.name}:{line}" for module in modules() for line in reads_moments(module)]
+    assert [place for place in found if not place.startswith("tui_app/domain/moments.py:")] == []
+
+
 def test_only_the_screens_know_textual():
     found = [f"{module.name}:{line}" for module in modules() for line in imports_of(module, "textual")]
     assert [place for place in found if not place.startswith("tui_app/tui/")] == []
@@ -131,6 +149,8 @@ def test_the_screens_reach_only_what_they_may():
         ("try:\n    f()\nexcept BaseException:\n    raise E from None", blind_excepts, [3]),
         ("try:\n    f()\nexcept Exception:\n    raise", blind_excepts, [3]),
         ("def f():\n    print(1)", prints, [2]),
+        ("a = datetime.fromisoformat(b)\nc = datetime.now(UTC)", reads_moments, [1]),
+        ("from email.utils import parsedate_to_datetime\na = parsedate_to_datetime(b)", reads_moments, [2]),
         ("def f():\n    import textual.app", lambda module: imports_of(module, "textual"), [2]),
         ("from textual import on", lambda module: imports_of(module, "textual"), [1]),
         ("from tui_app import config", lambda module: imports_of(module, "tui_app.config"), [1]),

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def seconds_to(moment: str) -> float:
-    """Seconds from now to a moment; below zero once it has passed."""
-    return (moments.read(moment) - datetime.now(UTC)).total_seconds()
+    """Seconds from now to a moment; below zero once it has passed, and zero where it is not known."""
+    known = moments.known(moment)
+    return 0.0 if known is None else (known - datetime.now(UTC)).total_seconds()
 
 
 class Deadline:

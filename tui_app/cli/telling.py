@@ -143,7 +143,8 @@ def waits(run: RunModel) -> Iterator[str]:
     """The systems that take nothing more from us for a while, or get nothing at our own rate, while that is so."""
     present = now()
     for system, until in () if run.over else run.gates.items():
-        seconds = (moments.read(until) - present).total_seconds()
+        opens = moments.known(until)
+        seconds = 0.0 if opens is None else (opens - present).total_seconds()
         if seconds > 0 and system in run.paced:
             yield f"{system} is sent to again in {moments.span(seconds)} (rate {run.paced[system]})"
         elif seconds > 0:
@@ -155,7 +156,10 @@ def _undo(run: RunModel) -> Iterator[str]:
     if run.undo is None:
         return
     present, many = now(), counted(run.undo.items, "item")
-    first, last = moments.read(run.undo.first_closes), moments.read(run.undo.last_closes)
+    first, last = moments.known(run.undo.first_closes), moments.known(run.undo.last_closes)
+    if first is None or last is None:
+        yield f"can be undone: {many}; until when is not known"
+        return
     told_first, told_last = (
         f"{moments.stamp(one)} ({moments.ahead(moments.stamp(one), present)})" for one in (first, last)
     )

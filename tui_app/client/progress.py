@@ -28,5 +28,6 @@ def held_up(plan: PlanModel) -> str | None:
 
 
 def clock(moment: str) -> str:
-    """A moment as the clock on the wall shows it here."""
-    return f"{moments.read(moment).astimezone():%H:%M:%S}"
+    """A moment as the clock on the wall shows it here; the text itself where it is no moment."""
+    known = moments.known(moment)
+    return moment if known is None else f"{known.astimezone():%H:%M:%S}"

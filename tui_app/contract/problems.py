@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tui_app.contract.models import Wire
 from tui_app.domain.errors import BY_CODE, Fault, QuashError, Refused, Unavailable
+from tui_app.domain.moments import held
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -77,7 +78,8 @@ def from_problem(problem: Problem) -> QuashError:
         kind = Fault if problem.status == 500 else Unavailable if problem.status >= 500 else Refused
     error = kind(problem.detail, hint=problem.hint)
     if isinstance(error, Unavailable):
-        error.retry_after = problem.retry_after
+        asked = problem.retry_after
+        error.retry_after = None if asked is None else max(held(asked), 0.0)
     # Assigned, not passed: another service's details may bear the names of our parameters.
     error.details = dict(problem.details)
     return error

@@ -8,6 +8,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from tui_app.domain import moments
+
 Connection = AsyncConnection[Any]
 Row = Mapping[str, Any]
 
@@ -23,8 +25,14 @@ SECONDS = 'YYYY-MM-DD"T"HH24:MI:SS'
 
 
 def moment(column: str) -> str:
-    """The expression that writes a ``timestamptz`` as we write moments: ISO 8601, UTC, microseconds."""
-    return f"to_char({column} AT TIME ZONE 'UTC', '{SECONDS}.US\"Z\"')"
+    """The expression that writes a ``timestamptz`` as we write moments: ISO 8601, UTC, microseconds.
+
+    ``to_char`` has no words for infinity, and leaves out that a year was before Christ: such a moment is written as the
+    database writes it, so that it stays a place in an order, and :func:`tui_app.domain.moments.known` reads none.
+    """
+    written = f"to_char({column} AT TIME ZONE 'UTC', '{SECONDS}.US\"Z\"')"
+    possible = f"{column} BETWEEN '{moments.stamp(moments.EARLIEST)}' AND '{moments.stamp(moments.LATEST)}'"
+    return f"CASE WHEN {possible} THEN {written} ELSE {column}::text END"
 
 
 async def rows(connection: Connection, statement: str, values: Any = None) -> list[dict[str, Any]]:

@@ -135,7 +135,7 @@ def _value(term: Term, text: str, kind: Kind) -> Any:
             return moments.stamp(moments.read(text))
         if kind is Kind.NUMBER:
             return _number(text)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         wanted = "a date or time in ISO 8601" if kind in MOMENTS else "a number"
         raise MalformedFilter(f"{term.field} needs {wanted}, not {text!r}") from error
     return _bindable(text)

@@ -14,6 +14,7 @@ from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import AboveCap, Conflict, CountDiffers, PhraseDiffers, PlanChanged, PlanExpired
 from tui_app.domain.items import Seen
+from tui_app.domain.moments import read
 from tui_app.domain.verdict import Effect, Tally
 
 TTL = timedelta(minutes=30)
@@ -167,7 +168,7 @@ def head_from(record: Mapping[str, Any]) -> PlanHead:
     """
     try:
         head = PlanHead(**{**record, "verb": Verb(record["verb"]), "targets": dict(record["targets"])})
-        datetime.fromisoformat(head.expires_at)
+        read(head.expires_at)
     except (KeyError, TypeError, ValueError) as error:
         raise PlanChanged("the head of this plan cannot be read") from error
     return head
@@ -280,7 +281,7 @@ def check_expiry(head: PlanHead, now: datetime) -> None:
     Raises:
         PlanExpired: with the moment it expired.
     """
-    if now >= datetime.fromisoformat(head.expires_at):
+    if now >= read(head.expires_at):
         raise PlanExpired(f"this plan expired at {head.expires_at}")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from tui_app.domain.canonical import canonical
@@ -148,8 +147,8 @@ def _head(read: Any) -> PlanHead:
         _text(getattr(head, name))
     for part in (*head.targets, *head.targets.values(), head.undoes or ""):
         _text(part)
-    if datetime.fromisoformat(head.expires_at).tzinfo is None:
-        raise PlanChanged("the plan file does not say in which time zone it expires")
+    if head.expires_at != stamp(moment(head.expires_at)):
+        raise PlanChanged("the plan file does not say when it expires in the way quash writes it, in UTC")
     return head
 
 

@@ -18,7 +18,7 @@ from tui_app.domain.drift import DriftReport
 from tui_app.domain.errors import Conflict, QuashError, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Seen, Selection
-from tui_app.domain.moments import read, stamp
+from tui_app.domain.moments import known, later, stamp
 from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, totals_from
 from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
@@ -123,8 +123,9 @@ class Planner:
         if plan.state is not PlanState.BUILDING or f"make {plan.id}" in self._tasks:
             return False
         # Whoever began it may have died before it had a lease.
-        until = read(plan.head.created_at) + LEASE if plan.lease_until is None else read(plan.lease_until)
-        return until <= self._clock.now()
+        begun, leased = known(plan.head.created_at), known(plan.lease_until)
+        until = leased or (begun and later(begun, LEASE))
+        return until is None or until <= self._clock.now()
 
     def waiting(self, plan_id: str) -> Waiting | None:
         """What keeps a plan waiting that is made or read again here; none where nothing does."""

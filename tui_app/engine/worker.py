@@ -21,7 +21,7 @@ from tui_app.domain.errors import (
     Unavailable,
 )
 from tui_app.domain.ledger import Event
-from tui_app.domain.moments import read, stamp
+from tui_app.domain.moments import read, stamp, stretch
 from tui_app.domain.ports import Clock, System
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import Claim, Pause, RunRecord, Who
@@ -203,4 +203,4 @@ def asked_for(limited: RateLimited) -> timedelta:
     """For how long a system wants to be left alone, within reason."""
     if limited.retry_after is None:
         return LIMITED
-    return timedelta(seconds=min(max(limited.retry_after, SHORTEST.total_seconds()), LONGEST.total_seconds()))
+    return min(max(stretch(limited.retry_after), SHORTEST), LONGEST)

@@ -6,11 +6,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
+
+from tui_app.domain.moments import known_date
 
 LONGEST_WAIT = 24 * 3600.0
 """What a server asks us to wait is held to this, in seconds."""
@@ -64,11 +65,7 @@ def parse(body: bytes) -> Any:
 
 def date_of(headers: Mapping[str, str], name: str = "date") -> datetime | None:
     """The moment in a header, aware, in UTC; none where there is none."""
-    try:
-        found = parsedate_to_datetime(headers.get(name, ""))
-    except (ValueError, OverflowError):
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return known_date(headers.get(name))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import RateLimited
+from tui_app.domain.moments import later, stretch
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -30,11 +31,11 @@ class Begun(Generic[K, V]):
 
     def take(self, ids: Sequence[str], verb: Verb, now: datetime) -> dict[K, V]:
         """What was read for this survey before; nothing where it is a new one."""
-        self._kept = {wanted: one for wanted, one in self._kept.items() if now < one[0] + BELIEVED}
+        self._kept = {wanted: one for wanted, one in self._kept.items() if now < later(one[0], BELIEVED)}
         _, kept = self._kept.pop((tuple(ids), verb), (now, {}))
         return kept
 
     def keep(self, ids: Sequence[str], verb: Verb, kept: dict[K, V], limited: RateLimited, now: datetime) -> None:
         """Keep what was read for a survey that can go on when a limit is over."""
-        wait = LIMITED if limited.retry_after is None else timedelta(seconds=limited.retry_after)
-        self._kept[tuple(ids), verb] = (now + wait, kept)
+        wait = LIMITED if limited.retry_after is None else stretch(limited.retry_after)
+        self._kept[tuple(ids), verb] = (later(now, wait), kept)

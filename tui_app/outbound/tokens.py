@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import math
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from tui_app.clock import SystemClock
 from tui_app.config import credentials
 from tui_app.config.values import Secret
 from tui_app.domain.errors import NotSignedIn
+from tui_app.domain.moments import known_epoch
 from tui_app.domain.ports import Clock
 from tui_app.outbound.answers import parse
 
@@ -65,7 +65,7 @@ class TokenSource:
     @property
     def expires_at(self) -> datetime | None:
         """When the token at hand ends; none where that is not known, or none has been needed yet."""
-        return _moment(self._claims.get("exp"))
+        return known_epoch(self._claims.get("exp"))
 
     @property
     def subject(self) -> str | None:
@@ -175,12 +175,3 @@ def _claims(token: Secret) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return claims if isinstance(claims, dict) else {}
-
-
-def _moment(seconds: Any) -> datetime | None:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None

@@ -59,7 +59,7 @@ def moment(text: str | None) -> str | None:
     """
     try:
         return None if text is None else moments.stamp(moments.read(text))
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise UsageProblem(
             "as_of: it is not a moment in ISO 8601", hint="Take `as_of` from a page.", fields=["as_of"]
         ) from error

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import QuashError
-from tui_app.domain.moments import read
+from tui_app.domain.moments import known
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 
 def ending(credentials: Sequence[CredentialModel], now: datetime) -> str:
     """What is to be said of the token that ends first; nothing while all of them hold for long enough."""
-    ends = min((read(one.expires_at) for one in credentials if one.expires_at is not None), default=None)
+    ends = min(filter(None, (known(one.expires_at) for one in credentials)), default=None)
     if ends is None or ends - now >= SOON:
         return ""
     if ends <= now:

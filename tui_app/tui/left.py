@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tui_app.domain.moments import read
+from tui_app.domain.moments import known
 
 CLOSE = 600.0
 """Seconds before a moment from which it is said to the second, and in amber."""
@@ -59,7 +59,5 @@ class Left:
 
 def left(moment: object, since: datetime) -> Left | None:
     """What is left until a moment in its text form; none where there is no moment."""
-    try:
-        return Left((read(str(moment)) - since).total_seconds()) if moment else None
-    except ValueError:
-        return None
+    found = known(moment)
+    return None if found is None else Left((found - since).total_seconds())

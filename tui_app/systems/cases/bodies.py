@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tui_app.domain import moments
@@ -67,7 +67,8 @@ def page(found: Page, query: PageQuery, count: Count) -> Body:
 def status(item: Item, now: datetime) -> Body:
     """Where a case is."""
     fields = item.fields
-    age = now - moments.read(str(fields["created"]))
+    created = moments.known(fields["created"])
+    age = timedelta(0) if created is None else now - created
     return {
         "case_id": item.id,
         "status": item.status,

@@ -125,7 +125,7 @@ def survey(connection: sqlite3.Connection, ids: Sequence[str], verb: Verb, now: 
         due, undo = None, None
         if verdict.cancellable and verb is Verb.REINSTATE:
             effects = rules.effects_of_reinstating(touched[item_id], row["previous_status"])
-            due = row["rollback_deadline"]
+            due = moments.stamped(row["rollback_deadline"])
         elif verdict.cancellable:
             effects = rules.effects(touched[item_id], window)
             undo = int(window.total_seconds())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from tui_app.domain import moments
@@ -99,12 +98,8 @@ def text_of(value: Any, longest: int = LONGEST) -> str | None:
 
 
 def moment_of(value: Any) -> str | None:
-    """A moment in our form; one without a zone is taken to be in UTC."""
-    try:
-        found = datetime.fromisoformat(value)
-        return moments.stamp(found if found.tzinfo else found.replace(tzinfo=UTC))
-    except (TypeError, ValueError, OverflowError):
-        return None
+    """A moment in our form; one without a zone is taken to be in UTC. None where it is not known."""
+    return moments.stamped(value)
 
 
 def unwrapped(value: Any) -> Mapping[str, Any]:

@@ -13,11 +13,6 @@ from tui_app.domain.describe import Kind
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.words import LONGEST_ERROR
 
-
-def _moment(column: str) -> str:
-    return f"coalesce({moment(column)}, {column}::text)"  # to_char has no words for infinity
-
-
 FIELDS: Mapping[str, Field] = {
     name: Field(column, rules.KINDS[name], nullable=nullable)
     for name, column, nullable in (
@@ -44,17 +39,17 @@ _QUEUE = "to_regclass('pgmq.' || quote_ident('q_' || lower(c.reply_queue)))"
 _FRAGMENTS = {
     "{id}": FIELDS["id"].sql,
     # Workers and operators stamp a row whenever they change it; the attempts tell two changes of one moment apart.
-    "{version}": f"({_moment('c.updated_at')} || '/' || c.attempts)",
+    "{version}": f"({moment('c.updated_at')} || '/' || c.attempts)",
     "{queue_exists}": f"(c.reply_queue = '' OR {_QUEUE} IS NOT NULL)",
     "{has_process}": "coalesce(has_table_privilege(to_regclass('commandbus.process'), 'SELECT'), false)",
-    "{now}": _moment("now()"),
-    "{at}": _moment("a.ts"),
+    "{now}": moment("now()"),
+    "{at}": moment("a.ts"),
 }
 
 
 def _shown(name: str) -> str:
     field = FIELDS[name]
-    column = _moment(field.sql) if field.kind is Kind.TIME else field.sql
+    column = moment(field.sql) if field.kind is Kind.TIME else field.sql
     if name == "error":
         column = f"left({column}, {LONGEST_ERROR})"
     return f"{column} AS {name}"

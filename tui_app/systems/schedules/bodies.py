@@ -137,7 +137,7 @@ def entries(body: Any) -> list[Entry]:
 def read_row(body: Any) -> Row:
     """One schedule. Its id, status and moment it cannot do without."""
     schedule = an_object(body)
-    status, run_at = schedule.get("status"), _moment(schedule.get("run_at"))
+    status, run_at = schedule.get("status"), moments.place(schedule.get("run_at"))
     if not isinstance(status, str) or not status or run_at is None:
         raise ValueError("a schedule without a status or a moment")
     variant, connection = _maybe(schedule.get("post_variant")), _maybe(schedule.get("channel_connection"))
@@ -204,9 +204,4 @@ def _id(value: Any) -> str:
 
 
 def _moment(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        return moments.stamp(moments.read(value))
-    except (ValueError, OverflowError):
-        return None
+    return moments.stamped(value)

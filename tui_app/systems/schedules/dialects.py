@@ -154,8 +154,8 @@ def recognised(body: Any) -> Dialect | None:
 
 def through(stamp: str) -> str:
     """The last moment that a service which tells whole seconds may show as this one."""
-    moment = moments.read(stamp)
-    return stamp if moment.microsecond else moments.stamp(moment + timedelta(microseconds=999_999))
+    moment = moments.known(stamp)
+    return stamp if moment is None or moment.microsecond else moments.stamp(moment + timedelta(microseconds=999_999))
 
 
 def _rows(body: Any) -> tuple[Row, ...]:

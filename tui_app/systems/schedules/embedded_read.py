@@ -17,7 +17,7 @@ from tui_app.database.where import Clause, Field
 from tui_app.domain.errors import NotFound
 from tui_app.domain.filters import Op, Term
 from tui_app.domain.items import Item, Page, PageQuery, Scalar, Seen
-from tui_app.domain.moments import stamp
+from tui_app.domain.moments import stamp, stamped
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import Cancel, Found
@@ -94,7 +94,7 @@ def survey(connection: sqlite3.Connection, ids: Sequence[str], now: datetime) ->
     ):
         verdict = rules.verdict(status, _stuck(status, claimed_at, now))
         effects = rules.effects(status, channel, post_status, bool(others)) if verdict.cancellable else ()
-        due = run_at if verdict.cancellable else None
+        due = stamped(run_at) if verdict.cancellable else None
         seen[position] = Seen(item_id, status, str(revision), verdict, effects, due)
     return seen
 

@@ -219,12 +219,9 @@ def _newest(walks: Sequence[Walk]) -> list[Row]:
 def _from(ask: Ask, cursor: Cursor | None, *, descending: bool) -> Ask:
     if cursor is None:
         return replace(ask, descending=descending)
-    try:
-        at = moments.stamp(moments.read(str(cursor.value)))
-    except (ValueError, OverflowError) as error:
-        raise MalformedFilter(
-            "this cursor is not of a list by run_at", hint="Take `next` from the page before."
-        ) from error
+    at = moments.place(cursor.value)
+    if at is None:
+        raise MalformedFilter("this cursor is not of a list by run_at", hint="Take `next` from the page before.")
     if descending:
         return replace(ask, descending=True, end=min(ask.end or through(at), through(at)))
     return replace(ask, start=max(ask.start or at, at))

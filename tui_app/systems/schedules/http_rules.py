@@ -96,7 +96,8 @@ def seen_of(row: Row, now: datetime) -> Seen:
     found = verdict(row, now)
     if not found.cancellable:
         return Seen(row.id, row.status, version(row), found)
-    return Seen(row.id, row.status, version(row), found, rules.effects(row.status, row.channel, "", False), row.run_at)
+    effects = rules.effects(row.status, row.channel, "", False)
+    return Seen(row.id, row.status, version(row), found, effects, moments.stamped(row.run_at))
 
 
 def fields_of(row: Row) -> dict[str, Scalar]:
@@ -132,8 +133,7 @@ def preview_of(row: Row, dialect: Dialect, now: datetime) -> Preview:
     warnings = ["what becomes of its post is the service's matter, and is not told"]
     if row.status not in CANONICAL:
         warnings.append(f"its status is {row.status}, which quash does not know: the service decides")
-    if moments.read(row.run_at) <= now:
-        warnings.append("its time has come: it may go out at any moment")
+    warnings += rules.due(row.run_at, now)
     if not dialect.keeps_reasons:
         warnings.append("this service keeps no reasons: who cancelled it, and why, stands in our ledger alone")
     return Preview(seen.verdict, seen.effects, tuple(warnings), sections)

@@ -53,7 +53,7 @@ def _seen(read: Row) -> Seen:
     if not verdict.cancellable:
         return Seen(read["id"], read["status"], str(read["revision"]), verdict)
     effects = rules.effects(read["status"], read["channel"], read["post_status"], read["others"])
-    return Seen(read["id"], read["status"], str(read["revision"]), verdict, effects, read["run_at"])
+    return Seen(read["id"], read["status"], str(read["revision"]), verdict, effects, moments.stamped(read["run_at"]))
 
 
 async def arrange(connection: Connection, ids: Sequence[str]) -> list[str]:

@@ -113,10 +113,10 @@ def number(name: str, value: int, most: int) -> int:
 
 
 def _moment(name: str, value: str) -> str:
-    try:
-        return moments.stamp(moments.read(value))
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest(f"{name} must be a date or time in ISO 8601") from error
+    place = moments.place(value)
+    if place is None:
+        raise InvalidRequest(f"{name} must be a date or time in ISO 8601")
+    return place
 
 
 def conditions(asked: Listing, dialect: Dialect) -> Clause:

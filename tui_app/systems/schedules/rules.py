@@ -226,10 +226,17 @@ def preview(schedule: Schedule, now: datetime) -> Preview:
     if not found.cancellable:
         return Preview(found, sections=sections)
     warnings = []
-    if moments.read(schedule.run_at) <= now:
-        warnings.append("its time has come: it may go out at any moment")
+    warnings += due(schedule.run_at, now)
     happens = effects(schedule.status, schedule.channel, schedule.post_status, schedule.others)
     return Preview(found, happens, tuple(warnings), sections)
+
+
+def due(run_at: str, now: datetime) -> list[str]:
+    """What to warn of where its time has come, or where nobody can tell when it comes."""
+    moment = moments.known(run_at)
+    if moment is None:
+        return ["when it goes out is not known: it may go out at any moment"]
+    return ["its time has come: it may go out at any moment"] if moment <= now else []
 
 
 def _sections(schedule: Schedule, now: datetime) -> tuple[Section, ...]:
@@ -260,7 +267,10 @@ def _post_line(schedule: Schedule) -> str:
 
 def left(run_at: str, now: datetime) -> str:
     """The time until a moment, in its two largest units; or since when it has passed."""
-    seconds = round((moments.read(run_at) - now).total_seconds())
+    moment = moments.known(run_at)
+    if moment is None:
+        return "which is not known as a moment"
+    seconds = round((moment - now).total_seconds())
     ahead, seconds = seconds >= 0, abs(seconds)
     parts = [(seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
     first = next((place for place, (number, _) in enumerate(parts) if number), len(parts) - 1)

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui_app.domain.errors import QuashError, Unavailable
-from tui_app.domain.moments import read
+from tui_app.domain.moments import known
 from tui_app.domain.plan import short
 from tui_app.tui.actions import RUN, State
 from tui_app.tui.gates import shut
@@ -130,9 +130,8 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
             self.state_changed()
 
     def _ended(self, run: RunModel) -> None:
-        if run.started_at is None or run.ended_at is None:
-            return
-        if (read(run.ended_at) - read(run.started_at)).total_seconds() > LONG_SECONDS:
+        started, ended = known(run.started_at), known(run.ended_at)
+        if started is not None and ended is not None and (ended - started).total_seconds() > LONG_SECONDS:
             self.app.bell()
             name_window(self.quash, f"quash: run {run.id[:8]} {run_look(run).word}")
 
