@@ -60,8 +60,9 @@ SETTINGS = """# Settings
 
 Made from `tui_app/config/profiles.py` by `python docs/commands.py`; change it there.
 
-Profiles stand in `config.toml`, in the configuration folder of the user (`~/.config/quash` on Linux). A file that is
-not there, or is empty, is no file: then there is one profile, `local`, with every system embedded. An unknown key is an
+Profiles stand in `config.toml`, in the configuration folder of the user (`~/.config/quash` on Linux). That file may
+be missing or empty: then there is one profile, `local`, with every system embedded. A file that `--config` or
+`QUASH_CONFIG` names has to be there. An unknown key is an
 error, and so is a file that everybody may write. A system that a profile does not name is not there. A flag comes
 before the environment, and the environment before the file. State is for its owner only: folders 0700, files 0600.
 

@@ -72,7 +72,9 @@ def own_home(same_everywhere: None, tmp_path_factory: pytest.TempPathFactory, mo
     for name, folder in _HOMES.items():
         (home / folder).mkdir(mode=0o700)
         monkeypatch.setenv(name, str(home / folder))
-    monkeypatch.setenv("QUASH_CONFIG", str(home / "config" / "config.toml"))
+    config = home / "config" / "config.toml"
+    config.touch()
+    monkeypatch.setenv("QUASH_CONFIG", str(config))
     monkeypatch.setenv("QUASH_DATA", str(home / "data" / "quash"))
     return home
 

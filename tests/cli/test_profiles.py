@@ -1,6 +1,10 @@
 """`profile`: what holds, without secrets, and whether it answers."""
 
 import asyncio
+import os
+from pathlib import Path
+
+import pytest
 
 from support.case_server import JANE, TOKEN, case_server
 from support.command_line import TROUBLED
@@ -87,3 +91,24 @@ async def test_a_system_without_a_list_is_not_said_to_be_empty(quash, config, mo
     assert (commands["items"], commands["exact"]) == (0, True)
     assert (cases["items"], cases["exact"], cases["lists"]) == (None, None, False)
     assert "no list here" in plain
+
+
+@pytest.mark.parametrize("verb", [["list", "commands"], ["profile"], ["runs"], ["ledger", "verify"], ["serve"]])
+def test_named_configuration_that_is_missing_is_refused_by_every_verb(quash, tmp_path, verb):
+    missing = tmp_path / "nosuch.toml"
+    found = quash(*verb, "--config", str(missing))
+    assert found.code == Exit.USAGE
+    assert f"there is no file {missing}, which --config names" in found.err
+
+
+def test_missing_file_named_by_the_environment_is_refused(quash, tmp_path, monkeypatch):
+    monkeypatch.setenv("QUASH_CONFIG", str(tmp_path / "nosuch.toml"))
+    found = quash("list", "commands")
+    assert found.code == Exit.USAGE
+    assert "which QUASH_CONFIG names" in found.err
+    assert not list(Path(os.environ["QUASH_DATA"]).glob("profiles/*")), "it opened a profile all the same"
+
+
+def test_default_configuration_may_be_missing(quash, monkeypatch):
+    monkeypatch.delenv("QUASH_CONFIG")
+    assert quash("profile", "list", "--output", "json").json["profiles"][0]["name"] == "local"

@@ -266,9 +266,12 @@ def test_no_password_stands_in_a_profile_or_in_a_traceback(file):
     assert "s3cret" not in told
 
 
-def test_where_the_file_is(monkeypatch, own_home):
-    assert places.config_file("/flag.toml", {"QUASH_CONFIG": "/variable.toml"}) == Path("/flag.toml")
-    assert places.config_file(None, {"QUASH_CONFIG": "/variable.toml"}) == Path("/variable.toml")
+def test_where_the_file_is(own_home, tmp_path):
+    flag, variable = tmp_path / "flag.toml", tmp_path / "variable.toml"
+    flag.touch()
+    variable.touch()
+    assert places.config_file(str(flag), {"QUASH_CONFIG": str(variable)}) == flag
+    assert places.config_file(None, {"QUASH_CONFIG": str(variable)}) == variable
     assert places.config_file(None, {}) == own_home / "config" / "quash" / "config.toml"
 
 

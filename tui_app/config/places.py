@@ -16,11 +16,27 @@ PROFILE_VARIABLE = "QUASH_PROFILE"
 OPERATOR_VARIABLE = "QUASH_OPERATOR"
 
 
-def config_file(flag: str | None, environment: Mapping[str, str]) -> Path:
-    """The file that a flag names, else ``QUASH_CONFIG``, else the one in the user's configuration folder."""
+def named_config(flag: str | None, environment: Mapping[str, str]) -> Path | None:
+    """The configuration file that a flag names, else ``QUASH_CONFIG``; None where neither does."""
     named = flag or environment.get(CONFIG_VARIABLE)
-    if named:
-        return Path(named).expanduser()
+    return Path(named).expanduser() if named else None
+
+
+def config_file(flag: str | None, environment: Mapping[str, str]) -> Path:
+    """The file that is named, else the one in the user's configuration folder, which may be missing.
+
+    Raises:
+        UsageProblem: a file is named, and there is none.
+    """
+    named = named_config(flag, environment)
+    if named is not None:
+        if not named.exists():
+            by = "--config" if flag else CONFIG_VARIABLE
+            raise UsageProblem(
+                f"there is no file {named}, which {by} names",
+                hint=f"Correct the name, or leave {by} out to use the default file.",
+            )
+        return named
     from platformdirs import user_config_path
 
     return user_config_path("quash") / "config.toml"

@@ -111,9 +111,10 @@ def find(flags: Flags, environment: Mapping[str, str], kinds: Kinds) -> Setup:
         )
     state = places.state_folder(flags.data, environment)
     options = ["--profile", profile.name, "--data", str(state), "--operator", operator]
+    named = places.named_config(flags.config, environment)
     if flags.no_config:
         options.append("--no-config")
-    else:
-        options += ["--config", str(places.config_file(flags.config, environment).absolute())]
+    elif named is not None:
+        options += ["--config", str(named.absolute())]
     acting = replace(profile, operator=operator)
     return Setup(config, acting, state, operator, tuple(options), profile.name == config.default)

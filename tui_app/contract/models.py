@@ -55,6 +55,7 @@ class SystemModel(Wire):
     statuses: list[str]
     status_tones: dict[str, str]
     filterable: list[str]
+    closed_values: dict[str, list[str]] = Field(default_factory=dict)
     verbs: list[str]
     reason_templates: list[str]
     reason_goes_to: str

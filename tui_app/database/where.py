@@ -14,7 +14,7 @@ from typing import Any
 from tui_app.domain import moments
 from tui_app.domain.describe import Kind
 from tui_app.domain.errors import MalformedFilter
-from tui_app.domain.filters import Filter, Op, Term, check_fields
+from tui_app.domain.filters import Filter, Op, Term, check_filter
 from tui_app.domain.items import Cursor, Sort
 
 MOMENTS = frozenset({Kind.TIME, Kind.DEADLINE})
@@ -81,7 +81,7 @@ def where(wanted: Filter, fields: Mapping[str, Field], searched: Sequence[str], 
     """
     if len(wanted.terms) > MOST_TERMS:
         raise MalformedFilter(f"the filter has {len(wanted.terms)} terms; {MOST_TERMS} are the most")
-    check_fields(wanted, frozenset(fields))
+    check_filter(wanted, fields)
     return both(*(_term(term, fields, searched, dialect) for term in wanted.terms))
 
 

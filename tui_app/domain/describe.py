@@ -60,6 +60,7 @@ class Description:
     ``reason_templates`` are offered at the review. ``filter_fields`` may be filtered on beside the columns.
     ``deadline`` names the field that says when the system acts by itself: such items are sent first, soonest first.
     ``notice`` is the text that people who are notified read, with ``{reason}`` in it; empty where nobody is.
+    ``statuses_closed`` says that an item can have no other status than ``statuses``.
     ``reason_room`` is how many characters of a reason the adapter needs for a token of its own.
     """
 
@@ -82,11 +83,18 @@ class Description:
     deadline: str | None = None
     notice: str = ""
     lists: bool = True
+    statuses_closed: bool = True
 
     @cached_property
     def filterable(self) -> frozenset[str]:
         """Every field a filter may name."""
         return frozenset(column.field for column in self.columns) | frozenset(self.filter_fields)
+
+    @cached_property
+    def closed_values(self) -> Mapping[str, tuple[str, ...]]:
+        """The only values of those fields that have a closed list."""
+        fields = (column.field for column in self.columns if column.kind is Kind.STATUS)
+        return dict.fromkeys(fields, self.statuses) if self.statuses_closed else {}
 
     @cached_property
     def sortable(self) -> frozenset[str]:

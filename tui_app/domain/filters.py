@@ -2,13 +2,18 @@
 
 Terms are joined by AND. ``field:a,b`` is any of; ``field>value`` and its kin compare; ``!`` in front negates;
 anything else is free text. Quotes keep spaces and separators. The text form of a filter parses to the same filter.
+Free text without quotes that looks like another language's operator is refused: it would match everything or nothing.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from enum import StrEnum
+from types import MappingProxyType
 
 from tui_app.domain.errors import MalformedFilter
 
@@ -26,12 +31,16 @@ class Op(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One condition. ``field`` is empty for free text, whose operator is ``Op.TEXT``."""
+    """One condition. ``field`` is empty for free text, whose operator is ``Op.TEXT``.
+
+    ``bare`` is true for free text that somebody typed without quotes.
+    """
 
     field: str
     op: Op
     values: tuple[str, ...]
     negated: bool = False
+    bare: bool = dataclass_field(default=False, compare=False)
 
     def __str__(self) -> str:
         body = ",".join(_quoted(value) for value in self.values)
@@ -60,13 +69,18 @@ _TERM = re.compile(
     rf"(?P<not>!)?(?:(?P<field>[A-Za-z_][A-Za-z0-9_]*)(?P<op>>=|<=|:|>|<))?(?P<values>(?:{_VALUE})(?:,(?:{_VALUE}))*)"
 )
 _ONE_VALUE = re.compile(_VALUE)
-_PLAIN = re.compile(r'[^\s,":<>!\\][^\s,":<>\\]*')
-_EMPTY = '""'
+_PLAIN = re.compile(r'[^\s,":<>!=~\\][^\s,":<>=~\\]*')
+_CONNECTIVES = frozenset({"AND", "OR", "NOT", "&&", "||"})
+_LOOKS_COMPARED = re.compile(r"(?P<field>[A-Za-z_][A-Za-z0-9_]*)(?P<op>[:=<>!~]+)(?P<value>.*)", re.DOTALL)
+_OPERATORS_ONLY = re.compile(r"[:=<>!~]+")
+_NO_CLOSED: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 def _quoted(value: str) -> str:
-    if _PLAIN.fullmatch(value):
-        return value
+    return value if _PLAIN.fullmatch(value) and value not in _CONNECTIVES else _in_quotes(value)
+
+
+def _in_quotes(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -100,20 +114,83 @@ def _term(found: re.Match[str]) -> Term:
     tokens = _ONE_VALUE.findall(found["values"])
     negated = found["not"] is not None
     if found["field"] is None:
-        return Term("", Op.TEXT, (",".join(_unquoted(token) for token in tokens),), negated)
-    values = tuple(_unquoted(token) for token in tokens)
+        bare = not any(token.startswith('"') for token in tokens)
+        return Term("", Op.TEXT, (",".join(_unquoted(token) for token in tokens),), negated, bare=bare)
     op = Op(found["op"])
+    if tokens[0].startswith("="):
+        hint = f"Write {found['field']}:VALUE. A value that begins with = stands in quotes."
+        raise MalformedFilter(f"{found.group().removeprefix('!')!r} has no value that can be meant", hint=hint)
+    values = tuple(_unquoted(token) for token in tokens)
     if op is not Op.ANY and len(values) > 1:
         raise MalformedFilter(f"{found['field']}{op} takes one value, not {len(values)}")
     return Term(found["field"], op, values, negated)
 
 
-def check_fields(wanted: Filter, known: frozenset[str]) -> None:
-    """Refuse a filter on a field that the system does not have.
+def check_filter(wanted: Filter, fields: Collection[str], closed: Mapping[str, tuple[str, ...]] = _NO_CLOSED) -> None:
+    """Refuse a filter that cannot be meant, and name the nearest one that can.
+
+    ``fields`` are those that can be filtered by; ``closed`` holds the only values that some of them can have.
 
     Raises:
-        MalformedFilter: naming the field and the known ones.
+        MalformedFilter: an unknown field, a value that its field cannot have, or free text without quotes that is an
+            operator, a connective or a comparison by an operator that does not exist.
     """
     for term in wanted.terms:
-        if term.field and term.field not in known:
-            raise MalformedFilter(f"there is no field {term.field!r}", hint=f"Fields here: {', '.join(sorted(known))}.")
+        if term.op is Op.TEXT:
+            if term.bare:
+                _check_bare_text(term.values[0], fields, closed)
+            continue
+        if term.field not in fields:
+            raise MalformedFilter(f"there is no field {term.field!r}", hint=_fields_hint(term.field, fields))
+        if term.field in closed:
+            _check_closed(term, closed[term.field])
+
+
+def nearest(word: str, known: Collection[str]) -> str | None:
+    """The one of these that was most likely meant, whatever its case; None where none is close."""
+    by_folded = {one.casefold(): one for one in sorted(known)}
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1)
+    return by_folded[close[0]] if close else None
+
+
+def _fields_hint(word: str, fields: Collection[str]) -> str:
+    near = nearest(word, fields)
+    did = f"Did you mean {near!r}? " if near else ""
+    return f"{did}Fields here: {', '.join(sorted(fields))}."
+
+
+def _check_closed(term: Term, known: tuple[str, ...]) -> None:
+    values = ", ".join(known)
+    if term.op is not Op.ANY:
+        hint = f"Write {term.field}:VALUE. It can be: {values}."
+        raise MalformedFilter(f"{term.field} has no order, so {term.op} cannot compare it", hint=hint)
+    for value in term.values:
+        if value not in known:
+            near = nearest(value, known)
+            did = f"Did you mean {term.field}:{near}? " if near else ""
+            raise MalformedFilter(f"{term.field} is never {value!r}", hint=f"{did}It can be: {values}.")
+
+
+def _check_bare_text(text: str, fields: Collection[str], closed: Mapping[str, tuple[str, ...]]) -> None:
+    quoted = f"To look for the text itself, put it in quotes: {_in_quotes(text)}."
+    if text in _CONNECTIVES:
+        how = "Terms are joined by AND as they stand; field:a,b is any of these; ! before a term negates it."
+        raise MalformedFilter(f"{text} is not a word of this filter", hint=f"{how} {quoted}")
+    if _OPERATORS_ONLY.fullmatch(text) or text.startswith("!"):
+        how = "Write field:value without spaces; ! negates once."
+        raise MalformedFilter(f"{text!r} stands without a field and a value", hint=f"{how} {quoted}")
+    found = _LOOKS_COMPARED.match(text)
+    if found is None:
+        return
+    name = found["field"] if found["field"] in fields else nearest(found["field"], fields)
+    if name is None:
+        return
+    value = found["value"]
+    if not value:
+        values = f"It can be: {', '.join(closed[name])}. " if name in closed else ""
+        raise MalformedFilter(f"{text!r} has no value", hint=f"Write {name}:VALUE, without a space. {values}{quoted}")
+    meant = f"{'!' if found['op'].startswith('!') else ''}{name}:{_quoted(value)}"
+    raise MalformedFilter(
+        f"{text!r}: {found['op']} is not an operator here",
+        hint=f"Did you mean {meant}? Operators: : > >= < <=, and ! before a term. {quoted}",
+    )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import MalformedId, UsageProblem
-from tui_app.domain.filters import check_fields
+from tui_app.domain.filters import check_filter
 from tui_app.domain.items import Selection
 from tui_app.domain.ports import System
 
@@ -21,7 +21,7 @@ def check_selections(selections: Sequence[Selection], systems: Mapping[str, Syst
     Raises:
         MalformedId: an id cannot be one.
         UsageProblem: there is no such system, it does not have the verb, or nothing is selected.
-        MalformedFilter: a filter names an unknown field.
+        MalformedFilter: a filter that cannot be meant.
     """
     checked: list[Selection] = []
     wrong: list[MalformedId | UsageProblem] = []
@@ -51,7 +51,7 @@ def _checked(selection: Selection, systems: Mapping[str, System], verb: Verb) ->
     if verb not in system.description.verbs:
         raise UsageProblem(f"{system.description.many} cannot be {verb}d", hint="")
     if selection.filter is not None:
-        check_fields(selection.filter, system.description.filterable)
+        check_filter(selection.filter, system.description.filterable, system.description.closed_values)
         return replace(selection, excluded=frozenset(_id(system, one) for one in selection.excluded))
     ids = dict.fromkeys(_id(system, one) for one in selection.ids or ())
     if not ids:

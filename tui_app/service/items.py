@@ -19,7 +19,7 @@ from tui_app.contract.models import (
 )
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedId, UsageProblem
-from tui_app.domain.filters import check_fields, parse
+from tui_app.domain.filters import Filter, check_filter, parse
 from tui_app.domain.items import PAGE_LIMIT, Cursor, Item, Page, PageQuery, Sort, check_sort
 from tui_app.domain.ports import System
 from tui_app.service.table import IDS, Call, NoQuery, Query, Route
@@ -101,10 +101,15 @@ def _page_query(system: System, asked: ItemsQuery) -> PageQuery:
             f"{given[1]}: it cannot be combined with {given[0]}", hint="Ask for one place.", fields=given
         )
     description = system.description
-    wanted = parse(asked.filter)
-    check_fields(wanted, description.filterable)
+    wanted = _filter(system, asked.filter)
     sort = description.default_sort if asked.sort is None else Sort.parse(asked.sort)
     return PageQuery(wanted, check_sort(sort, description.sortable), asked.limit, as_of=moment(asked.as_of))
+
+
+def _filter(system: System, text: str) -> Filter:
+    wanted = parse(text)
+    check_filter(wanted, system.description.filterable, system.description.closed_values)
+    return wanted
 
 
 def _place(item: Item, sort: Sort) -> Cursor:
@@ -161,8 +166,7 @@ async def _numbers(system: System, query: PageQuery, window: _Window) -> tuple[i
 async def count(call: Call[CountQuery, None]) -> CountModel:
     """How many rows a filter matches."""
     system = call.backend.system(call.parts["system"])
-    wanted = parse(call.query.filter)
-    check_fields(wanted, system.description.filterable)
+    wanted = _filter(system, call.query.filter)
     found = await system.count(wanted, as_of=moment(call.query.as_of))
     return CountModel(value=found.value, exact=found.exact)
 

@@ -52,6 +52,7 @@ def system_model(description: Description) -> SystemModel:
         statuses=list(description.statuses),
         status_tones=dict(description.status_tones),
         filterable=sorted(description.filterable),
+        closed_values={name: list(values) for name, values in description.closed_values.items()},
         verbs=[verb.value for verb in description.verbs],
         reason_templates=list(description.reason_templates),
         reason_goes_to=description.reason_goes_to,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from tui_app.domain.errors import MalformedFilter
-from tui_app.domain.filters import Op, check_fields, parse
+from tui_app.domain.filters import Op, check_filter, parse
+from tui_app.domain.ledger import Event
 from tui_app.tui.outcomes import QUIET, day_and_time
 from tui_app.tui.text import phrase, safe
 
@@ -36,7 +37,7 @@ def wanted(text: str) -> Wanted:
     """
     asked = parse(text)
     known = frozenset(Wanted.__dataclass_fields__)
-    check_fields(asked, known)
+    check_filter(asked, known, {"event": tuple(Event)})
     values: dict[str, str] = {}
     for term in asked.terms:
         if term.op is not Op.ANY or term.negated or len(term.values) != 1 or term.field in values:

@@ -203,6 +203,8 @@ EFFECTS_SUMMED = {
 SUMMED = replace(
     DESCRIPTION,
     effects=MappingProxyType(EFFECT_WORDS | EFFECTS_SUMMED),
+    # A server may have statuses of its own.
+    statuses_closed=False,
     notice="The case management writes this text itself. It has your words as its notes:\n{reason}",
 )
 """How cases describe themselves that are reached over HTTP."""

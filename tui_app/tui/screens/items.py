@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from tui_app.domain.errors import MalformedFilter
-from tui_app.domain.filters import check_fields, parse
+from tui_app.domain.filters import check_filter, parse
 from tui_app.tui.actions import ITEMS, State
 from tui_app.tui.basket import named
 from tui_app.tui.bringing import bring, ids_in
@@ -185,10 +185,17 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
     def _apply(self, text: str) -> bool:
         try:
             wanted = parse(text)
-            check_fields(wanted, frozenset(self.system.filterable if self.system else ()))
+            if self.system is not None:
+                closed = {name: tuple(values) for name, values in self.system.closed_values.items()}
+                check_filter(wanted, self.system.filterable, closed)
         except MalformedFilter as error:
             self.bar.problem(
-                phrase("{}; the rows are those of {}", safe(error.message), self.reading.filter or "no filter")
+                phrase(
+                    "{}. {} The rows are those of {}",
+                    safe(error.message),
+                    safe(error.hint),
+                    self.reading.filter or "no filter",
+                )
             )
             return False
         self.bar.problem(None)
