@@ -1,14 +1,22 @@
 """`plan`: what is frozen, how it is selected, and the file that can be reviewed."""
 
+import asyncio
 import io
 import json
+import os
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from support.command_line import TROUBLED
+from tui_app import bootstrap
 from tui_app.cli.exits import Exit
+from tui_app.config.setup import Flags, find
+from tui_app.domain.describe import Verb
+from tui_app.domain.items import Selection
 
 
 def plans(quash) -> list[str]:
@@ -150,3 +158,45 @@ def test_a_config_that_makes_no_sense_is_told_before_anything(quash, bus, config
     assert (found.code, found.error["hint"]) == (Exit.USAGE, "Did you mean 'environment'?")
     Path(found.error["message"].split(":")[0]).chmod(0o602)
     assert "everybody may write" in quash("list", "commands", "--output", "json").error["message"]
+
+
+def left_half_made(bus) -> str:
+    """A plan whose maker died an hour ago."""
+    found = find(Flags(), os.environ, bootstrap.kinds())
+
+    async def begin() -> str:
+        backend = bootstrap.backend(found)
+        chosen = Selection("commands", ids=tuple(bus.in_status(TROUBLED)[:3]))
+        plan = await backend.planner.start([chosen], Verb.CANCEL, None, None, backend.who("jane@example.com"))
+        await backend.close()
+        return plan.id
+
+    plan_id = asyncio.run(begin())
+    with closing(sqlite3.connect(bus.folder / "journal.db")) as journal, journal:
+        journal.execute("UPDATE plan SET holder = 'gone', lease_until = '2026-01-01T00:00:00Z'")
+    return plan_id
+
+
+def test_an_interrupted_plan_is_resumed_by_a_verb_and_by_no_look(quash, bus):
+    plan_id = left_half_made(bus)
+    listed = quash("plans").out.splitlines()
+    assert listed[1].split()[:2] == [plan_id, "interrupted"]
+    assert f"0 read; go on with: quash plans resume {plan_id}" in quash("plans", plan_id).out
+    refused = quash("apply", plan_id, "--yes", "--expect-count", "3", "--reason", "bad deploy", "--output", "json")
+    assert (refused.code, refused.error["code"]) == (Exit.STALE, "CONFLICT")
+    assert f"quash plans resume {plan_id}" in refused.error["hint"]
+    assert plans(quash) == []
+    resumed = quash("plans", "resume", plan_id, "--operator", "joe@example.com", "--output", "json")
+    assert (resumed.code, resumed.json["plan"]["state"], resumed.json["plan"]["counts"]["items"]) == (0, "ready", 3)
+    [line] = quash("ledger", "--event", "planned", "--output", "jsonl").lines
+    assert (line["operator"], line["details"]["resumed_by"]) == ("jane@example.com", "joe@example.com")
+
+
+def test_a_plan_that_is_made_has_nothing_to_resume(quash, bus):
+    plan = quash("plan", "commands", bus.in_status(TROUBLED)[0], "--output", "json").json["plan"]
+    again = quash("plans", "resume", plan["id"])
+    assert again.code == Exit.DONE
+    assert "there is nothing to resume" in again.err
+    assert "1 in the plan" in again.out
+    assert quash("plans", "resume", "pnone").code == Exit.PARTLY
+    assert plans(quash) == ["planned"]

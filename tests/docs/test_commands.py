@@ -29,7 +29,7 @@ def test_every_verb_and_option_is_there():
     verbs = build()._subparsers._group_actions[0].choices
     assert verbs.keys() == {
         "demo", "list", "show", "plan", "apply", "cancel", "runs", "ledger", "serve", "runner", "scanner", "publisher",
-        "token", "profile",
+        "token", "profile", "plans",
     }  # fmt: skip
     page = text("cli.md")
     for name, parser in verbs.items():

@@ -15,7 +15,7 @@ from tui_app.domain.errors import CannotConnect, PlanChanged
 from tui_app.domain.filters import parse
 from tui_app.domain.items import Selection
 from tui_app.domain.plan import PlanState
-from tui_app.domain.records import Who
+from tui_app.domain.records import LedgerQuery, Who
 from tui_app.engine import planfile, planning
 
 OTHER = Who("joe@example.com", "joe", "ops2", "local", "local")
@@ -62,7 +62,7 @@ async def test_an_interrupted_plan_is_made_to_the_end_by_whoever_looks(world: Wo
     assert not other.planner.interrupted(half)
     other.clock.forward(60)
     assert other.planner.interrupted(half)
-    await other.planner.ensure(record.id, WHO)
+    await other.planner.resume(record.id, OTHER)
     assert not other.planner.interrupted(half)
     plan = await other.made(record.id)
     assert not other.planner.interrupted(plan)
@@ -83,7 +83,7 @@ async def test_selections_that_overlap_are_frozen_once_also_when_the_making_was_
     other = make_world(tmp_path)
     other.clock.moment = world.clock.moment
     other.clock.forward(60)
-    await other.planner.ensure(record.id, WHO)
+    await other.planner.resume(record.id, OTHER)
     plan = await other.made(record.id)
     items = await other.store.plans.items(plan.id, limit=10_000)
     assert sorted(item.seen.id for item in items) == ids
@@ -174,3 +174,20 @@ async def test_a_page_that_takes_long_to_read_keeps_its_lease(world: World, monk
     monkeypatch.setattr(system, "survey", slow)
     plan = await world.plan(Selection("commands", filter=parse("")))
     assert plan.totals["counts"]["items"] == 1
+
+
+async def test_a_plan_that_another_goes_on_with_stays_its_makers(world: World, tmp_path: Path) -> None:
+    record = await world.planner.start([commands(*fill(world.records.path, 3))], Verb.CANCEL, None, None, WHO)
+    await world.planner.close()
+    other = make_world(tmp_path)
+    other.clock.moment = world.clock.moment
+    await other.planner.resume(record.id, OTHER)
+    await other.planner.idle()
+    assert (await other.store.plans.get(record.id)).state is PlanState.BUILDING, "its maker may still be alive"
+    other.clock.forward(60)
+    await other.planner.resume(record.id, OTHER)
+    await other.made(record.id)
+    [planned] = await other.store.ledger.lines(LedgerQuery(event="planned"))
+    told = {name: planned.facts.get(name) for name in ("operator", "os_user", "host", "resumed_by")}
+    assert told == {"operator": WHO.operator, "os_user": WHO.os_user, "host": WHO.host, "resumed_by": OTHER.operator}
+    await other.close()

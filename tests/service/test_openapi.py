@@ -83,7 +83,9 @@ def test_an_operation_names_its_parameters_and_its_errors(name):
 
 def test_what_changes_something_needs_a_permission_and_says_so():
     needing = {route.name for route in ROUTES if route.needs}
-    assert needing == {"confirm", "pause", "resume", "stop", "undo", "verify"}
+    assert needing == {
+        "confirm", "plan_import", "plan_resume", "pause", "resume", "stop", "retry", "undo", "verify",
+    }  # fmt: skip
     for name in needing:
         assert "403" in OPERATIONS[name][2]["responses"]
     assert {route.method for route in ROUTES if route.needs} == {"POST"}
@@ -215,6 +217,8 @@ async def run(tour, made, service):
     begun = (await tour.ask("confirm", 201, plan=made["id"], body=body, headers=key)).json()
     again = (await tour.ask("confirm", 201, plan=made["id"], body=body, headers=key)).json()
     assert begun == again
+    await tour.ask("plan_resume", 202, plan=made["id"])
+    await tour.ask("plan_resume", 404, plan="p0")
     named = {"run": begun["id"]}
     await tour.ask("retry", 409, **named)
     await tour.ask("pause", 200, **named)
@@ -304,7 +308,7 @@ async def test_every_answer_of_a_tour_is_as_described(mixed):
         await guest.ask(
             "confirm", 403, plan=made["id"], body={"hash": "x", "reason": "y"}, headers={"Idempotency-Key": "k"}
         )
-        for name in ("pause", "stop", "undo", "verify"):
+        for name in ("pause", "stop", "retry", "undo", "verify"):
             await guest.ask(name, 403, run=over["id"])
     assert refusing.refused
     assert tour.seen == OPERATIONS.keys()

@@ -278,7 +278,7 @@ async def test_a_plan_in_the_making_is_found_again():
         await operator.on(RunsScreen)
 
 
-async def test_a_plan_that_nobody_makes_any_more_says_so_until_it_is_opened(operator):
+async def test_a_plan_that_nobody_makes_any_more_says_so_until_it_is_resumed(operator):
     world, client = operator.service.world, operator.service.client
     left = await world.planner.start([commands("payments/c000000")], Verb.CANCEL, "Bad deploy", None, WHO)
     await world.planner.close()
@@ -286,10 +286,15 @@ async def test_a_plan_that_nobody_makes_any_more_says_so_until_it_is_opened(oper
     world.clock.forward(60)
     [told] = await client.plans.list()
     assert told.interrupted
-    await operator.sees("! interrupted", "opening or applying it goes on")
+    await operator.sees("! interrupted", "space resumes it; 0 read")
     await operator.press("enter")
     await operator.on(ReviewScreen)
-    await operator.sees("1 in the plan")
+    await operator.sees("nobody goes on with it", f"quash plans resume {left.id}")
+    assert (await world.store.plans.get(left.id)).state is PlanState.BUILDING
+    await operator.press("escape")
+    await operator.on(RunsScreen)
+    await operator.press("space")
+    await operator.sees("not applied", "1 in the plan")
 
 
 async def test_a_plan_in_the_making_says_what_keeps_it_waiting():

@@ -34,6 +34,7 @@ def build() -> Parser:
     _add_plan(verbs)
     _add_apply(verbs)
     _add_cancel(verbs)
+    _add_plans(verbs)
     _add_runs(verbs)
     _add_ledger(verbs)
     _add_serving(verbs)
@@ -132,6 +133,18 @@ def _add_cancel(verbs: Any) -> None:
     _add_guards(cancel)
     _add_options(cancel)
     _add_waiting(cancel)
+
+
+def _add_plans(verbs: Any) -> None:
+    told = "`quash plans` lists the plans, `quash plans PLAN` shows one; or resume one that was left unfinished"
+    actions = _actions(verbs, "plans", "plans:list_plans", told)
+    _verb(actions, "list", "plans:list_plans", "the plans of this journal, newest first")
+    resumed = "go on with a plan that nobody makes any more, in the name of its maker"
+    for name, handler, said in (
+        ("show", "plans:show_plan", "one plan: its numbers and its impact, or how far it is made"),
+        ("resume", "plans:resume_plan", resumed),
+    ):
+        _verb(actions, name, handler, said).add_argument("plan", metavar="PLAN", help="the plan's id")
 
 
 def _add_runs(verbs: Any) -> None:

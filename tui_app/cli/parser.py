@@ -14,6 +14,7 @@ _DASHED = frozenset({"--sort", "--filter", "--reason"})
 """Options whose value may begin with a hyphen."""
 
 _FIRST_WORDS = {
+    "plans": ("list", "show", "resume"),
     "runs": ("list", "show", "pause", "resume", "stop", "retry", "undo", "verify", "report"),
     "ledger": ("list", "verify", "export"),
     "profile": ("list", "show", "check"),
@@ -82,6 +83,6 @@ def _with_first_word(words: list[str]) -> list[str]:
         return words
     if len(words) == 1 or words[1].startswith("-"):
         return [words[0], "list", *words[1:]]
-    if words[0] == "runs" and words[1] not in known:
-        return ["runs", "show", *words[1:]]
+    if words[0] in ("plans", "runs") and words[1] not in known:
+        return [words[0], "show", *words[1:]]
     return words

@@ -1,15 +1,17 @@
-"""``plan``: freeze a selection, and say what cancelling it would do."""
+"""``plan`` freezes a selection, and says what cancelling it would do; ``plans`` lists, shows and resumes plans."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit
+from tui_app.cli.output import Column, Record
 from tui_app.cli.reading import Reading
 from tui_app.cli.selecting import Chosen, chosen
 from tui_app.cli.session import again, connected
-from tui_app.cli.telling import plan_lines
+from tui_app.cli.telling import plan_lines, unmade_lines
 from tui_app.client.export import NewFile, place
 from tui_app.contract.plans import PlanModel, PlanRequest
 from tui_app.domain.plan import FILE_TTL
@@ -18,6 +20,59 @@ from tui_app.domain.reasons import check_reason
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
     from tui_app.client.backend import BackendClient
+
+
+COLUMNS = [
+    Column("id", "Plan"),
+    Column("state", "State"),
+    Column("items", "Items"),
+    Column("cancellable", "Can be done"),
+    Column("blocked", "Blocked"),
+    Column("operator", "Operator"),
+    Column("created_at", "Made"),
+    Column("expires_at", "Expires"),
+    Column("run", "Run"),
+    Column("selection", "Selection"),
+]
+
+
+async def list_plans(call: Call) -> Exit:
+    """The plans of this journal, newest first."""
+    async with connected(call) as client:
+        rows = [plan.model_dump(mode="json") for plan in await client.plans.list()]
+    call.output.rows("quash.plans.v1", "plans", rows, COLUMNS, flat=_flat)
+    return Exit.DONE
+
+
+def _flat(plan: Record) -> Record:
+    return {**plan, **plan["counts"], "state": "interrupted" if plan["interrupted"] else plan["state"]}
+
+
+async def show_plan(call: Call) -> Exit:
+    """One plan, made or in the making."""
+    async with connected(call) as client:
+        _print(call, await client.plans.get(call.arguments.plan))
+    return Exit.DONE
+
+
+async def resume_plan(call: Call) -> Exit:
+    """Go on with a plan that was left unfinished, and wait until it is made."""
+    async with connected(call) as client:
+        was = await client.plans.get(call.arguments.plan)
+        if not was.interrupted:
+            call.talk.say(f"plan {was.id} is {was.state}: there is nothing to resume")
+        plan = await client.plans.finished(await client.plans.resume(was.id), Reading(call))
+    _print(call, plan)
+    return Exit.DONE
+
+
+def _print(call: Call, plan: PlanModel) -> None:
+    def told() -> Iterator[str]:
+        return (
+            plan_lines(plan) if plan.state == "ready" else unmade_lines(plan, again(call, "plans", "resume", plan.id))
+        )
+
+    call.output.one("quash.plan.v1", {"plan": plan.model_dump(mode="json")}, told)
 
 
 async def make_plan(call: Call) -> Exit:
@@ -36,7 +91,7 @@ async def make_plan(call: Call) -> Exit:
                 await _write(client, plan, file)
         if file is not None:
             call.talk.say(f"written to {asked.out}; apply it with: {again(call, 'apply', asked.out)}")
-    call.output.one("quash.plan.v1", {"plan": plan.model_dump(mode="json")}, lambda: plan_lines(plan))
+    _print(call, plan)
     return Exit.PARTLY if any(line.code == "NOT_FOUND" for line in plan.blocked) else Exit.DONE
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tui_app.client.lasting import lasting
+from tui_app.client.progress import held_up, so_far
 from tui_app.domain import moments
 from tui_app.domain.advice import WHAT_TO_DO
 from tui_app.domain.counting import counted
@@ -50,6 +51,21 @@ def plan_lines(plan: PlanModel, *, notify: bool = True, reason: str | None = Non
     if plan.reason:
         yield f"  proposed reason: {plan.reason}"
     yield f"  expires {plan.expires_at}"
+
+
+def unmade_lines(plan: PlanModel, resume: str) -> Iterator[str]:
+    """A plan that is being made, was left unfinished or could not be made.
+
+    ``resume`` is the command line that goes on with it, told where nobody makes it.
+    """
+    yield f"plan {plan.id}: {plan.selection}"
+    if plan.error is not None:
+        yield f"  it could not be made: {plan.error}"
+    elif plan.interrupted:
+        yield f"  interrupted, nobody makes it: {so_far(plan)}; go on with: {resume}"
+    else:
+        yield f"  being made: {held_up(plan) or so_far(plan)}"
+    yield f"  begun by {plan.operator} at {plan.created_at}"
 
 
 def urgent(plan: PlanModel) -> Iterator[str]:

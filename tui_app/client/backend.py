@@ -16,7 +16,7 @@ from tui_app.contract.ledger import LedgerCheck, LedgerPage
 from tui_app.contract.models import SERVICE, About, CredentialModel
 from tui_app.contract.plans import PlanItemsModel, PlanModel, PlanRequest, PlansModel
 from tui_app.contract.runs import ResumeRequest, RunItemsModel, RunModel, RunRequest, RunsModel
-from tui_app.domain.errors import Unavailable
+from tui_app.domain.errors import Conflict, Unavailable
 from tui_app.domain.moments import stamp
 from tui_app.domain.plan import stricter
 from tui_app.outbound.tokens import TokenSource
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 """How often a plan in the making, or a run that is waited for, is read."""
+
+
+RESUME = "Go on with it: `quash plans resume {plan}`, or `space` on it in Runs."
+"""What to do with a plan that is interrupted."""
 
 
 class Plans:
@@ -47,8 +51,14 @@ class Plans:
 
         Raises:
             Unavailable: it could not be made.
+            Conflict: nobody makes it any more.
         """
         while plan.state == "building":
+            if plan.interrupted:
+                raise Conflict(
+                    f"plan {plan.id} is not made to its end, and nobody goes on with it",
+                    hint=RESUME.format(plan=plan.id),
+                )
             if progress:
                 progress(plan)
             await asyncio.sleep(POLL_SECONDS)
@@ -56,6 +66,10 @@ class Plans:
         if plan.state == "failed":
             raise Unavailable(f"the plan could not be made: {plan.error}", hint="Nothing was sent; try again.")
         return plan
+
+    async def resume(self, plan: str) -> PlanModel:
+        """Go on with a plan that nobody makes any more, in the name of its maker."""
+        return await self._channel.post(PlanModel, paths.fill(paths.PLAN_RESUME, plan=plan), reads=True)
 
     async def list(self) -> list[PlanModel]:
         """The plans of this journal, newest first."""

@@ -11,10 +11,9 @@ if TYPE_CHECKING:
 
 
 def so_far(plan: PlanModel) -> str:
-    """How much of it is read, of how many, where that is known; and what goes on with it where nobody does."""
+    """How much of it is read, of how many, where that is known."""
     read, of = (plan.read, plan.expected) if plan.drift is None else (plan.drift.read, plan.counts.items)
-    told = f"{read:,}{'' if of is None else f' of {of:,}'} read"
-    return f"opening or applying it goes on; {told}" if plan.interrupted else told
+    return f"{read:,}{'' if of is None else f' of {of:,}'} read"
 
 
 def held_up(plan: PlanModel) -> str | None:

@@ -94,7 +94,8 @@ class PlanModel(Wire):
     ``notices`` holds for each system that notifies people the text that they read, with ``{reason}`` in it.
     ``impact`` names each effect on each target; ``summary`` tells the same in few lines, what matters first.
     ``arrived`` counts what matches the selection and came later, where it was asked.
-    ``interrupted``: it is not made, and nobody makes it any more; reading it by its id goes on with that.
+    ``interrupted``: it is not made, and nobody makes it any more; resuming it goes on with that. ``run`` is the run
+    that applied it.
     ``waiting`` is what keeps it from being made, or read again, at present; as far as that is done in this process.
     """
 
@@ -127,11 +128,12 @@ class PlanModel(Wire):
     arrived: int | None = None
     interrupted: bool = False
     waiting: WaitingModel | None = None
+    run: str | None = None
     error: str | None = None
 
 
 class PlansModel(Wire):
-    """Plans, newest first."""
+    """Plans, newest first; each without its impact and its examples of drift, which its own path tells."""
 
     plans: list[PlanModel]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 OPERATE = "operate"
-"""The permission to change something through ``/v1``: confirming a plan, and steering a run. Reading and planning
-need none."""
+"""The permission to change something through ``/v1``: confirming, importing and resuming a plan, and steering a run,
+with retry and undo. Reading, and planning what one selects, need none."""
 
 IN_PROCESS = "quash.principal"
 """Where a transport inside this process puts the principal: a key of the ASGI scope's ``extensions``, which no client

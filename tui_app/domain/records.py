@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tui_app.domain.items import Selection
 from tui_app.domain.plan import Confirmed, PlanHead, PlanItem, PlanState
 from tui_app.domain.run import EFFECTIVE, ItemState, Outcome, PauseCause, RunState, Verification, Verified
 
@@ -29,12 +28,12 @@ class PlanRecord:
     """A plan as it is kept. ``totals`` are those of ``PlanTotals.record``, so far or final.
 
     ``place`` is how far its making has come, in terms of whoever makes it, and ``lease_until`` how long nobody else
-    makes it.
+    makes it. ``maker`` is the one in whose name it is made. ``run`` is the run that applied it. Its selections, which
+    may be long, are read apart from it (``PlanStore.selections``).
     """
 
     head: PlanHead
     state: PlanState
-    selections: tuple[Selection, ...]
     reason: str | None = None
     hash: str | None = None
     totals: Mapping[str, Any] = field(default_factory=dict)
@@ -44,6 +43,8 @@ class PlanRecord:
     drift: Mapping[str, Any] | None = None
     place: Mapping[str, Any] | None = None
     lease_until: str | None = None
+    maker: Who | None = None
+    run: str | None = None
 
     @property
     def id(self) -> str:

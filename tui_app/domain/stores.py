@@ -34,8 +34,8 @@ from tui_app.domain.verdict import VerdictCode
 class PlanStore(Protocol):
     """Plans and their frozen items. While a plan is being made, one holder has it, under a lease."""
 
-    async def create(self, head: PlanHead, selections: Sequence[Selection], reason: str | None) -> PlanRecord:
-        """Note a plan that is to be made."""
+    async def create(self, head: PlanHead, selections: Sequence[Selection], reason: str | None, who: Who) -> PlanRecord:
+        """Note a plan that is to be made in the name of ``who``."""
 
     async def get(self, plan_id: str) -> PlanRecord:
         """One plan.
@@ -44,8 +44,11 @@ class PlanStore(Protocol):
             NotFound: there is none.
         """
 
+    async def selections(self, plan_id: str) -> tuple[Selection, ...]:
+        """What is selected by a plan; nothing where it came as a file."""
+
     async def newest(self, limit: int) -> list[PlanRecord]:
-        """Plans, newest first."""
+        """Plans, newest first, without what is long: their impact, and examples of drift."""
 
     async def items(
         self, plan_id: str, *, after: int = -1, limit: int = 500, code: str | None = None
@@ -63,9 +66,12 @@ class PlanStore(Protocol):
         """
 
     async def finish(
-        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, who: Who
+        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, resumed_by: str | None = None
     ) -> PlanRecord:
-        """The plan is made: its hash and its entry in the ledger."""
+        """The plan is made: its hash, and its entry in the ledger in the name of its maker.
+
+        ``resumed_by`` is the operator who went on with what its maker had left.
+        """
 
     async def fail(self, plan_id: str, holder: str, error: str) -> None:
         """The plan cannot be made."""

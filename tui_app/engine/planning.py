@@ -1,7 +1,8 @@
 """Making plans: reading every item of a selection, and freezing what was seen.
 
-A plan is made in the background and page by page, so that its size costs time but no memory. The maker holds a lease;
-when it dies, whoever looks at the plan next goes on from the last page that was stored.
+A plan is made in the background and page by page, so that its size costs time but no memory. The maker holds a lease.
+When the process dies that makes it, an operator may go on with it from the last page that was stored, in the name of
+its maker. Reading a plan begins nothing.
 """
 
 from __future__ import annotations
@@ -76,15 +77,15 @@ class Planner:
             targets={one.system: await self._systems[one.system].identity() for one in checked},
             undoes=undoes,
         )
-        plan = await self._store.plans.create(head, checked, proposed)
-        self._begin(f"make {plan.id}", self._make(plan.id, who))
+        plan = await self._store.plans.create(head, checked, proposed, who)
+        self._begin(f"make {plan.id}", self._make(plan.id))
         return plan
 
-    async def ensure(self, plan_id: str, who: Who) -> PlanRecord:
-        """A plan as it stands; where its maker has died, the making goes on here."""
+    async def resume(self, plan_id: str, who: Who) -> PlanRecord:
+        """Go on with a plan that nobody makes any more, in the name of its maker; any other stays as it is."""
         plan = await self._store.plans.get(plan_id)
-        if plan.state is PlanState.BUILDING:
-            self._begin(f"make {plan_id}", self._make(plan_id, who))
+        if self.interrupted(plan):
+            self._begin(f"make {plan_id}", self._make(plan_id, resumed_by=who.operator))
         return plan
 
     async def check(self, plan_id: str) -> PlanRecord:
@@ -106,20 +107,21 @@ class Planner:
 
         None as well where it cannot be counted at present: nothing depends on it.
         """
-        if overlaps(plan.selections):
+        selections = await self._store.plans.selections(plan.id)
+        if overlaps(selections):
             return None
         more = 0
-        for selection in plan.selections:
+        for selection in selections:
             if selection.filter is None:
                 return None
             try:
                 more += (await self._systems[selection.system].count(selection.filter)).value - len(selection.excluded)
             except Unavailable:
                 return None
-        return max(0, more - plan.read) if plan.selections else None
+        return max(0, more - plan.read) if selections else None
 
     def interrupted(self, plan: PlanRecord) -> bool:
-        """Whether a plan is not made, and nobody makes it, here or elsewhere; ``ensure`` goes on with it."""
+        """Whether a plan is not made, and nobody makes it, here or elsewhere; ``resume`` goes on with it."""
         if plan.state is not PlanState.BUILDING or f"make {plan.id}" in self._tasks:
             return False
         # Whoever began it may have died before it had a lease.
@@ -137,7 +139,7 @@ class Planner:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def close(self) -> None:
-        """End what is under way; it is taken up again by whoever looks next."""
+        """End what is under way; a plan that was being made can be resumed."""
         for task in list(self._tasks.values()):
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -158,12 +160,12 @@ class Planner:
             arranged.append(replace(one, ids=ids))
         return arranged
 
-    async def _make(self, plan_id: str, who: Who) -> None:
+    async def _make(self, plan_id: str, resumed_by: str | None = None) -> None:
         if not await self._lease(plan_id):
             return
         prolonging = asyncio.create_task(self._prolong(plan_id))
         try:
-            await self._freeze(plan_id, who)
+            await self._freeze(plan_id, resumed_by)
         except Conflict:
             return
         except QuashError as error:
@@ -182,20 +184,20 @@ class Planner:
         now = self._clock.now()
         return await self._store.plans.lease(plan_id, self._holder, now, now + LEASE)
 
-    async def _freeze(self, plan_id: str, who: Who) -> None:
-        plan = await self._store.plans.get(plan_id)
+    async def _freeze(self, plan_id: str, resumed_by: str | None) -> None:
+        plan, selections = await self._store.plans.get(plan_id), await self._store.plans.selections(plan_id)
         hasher, totals = PlanHasher(plan.head), totals_from(plan.totals)
-        met = overlaps(plan.selections)
+        met = overlaps(selections)
         async for item in frozen(self._store, plan_id):
             hasher.add(item)
             unmet([item.seen], met.get(item.system))
-        expected = await self._expected(plan)
+        expected = await self._expected(plan_id, selections)
         if plan.expected is None:
             # Before the first page, which may be long in coming.
             begun = Progress([], totals.record(), expected, asdict(Place(**plan.place) if plan.place else Place()))
             await self._store.plans.append(plan_id, self._holder, begun)
         recall = Recall(self._store.runs, plan.head)
-        async for system, page, place in self._pages(plan, recall):
+        async for system, page, place in self._pages(plan, selections, recall):
             if not await self._lease(plan_id):
                 return
             items = [
@@ -208,25 +210,27 @@ class Planner:
             progress = Progress(items, totals.record(), expected, asdict(place))
             await self._store.plans.append(plan_id, self._holder, progress)
         record = totals.record()
-        await self._store.plans.finish(plan_id, self._holder, record, hasher.finish(record), who)
+        await self._store.plans.finish(plan_id, self._holder, record, hasher.finish(record), resumed_by)
 
     async def _count(self, selection: Selection) -> Count:
         return await self._systems[selection.system].count(selection.filter or Filter(), as_of=selection.as_of)
 
-    async def _expected(self, plan: PlanRecord) -> int | None:
+    async def _expected(self, plan_id: str, selections: Sequence[Selection]) -> int | None:
         number = 0
-        for selection in plan.selections:
+        for selection in selections:
             if selection.ids is not None:
                 number += len(selection.ids)
             elif selection.filter is not None:
-                count = await self._patience.ask(plan.id, selection.system, partial(self._count, selection))
+                count = await self._patience.ask(plan_id, selection.system, partial(self._count, selection))
                 number += count.value - len(selection.excluded)
         return number
 
-    async def _pages(self, plan: PlanRecord, recall: Recall) -> AsyncIterator[tuple[str, list[Seen], Place]]:
+    async def _pages(
+        self, plan: PlanRecord, selections: Sequence[Selection], recall: Recall
+    ) -> AsyncIterator[tuple[str, list[Seen], Place]]:
         """What is seen of the selected items, a page at a time, from where the making stands."""
         place = Place(**plan.place) if plan.place else Place()
-        for number, selection in enumerate(plan.selections):
+        for number, selection in enumerate(selections):
             if number < place.selection:
                 continue
             if number > place.selection:

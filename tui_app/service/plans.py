@@ -1,4 +1,4 @@
-"""Plans: begun here, made by the engine, read as they grow, checked for drift, and confirmed into runs."""
+"""Plans: begun and resumed here, made by the engine, read as they grow, checked for drift, and confirmed into runs."""
 
 from __future__ import annotations
 
@@ -89,10 +89,15 @@ async def newest(call: Call[NoQuery, None]) -> PlansModel:
 
 
 async def get(call: Call[PlanQuery, None]) -> PlanModel:
-    """A plan as it stands; where its maker has died, it goes on being made."""
-    planner = call.backend.planner
-    plan = await planner.ensure(call.parts["plan"], call.who)
-    return told(call.backend, plan, await planner.arrived(plan) if call.query.arrived else None)
+    """A plan as it stands."""
+    plan = await call.backend.store.plans.get(call.parts["plan"])
+    return told(call.backend, plan, await call.backend.planner.arrived(plan) if call.query.arrived else None)
+
+
+async def resume(call: Call[NoQuery, None]) -> PlanModel:
+    """Go on with a plan that nobody makes any more."""
+    call.backend.steering.check_writable()
+    return told(call.backend, await call.backend.planner.resume(call.parts["plan"], call.who))
 
 
 async def items(call: Call[PlanItemsQuery, None]) -> PlanItemsModel:
@@ -147,7 +152,7 @@ ROUTES = (
           errors=("FORBIDDEN", "MALFORMED_ID", "MALFORMED_FILTER", "INVALID_REASON", *UNREACHABLE)),
     Route("GET", paths.PLANS, "plans", "Plans, newest first", newest, PlansModel, errors=JOURNAL),
     Route("POST", paths.PLAN_IMPORT, "plan_import", "Bring a plan file", load, PlanModel, 201, query=ImportQuery,
-          body=bytes, media=JSON_LINES, largest=FILE,
+          body=bytes, media=JSON_LINES, largest=FILE, needs=OPERATE,
           errors=("FORBIDDEN", "PLAN_CHANGED", "MALFORMED_ID", "CONFLICT", *JOURNAL)),
     Route("GET", paths.PLAN, "plan_state", "A plan as it stands", get, PlanModel, query=PlanQuery,
           errors=("NOT_FOUND", *UNREACHABLE)),
@@ -157,6 +162,8 @@ ROUTES = (
           errors=("CONFLICT", *ONE_PLAN)),
     Route("POST", paths.PLAN_CHECK, "plan_check", "Read every item of a plan again", check, PlanModel, 202,
           errors=("CONFLICT", *ONE_PLAN)),
+    Route("POST", paths.PLAN_RESUME, "plan_resume", "Go on with a plan that nobody makes any more", resume, PlanModel,
+          202, needs=OPERATE, errors=ONE_PLAN),
     Route("POST", paths.PLAN_RUNS, "confirm", "Confirm a plan: the one commit point", confirm, RunModel, 201,
           body=RunRequest, needs=OPERATE, keyed=True,
           errors=("INVALID_REASON", "CONFLICT", "PLAN_EXPIRED", "PLAN_CHANGED", "DRIFTED", "ABOVE_CAP",

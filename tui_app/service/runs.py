@@ -117,7 +117,7 @@ ROUTES = (
           errors=("CONFLICT", "NOT_FOUND", "NEEDS_TAKEOVER", "TARGET_CHANGED", *UNREACHABLE)),
     _steer(paths.RUN_STOP, "stop", "Stop a run for good", stop),
     Route("POST", paths.RUN_RETRY, "retry", "A new plan over what a run could not cancel", retry, PlanModel, 202,
-          errors=("FORBIDDEN", "CONFLICT", "NOT_FOUND", *UNREACHABLE)),
+          needs=OPERATE, errors=("CONFLICT", "NOT_FOUND", *UNREACHABLE)),
     Route("POST", paths.RUN_UNDO, "undo", "A plan that brings back what a run cancelled", undo, PlanModel, 202,
           needs=OPERATE, errors=("CONFLICT", "NOT_FOUND", *UNREACHABLE)),
     _steer(paths.RUN_VERIFY, "verify", "Verify the cancelled items of a run once more", verify),

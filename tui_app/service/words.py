@@ -163,6 +163,7 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], facts: Facts, arrive
         undo_seconds=totals.get("undo_seconds"),
         notices=notices,
         arrived=arrived,
+        run=plan.run,
         error=plan.error,
     )
 

@@ -31,6 +31,7 @@ class State:
     """What decides whether an action makes sense now. A screen fills in what it has.
 
     ``run`` is the state of the run that is shown, or under the cursor, in the words of the run's state machine.
+    ``plan`` is the state of the plan under the cursor, where no run came of it.
     ``busy`` is a sentence about what has to end first; empty when nothing has to. ``elsewhere`` counts the marks in
     other places, ``undo`` what the run has cancelled and can be brought back; ``undo_closed`` is since when it cannot.
     """
@@ -46,6 +47,7 @@ class State:
     sortable: bool = False
     busy: str = ""
     run: str = ""
+    plan: str | None = None
     wanted: str | None = None
     attended: bool = True
     refused: int = 0
@@ -119,6 +121,8 @@ def _run_live(state: State) -> str | None:
 
 
 def _pausable(state: State) -> str | None:
+    if state.plan is not None:
+        return _write(state) or (None if state.plan == "interrupted" else "This plan is not interrupted.")
     settles = state.wanted == "stop" and state.attended and state.run != "paused"
     return _run_live(state) or ("It is being stopped; what was sent is settled." if settles else None)
 
@@ -258,7 +262,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("open_run", ("enter",), "open", "Watch this run.", (RUNS,), _item, footer=1, opens=True),
     Action("run_item", ("enter",), "item", "Show the outcome and the trail of this item.", (RUN,), _item, footer=7),
     Action(
-        "pause", ("space",), "pause", "Pause the run after what is being sent, or resume it.", (RUNS, RUN), _pausable, 1
+        "pause",
+        ("space",),
+        "pause",
+        "Pause the run after what is being sent, or resume it; resume a plan.",
+        (RUNS, RUN),
+        _pausable,
+        1,
     ),
     Action("stop", ("S",), "stop", "Stop the run for good: what was not sent is skipped.", (RUNS, RUN), _stoppable, 2),
     Action("retry", ("t",), "retry", "Plan anew what was refused.", (RUNS, RUN), _retry, 3, opens=True),

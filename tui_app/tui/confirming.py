@@ -161,7 +161,9 @@ def numbers(plan: PlanModel) -> str:
 
 
 def progress(plan: PlanModel) -> str:
-    """How far the plan is made, or read again, and what keeps it waiting."""
+    """How far the plan is made, or read again, what keeps it waiting, and how to go on with what was left."""
+    if plan.interrupted:
+        return f"space resumes it; {so_far(plan)}"
     return held_up(plan) or so_far(plan)
 
 

@@ -16,7 +16,7 @@ from tui_app.domain.ledger import GLOBAL, Entry, Event, check_chains, rows_diges
 from tui_app.domain.plan import PlanHasher
 from tui_app.domain.records import LedgerQuery, LedgerReport, LedgerRow
 from tui_app.store.sqlite import entries
-from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item, plan_record
+from tui_app.store.sqlite.plans import ITEM_COLUMNS, PLAN_COLUMNS, plan_item, plan_record
 
 _LINES = """
 SELECT seq, -1 AS position, hash, body, NULL AS record, NULL AS reason FROM ledger AS l
@@ -142,7 +142,7 @@ def _check_content(connection: sqlite3.Connection, entry: Entry) -> Mapping[str,
 
 
 def _check_plan(connection: sqlite3.Connection, entry: Entry, facts: Mapping[str, Any]) -> None:
-    row = connection.execute("SELECT * FROM plan WHERE id = ?", (facts["plan"],)).fetchone()
+    row = connection.execute(f"SELECT number, {PLAN_COLUMNS} FROM plan WHERE id = ?", (facts["plan"],)).fetchone()
     if row is None:
         raise LedgerBroken(f"entry {entry.seq}: its plan {facts['plan']} is gone", seq=entry.seq)
     plan = plan_record(row)

@@ -21,7 +21,12 @@ from tui_app.domain.records import PlanRecord, Progress, Who
 from tui_app.domain.verdict import YES, Verdict, VerdictCode
 from tui_app.store.sqlite import entries
 
-_COLUMNS = "id, state, head, selections, reason, hash, totals, read, expected, error, drift, place, lease_until"
+_PLAIN = "id, state, head, reason, hash, read, expected, error, place, lease_until, maker"
+_RUN = "(SELECT run.id FROM run WHERE run.plan = plan.number) AS run"
+PLAN_COLUMNS = f"{_PLAIN}, totals, drift, {_RUN}"
+"""What a plan is read from."""
+
+_LISTED = f"{_PLAIN}, json_remove(totals, '$.impact') AS totals, json_remove(drift, '$.examples') AS drift, {_RUN}"
 ITEM_COLUMNS = "i.position, i.system, i.item, i.status, i.version, i.code, i.reason, i.due"
 """What a frozen item is read from, of a table that is called ``i``."""
 
@@ -40,7 +45,6 @@ def plan_record(row: sqlite3.Row) -> PlanRecord:
     return PlanRecord(
         head=head_from(json.loads(row["head"])),
         state=PlanState(row["state"]),
-        selections=tuple(_selection(one) for one in json.loads(row["selections"])),
         reason=row["reason"],
         hash=row["hash"],
         totals=json.loads(row["totals"]),
@@ -50,6 +54,8 @@ def plan_record(row: sqlite3.Row) -> PlanRecord:
         drift=entries.loads(row["drift"]),
         place=entries.loads(row["place"]),
         lease_until=row["lease_until"],
+        maker=None if row["maker"] is None else Who(**json.loads(row["maker"])),
+        run=row["run"],
     )
 
 
@@ -74,16 +80,17 @@ def _stored(selection: Selection) -> dict[str, Any]:
 
 
 def _insert(
-    connection: sqlite3.Connection, head: PlanHead, selections: Sequence[Selection], reason: str | None
+    connection: sqlite3.Connection, head: PlanHead, selections: Sequence[Selection], reason: str | None, who: Who
 ) -> None:
     connection.execute(
-        "INSERT INTO plan (id, state, head, selections, reason) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO plan (id, state, head, selections, reason, maker) VALUES (?, ?, ?, ?, ?, ?)",
         (
             head.id,
             PlanState.BUILDING,
             canonical(head_record(head)).decode(),
             json.dumps([_stored(one) for one in selections]),
             reason,
+            json.dumps(asdict(who)),
         ),
     )
 
@@ -117,22 +124,29 @@ class SqlitePlans:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
-    async def create(self, head: PlanHead, selections: Sequence[Selection], reason: str | None) -> PlanRecord:
-        await self._file.write(lambda connection: _insert(connection, head, selections, reason))
+    async def create(self, head: PlanHead, selections: Sequence[Selection], reason: str | None, who: Who) -> PlanRecord:
+        await self._file.write(lambda connection: _insert(connection, head, selections, reason, who))
         return await self.get(head.id)
 
     async def get(self, plan_id: str) -> PlanRecord:
-        row = await self._file.read(
-            lambda connection: connection.execute(f"SELECT {_COLUMNS} FROM plan WHERE id = ?", (plan_id,)).fetchone()
-        )
-        if row is None:
-            raise NotFound(f"there is no plan {plan_id}", hint="`quash plan` makes one.")
-        return plan_record(row)
+        return await self._file.read(lambda connection: _find(connection, plan_id))
+
+    async def selections(self, plan_id: str) -> tuple[Selection, ...]:
+        def work(connection: sqlite3.Connection) -> tuple[Selection, ...]:
+            row = connection.execute("SELECT selections FROM plan WHERE id = ?", (plan_id,)).fetchone()
+            return tuple(_selection(one) for one in json.loads(row["selections"]))
+
+        return await self._file.read(work)
 
     async def newest(self, limit: int) -> list[PlanRecord]:
-        query = f"SELECT {_COLUMNS} FROM plan ORDER BY number DESC LIMIT ?"
-        rows = await self._file.read(lambda connection: connection.execute(query, (limit,)).fetchall())
-        return [plan_record(row) for row in rows]
+        # What is long is cut off by the database, and what is left is read in its thread: a list of many plans must
+        # not keep the others of a service waiting.
+        query = f"SELECT {_LISTED} FROM plan ORDER BY number DESC LIMIT ?"
+
+        def work(connection: sqlite3.Connection) -> list[PlanRecord]:
+            return [plan_record(row) for row in connection.execute(query, (limit,))]
+
+        return await self._file.read(work)
 
     async def items(
         self, plan_id: str, *, after: int = -1, limit: int = 500, code: str | None = None
@@ -174,7 +188,7 @@ class SqlitePlans:
         await self._file.write(work)
 
     async def finish(
-        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, who: Who
+        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, resumed_by: str | None = None
     ) -> PlanRecord:
         def work(connection: sqlite3.Connection) -> None:
             _hold(
@@ -191,7 +205,7 @@ class SqlitePlans:
                     ),
                 )
             )
-            _enter_planned(connection, plan_id, who)
+            _enter_planned(connection, plan_id, resumed_by)
 
         await self._file.write(work)
         return await self.get(plan_id)
@@ -224,13 +238,13 @@ class SqlitePlans:
         def work(connection: sqlite3.Connection) -> None:
             if connection.execute("SELECT 1 FROM plan WHERE id = ?", (head.id,)).fetchone():
                 return
-            _insert(connection, head, (), reason)
+            _insert(connection, head, (), reason, who)
             _insert_items(connection, head.id, items)
             connection.execute(
                 "UPDATE plan SET state = ?, totals = ?, hash = ?, read = ?, expected = ? WHERE id = ?",
                 (PlanState.READY, json.dumps(dict(totals)), plan_hash, len(items), len(items), head.id),
             )
-            _enter_planned(connection, head.id, who)
+            _enter_planned(connection, head.id, None)
 
         await self._file.write(work)
         return await self.get(head.id)
@@ -241,11 +255,18 @@ def _hold(cursor: sqlite3.Cursor) -> None:
         raise Conflict("another process is making this plan", hint="Look at it again in a moment.")
 
 
-def _enter_planned(connection: sqlite3.Connection, plan_id: str, who: Who) -> None:
-    row = connection.execute(f"SELECT {_COLUMNS} FROM plan WHERE id = ?", (plan_id,)).fetchone()
-    plan = plan_record(row)
+def _find(connection: sqlite3.Connection, plan_id: str) -> PlanRecord:
+    row = connection.execute(f"SELECT {PLAN_COLUMNS} FROM plan WHERE id = ?", (plan_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no plan {plan_id}", hint="`quash plan` makes one.")
+    return plan_record(row)
+
+
+def _enter_planned(connection: sqlite3.Connection, plan_id: str, resumed_by: str | None) -> None:
+    plan = _find(connection, plan_id)
     facts = {
-        **asdict(who),
+        **({} if plan.maker is None else asdict(plan.maker)),
+        **({} if resumed_by is None else {"resumed_by": resumed_by}),
         "at": plan.head.created_at,
         "plan": plan_id,
         "plan_hash": plan.hash,

@@ -98,7 +98,10 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
 
     def state(self) -> State:
         rows = len(self._shown)
-        return replace(super().state(), rows=rows, item=rows > 0, **self._steering.facts())
+        under = self._under()
+        plan = under.plan if under else None
+        standing = None if plan is None else "interrupted" if plan.interrupted else plan.state
+        return replace(super().state(), rows=rows, item=rows > 0, plan=standing, **self._steering.facts())
 
     # Reading
 
@@ -202,6 +205,19 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
             self.app.push_screen(RunScreen(under.run.id))
         elif under is not None and under.plan is not None:
             open_review(self.quash, under.plan)
+
+    def act_pause(self) -> None:
+        under = self._under()
+        if under is not None and under.plan is not None:
+            self.start(self._resume_plan(under.plan.id), group="steer")
+        else:
+            self._steering.act_pause()
+
+    async def _resume_plan(self, plan_id: str) -> None:
+        plan = await self.client.plans.resume(plan_id)
+        self._all = [Entry(plan=plan) if entry.id == plan_id else entry for entry in self._all]
+        self._tell()
+        self.quash.say(phrase("Plan {} is being made again.", plan_id))
 
     def act_filter(self) -> None:
         self.filter.open()
