@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ pytest.register_assert_rewrite("support")
 from support import services  # noqa: E402
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from support.backend import Service
     from support.command_bus import Databases
 
@@ -97,6 +99,15 @@ def postgres_url() -> str:
 def amqp_url() -> str:
     """The broker's URL; each test declares queues of its own name and deletes them."""
     return _usable(services.AMQP, services.why_no_amqp(services.AMQP))
+
+
+@pytest.fixture(scope="session")
+def pooled() -> Callable[..., "AbstractContextManager[str]"]:
+    """Makes of a conninfo one that leads through a PgBouncer of the test's own, in transaction mode."""
+    from support import pooler  # here, since most tests never need it
+
+    _usable(pooler.PROGRAM, pooler.why_no_pooler())
+    return pooler.pooler
 
 
 @pytest.fixture(params=["embedded", "tcp"])

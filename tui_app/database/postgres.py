@@ -2,6 +2,9 @@
 
 What makes an outcome unknown is decided here and nowhere else: a connection that is lost before COMMIT was sent
 has changed nothing, one that is lost afterwards may have.
+
+A pooler between us and the server may lend our server connection to somebody else after each transaction. Therefore
+every statement of ours runs in a transaction, every setting ends with that transaction, and nothing is prepared.
 """
 
 from __future__ import annotations
@@ -9,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, IsolationLevel, errors
+from psycopg import AsyncConnection, errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from tui_app.domain.errors import (
@@ -26,6 +30,7 @@ from tui_app.domain.errors import (
     NotAllowed,
     OutcomeUnknown,
     QuashError,
+    Refused,
     StorageFull,
     UsageProblem,
 )
@@ -50,6 +55,14 @@ _NOT_THERE = (
 )
 _LOST_CLASSES = ("08", "57")
 
+# A server that stopped being the primary may say one of these, and keep the connection.
+_DEMOTED = (errors.ReadOnlySqlTransaction, errors.FeatureNotSupported)
+
+# What a statement raised for what it was given. The other classes speak of the server, the connection or the database.
+_OF_THE_STATEMENT = ("09", "0A", "21", "22", "23", "27", "2F", "38", "39", "42", "44", "55", "HV", "P0", "XX")
+
+_STANDBY = "It may be a standby. Name its primary, or all hosts and target_session_attrs=read-write, in the url."
+
 # What the caller's conninfo says goes before these. The keepalives notice within half a minute that a network is
 # gone.
 _DEFAULTS = {
@@ -59,7 +72,6 @@ _DEFAULTS = {
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
-    "client_encoding": "utf8",
 }
 
 
@@ -88,7 +100,9 @@ class Postgres:
             raise UsageProblem(
                 "this is not the address of a PostgreSQL database", hint="postgresql://user@host:port/database"
             ) from error
-        self._conninfo = make_conninfo(url, **{k: v for k, v in _DEFAULTS.items() if k not in given})
+        unsaid = {name: value for name, value in _DEFAULTS.items() if name not in given}
+        # Every character can then be sent to us, and whether one can be kept there is known from the server's encoding.
+        self._conninfo = make_conninfo(url, **unsaid, client_encoding="utf8")
         self.place = f"{given.get('dbname') or 'PostgreSQL'} on {given.get('host') or 'the local socket'}"
         self._missing = missing
         self._patience = patience
@@ -97,41 +111,45 @@ class Postgres:
         self._opening = asyncio.Lock()
 
     async def read(self, work: Work[T]) -> T:
-        """Run ``work`` on a connection, each statement in a snapshot of its own.
+        """Run ``work`` on a connection, each statement in a snapshot of its own; the server refuses any write in it.
 
         Raises:
             Unavailable: no connection, or no answer in time.
             Refused: what was asked for is not there, not allowed, or is no value of its column's type.
         """
-        async with self._lent() as connection:
-            try:
+        try:
+            async with self._transaction(" READ ONLY") as connection:
                 return await work(connection)
-            except UnicodeEncodeError as error:
-                raise MalformedFilter("a value holds half a character, which no database can hold") from error
-            except psycopg.DataError as error:
-                raise MalformedFilter(f"a value does not fit: {_sentence(error)}") from error
-            except psycopg.Error as error:
-                raise self._translated(error) from error
+        except UnicodeEncodeError as error:
+            raise MalformedFilter("a value holds half a character, which no database can hold") from error
+        except psycopg.DataError as error:
+            raise MalformedFilter(f"a value does not fit: {_sentence(error)}") from error
+        except psycopg.Error as error:
+            raise self._translated(error) from error
 
     async def write(self, work: Work[T]) -> T:
-        """Run ``work`` in one transaction at READ COMMITTED, again where it lost a deadlock.
+        """Run ``work`` in one transaction at READ COMMITTED, again where it lost a deadlock or met a demoted primary.
 
         Raises:
             Unavailable: nothing was changed.
-            Refused: nothing was changed, and it will not be.
+            Refused: everything was rolled back, and it will not be done.
             OutcomeUnknown: the connection was lost while the commit was under way.
         """
         for attempt in range(1, TRIES + 1):
             committing = False
             try:
-                async with self._lent() as connection, connection.transaction():
+                async with self._transaction("") as connection:
                     result = await work(connection)
                     committing = True
+                    await _commit(connection)
                 return result
             except psycopg.Error as error:
                 if committing and _may_have_committed(error):
                     raise OutcomeUnknown(f"the connection to {self.place} was lost while it was committing") from error
-                if attempt == TRIES or not isinstance(error, _AGAIN):
+                demoted = isinstance(error, _DEMOTED)
+                if demoted:
+                    await self._replace_connections()
+                if attempt == TRIES or not (demoted or isinstance(error, _AGAIN)):
                     raise self._translated(error) from error
         raise AssertionError("the last try either returns or raises")
 
@@ -142,19 +160,68 @@ class Postgres:
             await pool.close()
 
     @asynccontextmanager
-    async def _lent(self) -> AsyncIterator[AsyncConnection[Any]]:
+    async def _transaction(self, mode: str) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection in a new transaction, which is rolled back at the end where nobody has committed it."""
         pool = self._pool or await self._opened()
+        connection = await self._begun(pool, f"BEGIN ISOLATION LEVEL READ COMMITTED{mode}; {self._settings}".encode())
         try:
-            connection = await pool.getconn()
+            yield connection
+        finally:
+            if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+                # A connection that is lost here has rolled back as well, and the pool replaces it.
+                with suppress(psycopg.Error):
+                    await connection.rollback()
+            await pool.putconn(connection)
+
+    @property
+    def _settings(self) -> str:
+        return (
+            f"SET LOCAL statement_timeout = {int(self._patience.statement * 1000)}; "
+            f"SET LOCAL lock_timeout = {int(self._patience.lock * 1000)}; "
+            "SET LOCAL TimeZone = 'UTC'"
+        )
+
+    async def _begun(self, pool: AsyncConnectionPool[AsyncConnection[Any]], begin: bytes) -> AsyncConnection[Any]:
+        """Begin a transaction on a connection of the pool.
+
+        A connection that was cut off while nobody used it is noticed here, where nothing was sent yet, and replaced.
+        """
+        for left in range(self._size, -1, -1):
+            connection = await self._lent(pool)
+            try:
+                async with asyncio.timeout(self._patience.connection):
+                    await connection.execute(begin)
+                return connection
+            except psycopg.Error as error:
+                await pool.putconn(connection)
+                if not left or not _is_lost(error):
+                    raise self._translated(error) from error
+            except TimeoutError as error:
+                await self._dropped(pool, connection)
+                raise Busy(f"{self.place} began no transaction within {self._patience.connection:g} s") from error
+            except BaseException:
+                await self._dropped(pool, connection)
+                raise
+        raise AssertionError("the last try either returns or raises")
+
+    async def _lent(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> AsyncConnection[Any]:
+        try:
+            return await pool.getconn()
         except PoolClosed as error:
             raise CannotConnect(f"{self.place} was closed meanwhile") from error
         except PoolTimeout as error:
             await self._probe()
             raise Busy(f"no connection to {self.place} came free within {self._patience.connection:g} s") from error
-        try:
-            yield connection
-        finally:
-            await pool.putconn(connection)
+
+    async def _dropped(self, pool: AsyncConnectionPool[AsyncConnection[Any]], connection: AsyncConnection[Any]) -> None:
+        """Close a connection of which nobody knows what it waits for; the pool makes another one."""
+        await connection.close()
+        await pool.putconn(connection)
+
+    async def _replace_connections(self) -> None:
+        """Make new connections: the address may lead to another server by now."""
+        if self._pool is not None:
+            await self._pool.drain()
 
     async def _opened(self) -> AsyncConnectionPool[AsyncConnection[Any]]:
         async with self._opening:
@@ -167,8 +234,6 @@ class Postgres:
                     min_size=0,
                     max_size=self._size,
                     timeout=self._patience.connection,
-                    configure=self._configure,
-                    check=AsyncConnectionPool.check_connection,
                     open=False,
                 )
                 await pool.open()
@@ -182,14 +247,6 @@ class Postgres:
         except psycopg.Error as error:
             raise CannotConnect(f"{self.place} does not let us in: {_sentence(error)}") from error
         await connection.close()
-
-    async def _configure(self, connection: AsyncConnection[Any]) -> None:
-        await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
-        await connection.execute(
-            "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
-            " set_config('TimeZone', 'UTC', false)",
-            (f"{int(self._patience.statement * 1000)}ms", f"{int(self._patience.lock * 1000)}ms"),
-        )
 
     def _translated(self, error: psycopg.Error) -> QuashError:
         """The error of ours for one that changed nothing."""
@@ -205,20 +262,34 @@ class Postgres:
         if isinstance(error, _NOT_THERE):
             return CannotConnect(f"{self.place}: {said}", hint=self._missing)
         if isinstance(error, errors.ReadOnlySqlTransaction):
-            return CannotConnect(
-                f"{self.place} only takes reads: {said}", hint="It may be a standby; name its primary."
-            )
+            return CannotConnect(f"{self.place} only takes reads: {said}", hint=_STANDBY)
         if _is_lost(error):
             return CannotConnect(f"the connection to {self.place} was lost: {said}")
         if isinstance(error, psycopg.OperationalError):
             return Busy(f"{self.place} cannot do it now: {said}")
+        if _is_of_the_statement(error):
+            return Refused(
+                f"{self.place} refused this, and rolled all of it back: {said}",
+                hint="Read what the database says; nothing was changed.",
+            )
         return Fault(f"{self.place}: {said}")
+
+
+async def _commit(connection: AsyncConnection[Any]) -> None:
+    """Commit. A transaction with an error in it is answered as if nothing were wrong, and is rolled back."""
+    ended = await connection.execute("COMMIT")
+    if ended.statusmessage != "COMMIT":
+        raise errors.InFailedSqlTransaction("the transaction was rolled back because of an earlier error")
+
+
+def _is_of_the_statement(error: psycopg.Error) -> bool:
+    return error.sqlstate is not None and error.sqlstate.startswith(_OF_THE_STATEMENT)
 
 
 def _is_lost(error: psycopg.Error) -> bool:
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return error.sqlstate.startswith(_LOST_CLASSES)
+    return error.sqlstate.startswith(_LOST_CLASSES) and not isinstance(error, errors.QueryCanceled)
 
 
 def _may_have_committed(error: psycopg.Error) -> bool:
