@@ -90,6 +90,12 @@ class Databases:
             yield self._conninfo(name)
 
     @contextmanager
+    def bus_in(self, encoding: str) -> Iterator[str]:
+        """The conninfo of a new, empty command bus in a database that keeps text in this encoding."""
+        with self._template(Generation.LATEST, encoding) as name:
+            yield self._conninfo(name)
+
+    @contextmanager
     def empty(self) -> Iterator[str]:
         """The conninfo of a new database that is no command bus."""
         with self._database() as name:
@@ -109,8 +115,8 @@ class Databases:
         return make_conninfo(url, user=name, password=password)
 
     @contextmanager
-    def _template(self, generation: Generation) -> Iterator[str]:
-        with self._database() as name:
+    def _template(self, generation: Generation, encoding: str | None = None) -> Iterator[str]:
+        with self._database(encoding=encoding) as name:
             with psycopg.connect(self._conninfo(name)) as connection:
                 install_pgmq_from_sql(conn=connection)
                 for file in sorted(f.name for f in files("commandbus.migrations").iterdir()):
@@ -121,11 +127,13 @@ class Databases:
             yield name
 
     @contextmanager
-    def _database(self, template: str | None = None) -> Iterator[str]:
+    def _database(self, template: str | None = None, encoding: str | None = None) -> Iterator[str]:
         name = f"quash_test_{secrets.token_hex(8)}"
         making = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if template is not None:
             making += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        if encoding is not None:
+            making += sql.SQL(" ENCODING {} LOCALE 'C' TEMPLATE template0").format(sql.Literal(encoding))
         self._admin(making)
         try:
             yield name

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from tui_app.database.encodings import check_values, foreign_characters
 from tui_app.domain import moments
 
 Connection = AsyncConnection[Any]
@@ -35,9 +36,32 @@ def moment(column: str) -> str:
     return f"CASE WHEN {possible} THEN {written} ELSE {column}::text END"
 
 
+def encoding_of(connection: Connection) -> str:
+    """The encoding in which this database keeps text, in PostgreSQL's words; ours is always UTF8 on the way there."""
+    return connection.info.parameter_status("server_encoding") or "UTF8"
+
+
+def possible(connection: Connection, ids: Iterable[str]) -> list[str]:
+    """Those of the ids that this database can hold; it has no row of the others, and would refuse to be asked."""
+    encoding = encoding_of(connection)
+    if encoding == "SQL_ASCII":  # it takes every byte
+        return list(ids)
+    return [item_id for item_id in ids if not foreign_characters(item_id, encoding)]
+
+
+async def encoding(connection: Connection) -> str:
+    """As :func:`encoding_of`, for whoever has no connection at hand."""
+    return encoding_of(connection)
+
+
 async def rows(connection: Connection, statement: str, values: Any = None) -> list[dict[str, Any]]:
-    """All rows of a statement of ours, by column name; none where it has no rows to give."""
+    """All rows of a statement of ours, by column name; none where it has no rows to give.
+
+    Raises:
+        UnencodableText: this database cannot hold one of the values; nothing was sent.
+    """
     async with connection.cursor(row_factory=dict_row) as cursor:
+        check_values(values, encoding_of(cursor.connection))
         await cursor.execute(statement.encode(), values)
         return [] if cursor.description is None else await cursor.fetchall()
 

@@ -203,6 +203,19 @@ class RecallsMade(Protocol):
 
 
 @runtime_checkable
+class KeepsWords(Protocol):
+    """A system that may not be able to keep every character that an operator writes."""
+
+    async def check_words(self, operator: str, reason: str) -> None:
+        """Refuse a name or a reason that this system cannot keep, before anything is sent.
+
+        Raises:
+            InvalidReason: the reason holds characters that it cannot keep, which are named.
+            UsageProblem: the name of the operator does.
+        """
+
+
+@runtime_checkable
 class MakesTables(Protocol):
     """A system that makes what it needs with the first thing that is asked of it."""
 

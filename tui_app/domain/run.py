@@ -21,10 +21,9 @@ from typing import Any
 from uuid import UUID
 
 from tui_app.domain.describe import Verb
-from tui_app.domain.errors import Conflict, NotAllowed
+from tui_app.domain.errors import Conflict, Refused
 from tui_app.domain.items import Seen
 from tui_app.domain.plan import Options
-from tui_app.domain.verdict import VerdictCode
 
 
 class ItemState(StrEnum):
@@ -244,10 +243,10 @@ class Answer:
     undo_until: str | None = None
 
     @classmethod
-    def forbidden(cls, order: Order, error: NotAllowed) -> Answer:
-        """That the system does not let us do this; nothing was changed."""
+    def refused(cls, order: Order, error: Refused) -> Answer:
+        """That the system does not do this, in its words; nothing was changed."""
         status = order.seen.status
-        return cls(ItemState.REFUSED, VerdictCode.FORBIDDEN.value, error.message, before=status, after=status)
+        return cls(ItemState.REFUSED, error.code, error.message, before=status, after=status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a run is bound to beside its principal: the systems of its plan, and whose tokens act for it.
+"""What a run is bound to beside its principal: the systems of its plan, whose tokens act for it, and its words.
 
 Where one of them is another than when it was confirmed, nothing is sent until an operator accepts it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tui_app.domain.ports import SignedIn, System
+from tui_app.domain.ports import KeepsWords, SignedIn, System
 from tui_app.domain.records import RunRecord
 
 
@@ -34,6 +34,18 @@ async def bearers(systems: Mapping[str, System], names: Iterable[str]) -> dict[s
             if system.signed_in_as is not None:
                 found[name] = system.signed_in_as
     return found
+
+
+async def check_words(systems: Mapping[str, System], names: Iterable[str], operator: str, reason: str) -> None:
+    """Refuse a name or a reason that one of these systems cannot keep.
+
+    Raises:
+        InvalidReason, UsageProblem: naming the characters.
+    """
+    for name in names:
+        system: object = systems.get(name)
+        if isinstance(system, KeepsWords):
+            await system.check_words(operator, reason)
 
 
 def moved(targets: Mapping[str, str], now: Mapping[str, str]) -> str | None:

@@ -25,6 +25,7 @@ from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Progress, Waiting, Who
 from tui_app.domain.stores import Store
+from tui_app.engine.binding import check_words
 from tui_app.engine.patience import Patience
 from tui_app.engine.recall import Recall
 from tui_app.engine.selections import check_selections
@@ -61,10 +62,11 @@ class Planner:
             MalformedId: an id cannot be one; nothing is planned.
             UsageProblem: there is no such system, or nothing is selected.
             MalformedFilter: a filter names an unknown field.
-            InvalidReason: a reason was proposed that could not be used.
+            InvalidReason: a reason was proposed that could not be used, or that a system cannot keep.
         """
         checked = await self._arranged(check_selections(selections, self._systems, verb))
         proposed = None if reason is None else check_reason(reason)
+        await check_words(self._systems, (one.system for one in checked), who.operator, proposed or "")
         now = self._clock.now()
         head = PlanHead(
             id=f"p{secrets.token_hex(8)}",

@@ -30,7 +30,7 @@ from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import NewRun, Pause, PlanRecord, RunItem, RunRecord, Who
 from tui_app.domain.run import EFFECTIVE, OVER, Errand, ItemState, Order, PauseCause, RunState
 from tui_app.domain.stores import Launcher, Store
-from tui_app.engine.binding import bearers, handed_on, identities, moved
+from tui_app.engine.binding import bearers, check_words, handed_on, identities, moved
 from tui_app.engine.recall import made_by
 from tui_app.engine.stopping import ended, skip_unsent
 
@@ -88,6 +88,7 @@ class Steering:
         if plan_hash != plan.hash:
             raise PlanChanged(f"plan {plan_id} has the hash {plan.hash[:8]}, not {plan_hash[:8]}")
         reason = check_reason(reason, self._reason_room(plan))
+        await check_words(self._systems, plan.head.targets, who.operator, reason)
         typed = self._check_confirmation(plan, phrase, expect_count)
         confirmed = Confirmed(plan_id, plan.hash, reason, options, typed)
         new = NewRun(

@@ -7,14 +7,14 @@ was is read from the audit.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
+from tui_app.database.encodings import UnencodableText, check_words, unescaped_json
 from tui_app.database.postgres import PATIENCE, Patience, Postgres
 from tui_app.database.postgres_pages import COUNT_SECONDS
-from tui_app.database.postgres_rows import Connection, identity, rows
+from tui_app.database.postgres_rows import Connection, encoding, encoding_of, identity, rows
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import Conflict, MalformedId, NotAllowed
+from tui_app.domain.errors import Conflict, InvalidReason, MalformedId, NotAllowed
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, TrailEntry
@@ -111,8 +111,8 @@ class PostgresCommands:
 
         try:
             changed, found = await self.database.write(work)
-        except NotAllowed as error:
-            return [Answer.forbidden(order, error) for order in orders]
+        except (NotAllowed, InvalidReason, UnencodableText) as error:
+            return [Answer.refused(order, error) for order in orders]
         return [
             cancelled(order)
             if order.id in changed and by_id[order.id] is order
@@ -141,6 +141,10 @@ class PostgresCommands:
         found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))
         return verifications(orders, found)
 
+    async def check_words(self, operator: str, reason: str) -> None:
+        """See :class:`tui_app.domain.ports.KeepsWords`."""
+        check_words(operator, reason, await self.database.read(encoding))
+
     async def close(self) -> None:
         await self.database.close()
 
@@ -149,6 +153,7 @@ async def _cancel(connection: Connection, orders: Sequence[Order], errand: Erran
     """Cancel these commands where they still are as they were seen; the ids that were changed."""
     if not orders:
         return set()
+    check_words(errand.operator, errand.reason, encoding_of(connection))
     details = rules.audit_details(
         operator=errand.operator,
         reason=errand.reason,
@@ -162,9 +167,9 @@ async def _cancel(connection: Connection, orders: Sequence[Order], errand: Erran
             ("version", [order.seen.version for order in orders]),
             ("key", [order.key for order in orders]),
         ),
-        "details": json.dumps(details),
+        "details": unescaped_json(details),
         # When it was completed is said by the database's clock, as in the audit.
-        "reply": json.dumps(rules.reply_template(errand.reason, "")),
+        "reply": unescaped_json(rules.reply_template(errand.reason, "")),
         "suffix": rules.RESPONSE_SUFFIX,
     }
     return {row["id"] for row in await rows(connection, SQL["cancel"], values)}

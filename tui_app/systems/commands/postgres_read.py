@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import errors
 from psycopg.sql import Identifier
 
-from tui_app.database.postgres_rows import Connection, Row, rows
+from tui_app.database.postgres_rows import Connection, Row, possible, rows
 from tui_app.domain.errors import NotFound
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, TrailEntry
@@ -58,14 +58,15 @@ async def item(connection: Connection, item_id: str) -> Item:
 
 async def survey(connection: Connection, ids: Sequence[str]) -> list[Seen]:
     """What is to be seen of each id, in their order."""
-    read = await rows(connection, SQL["survey"], {"ids": listed(ids)}) if ids else []
+    known = possible(connection, ids)
+    read = await rows(connection, SQL["survey"], {"ids": listed(known)}) if known else []
     waiting = {
         one["correlation_id"]
         for one in read
         if one["has_process"] and one["correlation_id"] and one["status"] == IN_TROUBLESHOOTING
     }
-    known = await _processes(connection, waiting)
-    seen = {one["id"]: _seen(one, one["correlation_id"] in known) for one in read}
+    processes = await _processes(connection, waiting)
+    seen = {one["id"]: _seen(one, one["correlation_id"] in processes) for one in read}
     return [seen.get(item_id) or rules.missing(item_id) for item_id in ids]
 
 
@@ -110,7 +111,9 @@ async def _payload(connection: Connection, command: rules.Command, msg_id: int) 
     archive = Identifier(_archive(command.domain)).as_string(None).replace("%", "%%")
     values = {"msg_id": msg_id, "command_id": command.command_id, "longest": LONGEST_PAYLOAD}
     try:
-        found = await rows(connection, SQL["payload"].format(archive=archive), values)
+        # In a savepoint, so that the transaction goes on without it.
+        async with connection.transaction():
+            found = await rows(connection, SQL["payload"].format(archive=archive), values)
     except errors.UndefinedTable:  # dropped since we looked
         return None
     if not found:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from tui_app.database.encodings import unescaped_json
 from tui_app.database.postgres_pages import PostgresPages
 from tui_app.database.postgres_rows import moment
 from tui_app.database.statements import load
@@ -87,4 +87,4 @@ def listed(ids: Iterable[str], *more: tuple[str, Sequence[str]]) -> str:
     for name, values in more:
         for record, value in zip(records, values, strict=True):
             record[name] = value
-    return json.dumps(records)
+    return unescaped_json(records)

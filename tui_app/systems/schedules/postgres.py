@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from tui_app.database.encodings import UnencodableText, check_words
 from tui_app.database.postgres import PATIENCE, Patience, Postgres
 from tui_app.database.postgres_pages import COUNT_SECONDS
-from tui_app.database.postgres_rows import Connection, identity, rows
+from tui_app.database.postgres_rows import Connection, encoding, identity, rows
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import Conflict, NotAllowed
+from tui_app.domain.errors import Conflict, InvalidReason, NotAllowed
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
@@ -126,8 +127,8 @@ class PostgresSchedules:
 
         try:
             return await self.database.write(work) if orders else []
-        except NotAllowed as error:
-            return [Answer.forbidden(order, error) for order in orders]
+        except (NotAllowed, InvalidReason, UnencodableText) as error:
+            return [Answer.refused(order, error) for order in orders]
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write.
@@ -149,6 +150,10 @@ class PostgresSchedules:
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))
         return [verification(order, found.get(order.id)) for order in orders]
+
+    async def check_words(self, operator: str, reason: str) -> None:
+        """See :class:`tui_app.domain.ports.KeepsWords`."""
+        check_words(operator, reason, await self.database.read(encoding))
 
     async def close(self) -> None:
         await self.database.close()

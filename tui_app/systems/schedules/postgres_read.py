@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tui_app.database.postgres_rows import Connection, Row, rows
+from tui_app.database.postgres_rows import Connection, Row, possible, rows
 from tui_app.domain import moments
 from tui_app.domain.errors import NotFound
 from tui_app.domain.items import Item, Scalar, Seen
@@ -44,7 +44,8 @@ async def item(connection: Connection, item_id: str) -> Item:
 
 async def survey(connection: Connection, ids: Sequence[str]) -> list[Seen]:
     """What is to be seen of each id, in their order."""
-    seen = {read["id"]: _seen(read) for read in await rows(connection, SQL["survey"], {"ids": listed(list(ids))})}
+    known = {"ids": listed(possible(connection, ids))}
+    seen = {read["id"]: _seen(read) for read in await rows(connection, SQL["survey"], known)}
     return [seen.get(item_id) or rules.missing(item_id) for item_id in ids]
 
 
@@ -58,7 +59,9 @@ def _seen(read: Row) -> Seen:
 
 async def arrange(connection: Connection, ids: Sequence[str]) -> list[str]:
     """The ids by the moment at which they go out, soonest first; those that nobody knows last."""
-    return [read["id"] for read in await rows(connection, SQL["arrange"], {"ids": listed(list(ids))})]
+    known = possible(connection, ids)
+    arranged = [read["id"] for read in await rows(connection, SQL["arrange"], {"ids": listed(known)})]
+    return [*arranged, *(item_id for item_id in ids if item_id not in set(known))]
 
 
 async def preview(connection: Connection, item_id: str) -> Preview:
@@ -92,4 +95,5 @@ async def found(connection: Connection, ids: Iterable[str]) -> dict[str, Found]:
 
 async def whole(connection: Connection, ids: Iterable[str]) -> dict[str, Row]:
     """Schedules with their variant, connection and owner, keyed by id."""
-    return {read["id"]: read for read in await rows(connection, SQL["whole"], {"ids": listed(list(ids))})}
+    known = {"ids": listed(possible(connection, ids))}
+    return {read["id"]: read for read in await rows(connection, SQL["whole"], known)}

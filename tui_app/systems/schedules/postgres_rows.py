@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from tui_app.database.encodings import unescaped_json
 from tui_app.database.pages import Waiting
 from tui_app.database.postgres import Postgres, T, Work
 from tui_app.database.postgres_pages import PostgresPages
@@ -130,4 +130,4 @@ async def _make(connection: Connection) -> None:
 
 def listed(values: Any) -> str:
     """Ids or records as the JSON that the statements unfold: arrays take ten times as long to be quoted."""
-    return json.dumps(values)
+    return unescaped_json(values)

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from tui_app.database.bound import revision
-from tui_app.database.postgres_rows import Connection, Row, row, rows
+from tui_app.database.encodings import check_words
+from tui_app.database.postgres_rows import Connection, Row, encoding_of, row, rows
 from tui_app.domain.errors import RateLimited
 from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, Errand, Order, first_of_each
@@ -31,7 +32,12 @@ async def cancel_guarded(connection: Connection, targets: Sequence[Target], beha
 
     Returns:
         Those that were changed, as they were, keyed by id.
+
+    Raises:
+        InvalidReason: the database cannot keep a character of the reason.
+        UnencodableText: it cannot keep one of the principal's name.
     """
+    check_words(behalf.principal, behalf.reason or "", encoding_of(connection))
     guarded = listed([{"id": target.id, "version": target.version} for target in targets])
     changed = await rows(connection, SQL["cancel"], {"targets": guarded, "reason": behalf.reason})
     if not changed:
