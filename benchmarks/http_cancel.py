@@ -45,8 +45,10 @@ from tui_app.engine.worker import Worker  # noqa: E402
 from tui_app.outbound.http import CONCURRENCY, HttpService  # noqa: E402
 from tui_app.outbound.tokens import TokenSource  # noqa: E402
 from tui_app.store.sqlite import open_store  # noqa: E402
+from tui_app.systems.cases import shapes  # noqa: E402
 from tui_app.systems.cases.http import HttpCases  # noqa: E402
 from tui_app.systems.cases.line import CaseLine  # noqa: E402
+from tui_app.systems.schedules import bodies  # noqa: E402
 from tui_app.systems.schedules.http import HttpSchedules  # noqa: E402
 
 OF_BARE = 0.8
@@ -73,11 +75,12 @@ class Kind:
 
 def _cases(url: str) -> HttpCases:
     tokens = TokenSource.given(TOKEN)
-    return HttpCases(CaseLine(HttpService(url, tokens=tokens), tokens, JANE, clock=SystemClock()), url)
+    service = HttpService(url, tokens=tokens, shape=shapes.error_of)
+    return HttpCases(CaseLine(service, tokens, JANE, clock=SystemClock()), url)
 
 
 def _schedules(url: str) -> HttpSchedules:
-    service = HttpService(url, tokens=TokenSource.given(SECRET), auth="x-session-id")
+    service = HttpService(url, tokens=TokenSource.given(SECRET), auth="x-session-id", shape=bodies.error_of)
     return HttpSchedules(url, dialect="luxaris", http=service)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from support.invariants import assert_invariants
-from support.raw_server import Answered, Asked, raw_server
+from support.raw_server import NOBODY, Answered, Asked, raw_server
 from support.world import WHO, World, commands, fill, make_world
 from tui_app.domain.errors import NotSignedIn
 from tui_app.domain.ports import Reply
 from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState, Verified
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
+from tui_app.systems.cases.shapes import error_of
 
 VARIABLE = "QUASH_COMMANDS_TOKEN"
 
@@ -37,7 +38,7 @@ class Gate:
     def handle(self, asked: Asked) -> Answered:
         token = asked.headers.get("authorization", "").removeprefix("Bearer ")
         if self.lasts[token] == 0:
-            return Answered(401, {"error": "expired"})
+            return Answered(401, NOBODY)
         self.lasts[token] -= 1
         self.passed.append(asked.json["key"])
         return Answered(200, {})
@@ -61,7 +62,7 @@ class Behind:
         command: tuple[str, ...] | None = None,
     ) -> None:
         self.inner, self.whole = inner, whole
-        self.http = HttpService(url, tokens=TokenSource(command, None, VARIABLE, environment))
+        self.http = HttpService(url, shape=error_of, tokens=TokenSource(command, None, VARIABLE, environment))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)

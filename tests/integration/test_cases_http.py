@@ -33,6 +33,7 @@ from tui_app.domain.rates import Rate
 from tui_app.domain.run import Answer, ItemState, SkipCode, Verification, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.http import HttpService
+from tui_app.outbound.recognition import Unrecognised
 from tui_app.systems.cases import line
 from tui_app.systems.cases.http import HttpCases
 from tui_app.systems.cases.line import CaseLine
@@ -130,10 +131,9 @@ async def test_what_the_server_does_not_give_is_not_known(missing):
             assert [effect.code for effect in seen.effects] == [NOT_READ]
 
 
-@pytest.mark.parametrize("errors", ["error", "errors", "problem", "text"])
 @pytest.mark.parametrize("spelling", ["Canceled", "CANCELLED", " cancelled "])
-async def test_answers_of_every_shape_are_read(errors, spelling):
-    quirks = Quirks(plain_status=True, spelling=spelling, errors=errors)
+async def test_answers_of_every_shape_are_read(spelling):
+    quirks = Quirks(plain_status=True, spelling=spelling)
     async with case_server(ONE, "CASE-2", quirks=quirks) as way:
         system = way.open()
         await cancelled(way, system)
@@ -145,6 +145,22 @@ async def test_answers_of_every_shape_are_read(errors, spelling):
         assert (answer.state, answer.code) == (ItemState.REFUSED, VerdictCode.TERMINAL)
         with pytest.raises(NotFound):
             await system.item("CASE-3")
+
+
+@pytest.mark.parametrize("errors", ["errors", "problem", "text"])
+async def test_an_error_in_another_shape_is_not_the_api_s(errors):
+    """Nothing is concluded from it, in none of the steps: that a case is not there, or may not be cancelled."""
+    async with case_server(ONE, quirks=Quirks(errors=errors)) as way:
+        system = way.open()
+        [order] = await orders(system, [ONE])
+        [_, missing] = await system.survey([ONE, "CASE-3"])
+        assert missing.verdict.code is VerdictCode.NOT_KNOWN
+        with pytest.raises(Unrecognised):
+            await system.item("CASE-3")
+        _meanwhile(way, ONE, lambda: setattr(way.server.cases[ONE], "hold", True))
+        [answer] = await system.execute([order], errand())
+        # The reads are the API's own, and say what is in the way.
+        assert (answer.state, answer.code) == (ItemState.REFUSED, VerdictCode.ACTIVE_HOLD)
 
 
 @pytest.mark.parametrize("shape", ["allowed", "empty", "refused"])

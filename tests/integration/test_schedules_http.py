@@ -24,12 +24,12 @@ from tui_app.domain.errors import (
     NotSignedIn,
     RateLimited,
     Unavailable,
-    UsageProblem,
 )
 from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import Cursor, PageQuery, Selection, Sort
 from tui_app.domain.run import ItemState, Verified
 from tui_app.domain.verdict import VerdictCode
+from tui_app.outbound.recognition import Unrecognised
 from tui_app.systems.schedules.bodies import run_of, signed
 from tui_app.systems.schedules.http_pages import KEPT, MOST
 from tui_app.systems.schedules.plug import PLUG, SchedulesSettings
@@ -116,7 +116,7 @@ async def test_a_dialect_that_is_the_wrong_one_is_named(serve, name):
 async def test_what_lists_in_neither_way_is_no_schedule_service(serve, monkeypatch, body):
     service = await serve()
     monkeypatch.setattr(service.posts, "_handle", lambda asked: Answered(200, body))
-    with pytest.raises(UsageProblem) as refused:
+    with pytest.raises(Unrecognised) as refused:
         await service.open().page(PageQuery(Filter(), RUN_AT))
     assert "url" in refused.value.hint
 
@@ -132,7 +132,9 @@ async def test_the_token_stands_in_the_header_that_the_service_reads(either):
 async def test_a_list_that_is_not_for_us_or_not_there_says_so(serve, monkeypatch):
     service = await serve()
     system = service.open(dialect="seed")
-    for answer, error in ((wrong(403, "FORBIDDEN", "not you"), NotAllowed), (Answered(404), UsageProblem)):
+    none = wrong(404, "ROUTE_NOT_FOUND")
+    refusals = [(wrong(403, "FORBIDDEN", "not you"), NotAllowed), (none, Unrecognised), (Answered(404), Unrecognised)]
+    for answer, error in refusals:
         monkeypatch.setattr(service.posts, "_handle", lambda asked, answer=answer: answer)
         with pytest.raises(error):
             await system.page(PageQuery(Filter(), RUN_AT))

@@ -19,10 +19,15 @@ from tui_app.domain.errors import (
     UsageProblem,
 )
 from tui_app.outbound.addresses import check_id
-from tui_app.outbound.answers import retry_after
+from tui_app.outbound.answers import reset_after, retry_after
 from tui_app.outbound.http import HttpService
+from tui_app.outbound.recognition import Unrecognised
+from tui_app.systems.cases.shapes import error_of
 
 SHORT = {"patience": 0.25, "connect": 0.25}
+JSON = {"Content-Type": "application/json"}
+HTML = {"Content-Type": "text/html"}
+HOLD = {"error": {"code": "HOLD", "message": "no"}}
 
 
 def good(asked: Asked) -> Answered:
@@ -32,7 +37,7 @@ def good(asked: Asked) -> Answered:
 @asynccontextmanager
 async def meeting(handle=good, **options):
     async with raw_server(handle) as server:
-        http = HttpService(server.url, **{**SHORT, **options})
+        http = HttpService(server.url, shape=error_of, **{**SHORT, **options})
         try:
             yield server, http
         finally:
@@ -45,8 +50,12 @@ async def _error(asking) -> QuashError:
     return caught.value
 
 
+def is_good(answer):
+    return isinstance(answer.json, dict) and "method" in answer.json
+
+
 def write(http):
-    return http.write("cases", "c1", "cancel", json={"reason": "duplicate"})
+    return http.write("cases", "c1", "cancel", json={"reason": "duplicate"}, fits=is_good)
 
 
 @pytest.mark.parametrize(("name", "fault"), FAULTS.items(), ids=FAULTS)
@@ -67,7 +76,7 @@ async def test_a_write_is_called_undone_only_where_that_is_certain(name: str, fa
 async def test_a_read_that_fails_has_learned_nothing(name: str, fault: Fault):
     async with meeting() as (server, http):
         await server.arm(name)
-        error = await _error(http.read("cases", "c1"))
+        error = await _error(http.read("cases", "c1", fits=is_good))
         assert isinstance(error, NotSignedIn if name == "401" else Unavailable)
         assert isinstance(error, RateLimited) == (name.startswith("429") or fault.retry_after is not None)
         if isinstance(error, RateLimited):
@@ -193,16 +202,61 @@ def test_an_id_is_taken_as_it_is(fine):
         (Answered(200), False, None),
         (Answered(204), False, None),
         (Answered(200, b"cancelled", {"Content-Type": "text/plain"}), True, None),
-        (Answered(404, b"<html>no</html>", {"Content-Type": "text/html"}), False, None),
-        (Answered(403, b"{", {"Content-Type": "application/json"}), False, None),
-        (Answered(409, {"error": {"code": "HOLD"}}), False, {"error": {"code": "HOLD"}}),
+        (Answered(200, b'{"a": 1}', {"Content-Type": "text/json"}), False, {"a": 1}),
+        (Answered(200, b'\xef\xbb\xbf{"a": 1}', {"Content-Type": "application/json"}), False, {"a": 1}),
+        (Answered(409, b'\xef\xbb\xbf{"error": {"code": "HOLD", "message": "no"}}', JSON), False, HOLD),
+        (Answered(409, HOLD), False, HOLD),
     ],
 )
 async def test_what_servers_say_in_their_own_way_is_understood(answered, plain, value):
     async with meeting(lambda _: answered) as (_, http):
         answer = await http.read("x", plain=plain)
     assert (answer.status, answer.json) == (answered.status, value)
-    assert answer.text == answered.raw().partition(b"\r\n\r\n")[2].decode()
+    assert answer.text == answered.raw().partition(b"\r\n\r\n")[2].decode("utf-8-sig")
+    assert (answer.said is None) is answer.ok
+
+
+STRANGERS = {
+    "a page": Answered(404, b"<html>no</html>", {"Content-Type": "text/html"}),
+    "a text": Answered(404, b"default backend - 404", {"Content-Type": "text/plain"}),
+    "nothing": Answered(403),
+    "half of JSON": Answered(403, b"{", {"Content-Type": "application/json"}),
+    "a gateway's error": Answered(401, {"message": "Unauthorized"}),
+    "an error with a number": Answered(404, {"error": {"code": 404, "message": "Not Found"}}),
+    "an error without words": Answered(409, {"error": {"code": "HOLD"}}),
+    "an error of another API": Answered(410, {"errors": [{"error_code": "GONE", "error_description": "no"}]}),
+    "the right error as a page": Answered(404, b'{"error": {"code": "NO", "message": "no"}}', HTML),
+    "a scalar": Answered(405, "Method Not Allowed"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+async def test_a_refusal_that_is_not_the_api_s_own_says_nothing(name):
+    answered = STRANGERS[name]
+    async with meeting(lambda _: answered) as (server, http):
+        read, written = await _error(http.read("x")), await _error(write(http))
+        assert isinstance(read, Unrecognised)
+        assert isinstance(written, OutcomeUnknown)
+        assert str(answered.status) in read.message
+        assert ("the token" in read.hint) is (answered.status in (401, 403))
+        assert len(server.log) == 2, "a write was sent again for a stranger's word"
+
+
+@pytest.mark.parametrize("fits", [True, False])
+async def test_a_success_that_is_not_what_was_asked_for_says_nothing(fits):
+    async with meeting(lambda _: Answered(200, {"status": "ok"})) as (_, http):
+        if fits:
+            assert (await http.read("x", fits=lambda _: True)).json == {"status": "ok"}
+            return
+        assert isinstance(await _error(http.read("x", fits=lambda _: False)), Unrecognised)
+        assert isinstance(await _error(http.write("x", json={}, fits=lambda _: False)), OutcomeUnknown)
+
+
+async def test_without_a_shape_no_refusal_is_believed():
+    async with raw_server(lambda _: Answered(404, HOLD)) as server:
+        http = HttpService(server.url)
+        assert isinstance(await _error(http.read("x")), Unrecognised)
+        await http.close()
 
 
 async def test_a_text_is_no_answer_unless_it_may_be_one():
@@ -240,6 +294,38 @@ NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 def test_every_form_of_a_time_to_wait(text, date, seconds):
     headers = {"retry-after": text} | ({} if date is None else {"date": date})
     assert retry_after(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-ratelimit-reset": "6"}, 6.0),
+        ({"ratelimit-reset": "6"}, 6.0),
+        ({"x-ratelimit-reset": f"{NOW.timestamp() + 6:.0f}"}, 6.0),
+        ({"x-ratelimit-reset": f"{(NOW.timestamp() + 6) * 1000:.0f}"}, 6.0),
+        ({"x-ratelimit-reset": f"{NOW.timestamp() - 6:.0f}"}, 0.0),
+        ({"x-ratelimit-reset": f"{NOW.timestamp() + 6:.0f}", "date": "Tue, 24 Nov 2026 10:00:02 GMT"}, 4.0),
+        ({"x-ratelimit-reset": "9999999999"}, 86400.0),
+        ({"x-ratelimit-reset": "soon"}, None),
+        ({"x-ratelimit-reset": "-6"}, None),
+        ({"x-ratelimit-reset": "9" * 40}, None),
+        ({}, None),
+    ],
+)
+def test_every_form_of_the_moment_at_which_a_limit_begins_anew(headers, seconds):
+    assert reset_after(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({"X-RateLimit-Reset": "6"}, 6.0), ({"X-RateLimit-Reset": "6", "Retry-After": "2"}, 2.0), ({}, None)],
+)
+async def test_a_429_without_a_time_is_waited_for_until_the_limit_begins_anew(headers, seconds):
+    async with meeting(lambda _: Answered(429, {}, headers)) as (_, http):
+        for asking in (http.read("x"), write(http)):
+            error = await _error(asking)
+            assert isinstance(error, RateLimited)
+            assert error.retry_after == seconds
 
 
 async def test_no_more_requests_at_once_than_allowed():

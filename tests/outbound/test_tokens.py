@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 import jwt
 import pytest
 
-from support.raw_server import Answered, Asked, raw_server
+from support.raw_server import NOBODY, Answered, Asked, raw_server
 from support.world import MovableClock
 from tui_app.domain.errors import NotSignedIn
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
+from tui_app.systems.cases.shapes import error_of
 
 NAME = "QUASH_CASES_TOKEN"
 KEY = b"k" * 32
@@ -133,7 +134,7 @@ async def test_a_command_that_hangs_is_waited_for_once_by_all_whose_token_was_re
     await source.current()
     once.touch()
     async with raw_server(Guard().handle) as server:
-        http = HttpService(server.url, tokens=source)
+        http = HttpService(server.url, shape=error_of, tokens=source)
         told = await asyncio.gather(*(http.write("open", json={}) for _ in range(16)), return_exceptions=True)
         assert {str(one) for one in told} == {f"`{sys.executable}` gave no token within 3 s"}
         await http.close()
@@ -188,7 +189,7 @@ class Guard:
 
     def handle(self, asked: Asked) -> Answered:
         if asked.headers.get("authorization", "").removeprefix("Bearer ") not in self.believed:
-            return Answered(401, {"error": "who"})
+            return Answered(401, NOBODY)
         self.opened += 1
         return Answered(200, {"opened": self.opened})
 
@@ -196,7 +197,7 @@ class Guard:
 async def test_a_refused_token_is_replaced_and_the_request_sent_once_more(giver):
     guard = Guard("new")
     async with raw_server(guard.handle) as server:
-        http = HttpService(server.url, tokens=giver.source)
+        http = HttpService(server.url, shape=error_of, tokens=giver.source)
         giver.gives("old")
         with pytest.raises(NotSignedIn, match="token_file"):
             await http.write("open", json={})
@@ -215,7 +216,7 @@ async def test_a_refused_token_is_replaced_and_the_request_sent_once_more(giver)
 async def test_of_many_that_are_refused_at_once_one_asks_and_all_go_on(giver):
     guard = Guard("new")
     async with raw_server(guard.handle) as server:
-        http = HttpService(server.url, tokens=giver.source)
+        http = HttpService(server.url, shape=error_of, tokens=giver.source)
         giver.gives("old")
         await giver.source.current()
         giver.gives("new")
@@ -226,7 +227,7 @@ async def test_of_many_that_are_refused_at_once_one_asks_and_all_go_on(giver):
 
 async def test_one_that_has_expired_is_named_so(giver, clock):
     async with raw_server(Guard().handle) as server:
-        http = HttpService(server.url, tokens=giver.source, clock=clock)
+        http = HttpService(server.url, shape=error_of, tokens=giver.source, clock=clock)
         giver.gives(token(clock.now() - timedelta(minutes=1)))
         with pytest.raises(NotSignedIn, match="has expired"):
             await http.read("x")
@@ -235,7 +236,7 @@ async def test_one_that_has_expired_is_named_so(giver, clock):
 
 async def test_a_service_that_wants_a_token_and_a_profile_without_one():
     async with raw_server(Guard().handle) as server:
-        http = HttpService(server.url)
+        http = HttpService(server.url, shape=error_of)
         with pytest.raises(NotSignedIn, match="none for it"):
             await http.read("x")
         await http.close()
@@ -243,7 +244,7 @@ async def test_a_service_that_wants_a_token_and_a_profile_without_one():
 
 async def test_a_session_goes_into_a_header_of_its_own():
     async with raw_server(lambda asked: Answered(200, dict(asked.headers))) as server:
-        http = HttpService(server.url, tokens=TokenSource.given("sesame"), auth="x-session-id")
+        http = HttpService(server.url, shape=error_of, tokens=TokenSource.given("sesame"), auth="x-session-id")
         sent = (await http.read("x")).json
         assert (sent["x-session-id"], "authorization" in sent) == ("sesame", False)
         await http.close()

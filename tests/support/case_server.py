@@ -26,6 +26,7 @@ from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
 from tui_app.systems.cases.http import HttpCases
 from tui_app.systems.cases.line import CaseLine
+from tui_app.systems.cases.shapes import error_of
 
 JANE = "jane@example.com"
 TOKEN = "opaque-token"
@@ -299,7 +300,14 @@ class Way:
         """An adapter as a process of its own has it: it remembers nothing of others."""
         tokens = TokenSource.given(TOKEN)
         clock = self.server.clock
-        service = HttpService(self.raw.url, tokens=tokens, clock=clock, patience=self.patience, connect=self.patience)
+        service = HttpService(
+            self.raw.url,
+            tokens=tokens,
+            shape=error_of,
+            clock=clock,
+            patience=self.patience,
+            connect=self.patience,
+        )
 
         async def wait(seconds: float) -> None:
             self.waits.append(seconds)

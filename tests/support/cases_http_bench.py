@@ -23,6 +23,7 @@ from tui_app.service.native.idempotency import Answers
 from tui_app.systems.cases.http import HttpCases
 from tui_app.systems.cases.line import CaseLine
 from tui_app.systems.cases.plug import CasesSettings
+from tui_app.systems.cases.shapes import error_of
 
 CANCEL = ("operate", "cancel_case")
 
@@ -53,7 +54,7 @@ class HttpCasesBench(CasesBench):
 
     def open(self, **more: Any) -> Any:
         tokens = TokenSource.given(token(WHO.operator, CANCEL))
-        service = Undated(self.url, tokens=tokens, clock=self.clock)
+        service = Undated(self.url, tokens=tokens, shape=error_of, clock=self.clock)
 
         async def wait(seconds: float) -> None:
             self.clock.forward(seconds)

@@ -194,6 +194,12 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 DATE = "Tue, 24 Nov 2026 10:00:00 GMT"
 JSON = {"Content-Type": "application/json"}
+NOBODY = {
+    "error": {"code": "UNAUTHORIZED", "message": "who"},
+    "errors": [{"error_code": "UNAUTHORIZED", "error_description": "who"}],
+}
+"""That there is no token, as both APIs write it."""
+
 BOMB = gzip.compress(b"[" + b" " * (32 * MEGABYTE) + b"]")
 
 FAULTS: dict[str, Fault] = {
@@ -261,7 +267,21 @@ FAULTS: dict[str, Fault] = {
     "429 for nonsense": waits("soon", None),
     "429 with an empty time": waits("", None),
     # signed out
-    "401": says(401, {"error": "who"}, certain=True),
+    "401": says(401, NOBODY, certain=True),
+    # somebody in between answers in its place
+    "401 of a proxy": says(401, b"<html>Sign in</html>", headers={"Content-Type": "text/html"}),
+    "401 of a gateway after the effect": says(401, {"message": "Unauthorized"}, effect=True),
+    "403 of a firewall": says(403, b"<html>Blocked</html>", headers={"Content-Type": "text/html"}),
+    "403 of a gateway after the effect": says(403, {"message": "Forbidden"}, effect=True),
+    "404 of a proxy": says(404, b"default backend - 404", headers={"Content-Type": "text/plain"}),
+    "404 of a proxy after the effect": says(
+        404, b"default backend - 404", effect=True, headers={"Content-Type": "text/plain"}
+    ),
+    "405 after the effect": says(405, effect=True),
+    "410 of a gateway": says(410, {"detail": "Gone"}),
+    "413 of a proxy": says(413, b"<html>Request Entity Too Large</html>", headers={"Content-Type": "text/html"}),
+    "an empty success": says(200),
+    "a success of something else": says(200, {"status": "ok"}, effect=True),
 }
 """Every fault by its name."""
 

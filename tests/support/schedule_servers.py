@@ -24,7 +24,7 @@ from tui_app.domain.rates import Rate
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
-from tui_app.systems.schedules.bodies import parted
+from tui_app.systems.schedules.bodies import error_of, parted
 from tui_app.systems.schedules.http import HttpSchedules
 
 ALL = "/api/v1/schedules"
@@ -286,12 +286,14 @@ KINDS: Mapping[str, type[SeedPosts | LuxarisPosts]] = MappingProxyType({"seed": 
 SHORT = {"patience": 0.4, "connect": 0.4}
 """Seconds that a request may take where the server is made to fail."""
 
+LONG = {"patience": 5.0, "connect": 5.0}
+
 
 def adapter(server: RawServer, posts: Posts, *, dialect: str = "auto", **options: Any) -> HttpSchedules:
     """An adapter with a token that the service takes."""
     auth: Any = "bearer" if posts.auth[0] == "authorization" else posts.auth[0]
     tokens = TokenSource.given(SECRET)
-    http = HttpService(server.url, tokens=tokens, auth=auth, **{"patience": 5.0, "connect": 5.0, **options})
+    http = HttpService(server.url, tokens=tokens, auth=auth, shape=error_of, **{**LONG, **options})
     return HttpSchedules(server.url, dialect=dialect, clock=posts.clock, http=http, contact="#posts")
 
 

@@ -162,13 +162,15 @@ def item_key(secret: bytes, run_id: str, system: str, item_id: str) -> str:
 class Order:
     """One intention on one item, as it is handed to a system: the key, and what was seen, for the guard.
 
-    ``sent_at`` is when it was about to be sent before, where it may have been: a key lives from then on.
+    ``sent_at`` is when it was about to be sent before, where it may have been: a key lives from then on. ``accepted``:
+    the system has taken it on before.
     """
 
     id: str
     key: str
     seen: Seen
     sent_at: str | None = None
+    accepted: bool = False
 
 
 def first_of_each(orders: Iterable[Order]) -> dict[str, Order]:

@@ -70,8 +70,9 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
     sent = _Sorted()
     # Where the system could not be asked what became of the last ones, it gets no further ones.
     if not (settled.held or settled.silent or settled.deferred or stopping):
-        decided, orders = await _decide(bench, run, claim)
+        decided, orders, unread = await _decide(bench, run, claim)
         sent = await _send(bench, run, claim, errand, orders)
+        sent.held |= unread
         sent.final[:0] = decided
         if sent.final:
             await bench.work.record(claim, sent.final, bench.facts, bench.now())
@@ -148,7 +149,8 @@ def _errand(bench: Bench, run: RunRecord, claim: Claim, *, only_look: bool) -> E
 
 def _order(run: RunRecord, item: RunItem, seen: Seen | None = None) -> Order:
     key = item.key or item_key(run.secret, run.id, item.item.system, item.item.seen.id)
-    return Order(item.item.seen.id, key, seen or item.item.seen, item.sent_at)
+    accepted = item.state is ItemState.ACCEPTED
+    return Order(item.item.seen.id, key, seen or item.item.seen, item.sent_at, accepted)
 
 
 async def _settle(bench: Bench, run: RunRecord, claim: Claim, errand: Errand) -> _Sorted:
@@ -163,8 +165,10 @@ async def _settle(bench: Bench, run: RunRecord, claim: Claim, errand: Errand) ->
     return settled
 
 
-async def _decide(bench: Bench, run: RunRecord, claim: Claim) -> tuple[list[Outcome], list[tuple[RunItem, Order]]]:
-    """What is skipped, and what is to be sent, with what was seen just now."""
+async def _decide(
+    bench: Bench, run: RunRecord, claim: Claim
+) -> tuple[list[Outcome], list[tuple[RunItem, Order]], dict[int, Unavailable]]:
+    """What is skipped, what is to be sent, with what was seen just now, and what could not be read."""
     planned = [one for one in claim.items if one.state is ItemState.PLANNED]
     skipped, wanted = [], []
     for one in planned:
@@ -174,15 +178,19 @@ async def _decide(bench: Bench, run: RunRecord, claim: Claim) -> tuple[list[Outc
         else:
             skipped.append(_skipped(one, verdict.code, verdict.reason))
     if not wanted:
-        return skipped, []
+        return skipped, [], {}
     orders: list[tuple[RunItem, Order]] = []
+    unread: dict[int, Unavailable] = {}
     now_seen = await bench.recall.survey(claim.system, bench.system, [one.item.seen.id for one in wanted])
     for one, now in zip(wanted, now_seen, strict=True):
-        if _still_meant(one.item.seen, now, accept_drift=run.confirmed.options.accept_drift):
+        if now.verdict.code is VerdictCode.NOT_KNOWN and not now.version:
+            # That it cannot be read says nothing about it: it has not changed for that.
+            unread[one.item.position] = Unavailable(f"{claim.system}: {now.id}: {now.verdict.reason}", hint="")
+        elif _still_meant(one.item.seen, now, accept_drift=run.confirmed.options.accept_drift):
             orders.append((one, _order(run, one, now)))
         else:
             skipped.append(_skipped(one, SkipCode.DRIFTED, _drifted(one.item.seen, now)))
-    return skipped, orders
+    return skipped, orders, unread
 
 
 def _still_meant(frozen: Seen, now: Seen, *, accept_drift: bool) -> bool:

@@ -12,20 +12,25 @@ from typing import Any
 from pydantic_core import from_json
 
 from tui_app.domain.moments import known_date
+from tui_app.outbound.recognition import Said
 
 LONGEST_WAIT = 24 * 3600.0
 """What a server asks us to wait is held to this, in seconds."""
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _WHOLE = 2**63
+_RESET = re.compile(r"[0-9]{1,13}(\.[0-9]{1,9})?", re.ASCII)
+_EPOCH, _EPOCH_MILLIS = 1e9, 1e12
+_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
     """An answer that is one: the system understood, and this is what it says.
 
-    ``headers`` have lower-case names. ``json`` is null where the body is empty or, with an error's status, not JSON;
-    ``text`` is the body as it came. ``date`` is the server's own clock, where it told it.
+    ``headers`` have lower-case names. ``json`` is null where the body is empty; ``text`` is the body as it came.
+    ``date`` is the server's own clock, where it told it. ``said`` are the API's own words in a refusal: one without
+    them is no answer of the API, and never becomes a response.
     """
 
     status: int
@@ -33,6 +38,12 @@ class Response:
     json: Any
     text: str
     date: datetime | None = None
+    said: Said | None = None
+
+    @property
+    def refusal(self) -> Said:
+        """The API's own words; empty ones where it refused nothing."""
+        return self.said or Said("", "")
 
     @property
     def ok(self) -> bool:
@@ -41,13 +52,13 @@ class Response:
 
 
 def parse(body: bytes) -> Any:
-    """The value of a JSON text.
+    """The value of a JSON text, also behind a byte order mark.
 
     Raises:
         ValueError: it is none, or holds what no JSON should: NaN, infinity, numbers beyond 64 bits, half characters, or
             hundreds of levels.
     """
-    value = from_json(body, allow_inf_nan=False)
+    value = from_json(body.removeprefix(_MARK), allow_inf_nan=False)
     left = [value]
     while left:
         one = left.pop()
@@ -81,3 +92,19 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
     left = (moment - (date_of(headers) or now)).total_seconds()
     return min(max(left, 0.0), LONGEST_WAIT)
+
+
+def reset_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """In how many seconds the server's limit begins anew, as ``X-RateLimit-Reset`` or ``RateLimit-Reset`` tells it.
+
+    The number is seconds from now, or a moment in seconds or milliseconds since 1970, by the server's own clock where
+    it tells it. None where neither header can be read.
+    """
+    text = next((headers[name] for name in ("x-ratelimit-reset", "ratelimit-reset") if name in headers), "").strip()
+    if not _RESET.fullmatch(text):
+        return None
+    number = float(text)
+    if number >= _EPOCH:
+        moment = number / 1000 if number >= _EPOCH_MILLIS else number
+        number = moment - (date_of(headers) or now).timestamp()
+    return min(max(number, 0.0), LONGEST_WAIT)

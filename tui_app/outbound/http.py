@@ -5,19 +5,23 @@
 not connected             CannotConnect           CannotConnect        nothing was sent
 no or half an answer      Unavailable             OutcomeUnknown
 3xx                       CannotConnect           OutcomeUnknown       never followed
-401                       once more with another token, else NotSignedIn
 429                       RateLimited             RateLimited
 5xx                       Unavailable             OutcomeUnknown       503 with Retry-After on a read: RateLimited
-2xx that cannot be read   Unavailable             OutcomeUnknown
+4xx of a stranger         Unrecognised            OutcomeUnknown
+2xx that does not fit     Unrecognised            OutcomeUnknown       no JSON, or not what was asked for
+401 of the API            once more with another token, else NotSignedIn
 anything else             a Response, for the adapter to judge
 ```
+
+Whether an answer is the API's or a stranger's is told by ``recognition``, given the shape of the API's errors.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -37,8 +41,9 @@ from tui_app.domain.errors import (
 )
 from tui_app.domain.ports import Clock
 from tui_app.outbound.addresses import Origin, path_of
-from tui_app.outbound.answers import Response, date_of, parse, retry_after
+from tui_app.outbound.answers import Response, date_of, parse, reset_after, retry_after
 from tui_app.outbound.line import CONNECT_SECONDS, Line, NoAnswer, NotSent, Reply
+from tui_app.outbound.recognition import Said, Shape, Unrecognised, advice, is_json, media, nobody, recognised
 from tui_app.outbound.tokens import TokenSource
 from tui_app.outbound.transport import Door
 
@@ -53,6 +58,14 @@ CONCURRENCY = 16
 
 Auth = Literal["bearer", "x-session-id"]
 
+Fits = Callable[[Response], bool]
+"""Whether a success is the answer to what was asked."""
+
+HEADER: Mapping[Auth, str] = {"bearer": "Authorization", "x-session-id": "X-Session-ID"}
+"""The header in which the token is sent."""
+
+_NONE_FOUND = re.compile(r"missing|required|no (token|session|credentials)|not (provided|found|present)", re.IGNORECASE)
+
 
 class Unsendable(UsageProblem):
     """A value that no request can carry; whoever brought it has to bring another."""
@@ -66,7 +79,8 @@ class HttpService:
     """One service at one origin, under an optional prefix of paths.
 
     At most ``concurrency`` requests are on their way at once, each on a line of its own: one pool for all gets slower
-    the more of them there are. Nothing is connected before the first request.
+    the more of them there are. Nothing is connected before the first request. ``shape`` is how the API writes an error:
+    without it no refusal is believed.
 
     Raises:
         UsageProblem: plain http to another host, or no address of a service.
@@ -78,6 +92,7 @@ class HttpService:
         *,
         tokens: TokenSource | None = None,
         auth: Auth = "bearer",
+        shape: Shape = nobody,
         ca_file: str | Path | None = None,
         concurrency: int = CONCURRENCY,
         patience: float = PATIENCE,
@@ -87,7 +102,8 @@ class HttpService:
     ) -> None:
         self._door = Door(url, ca_file)
         self._tokens = tokens
-        self._auth = auth
+        self._auth: Auth = auth
+        self._shape = shape
         self._patience = patience
         self._connect = connect
         self._max_body = max_body
@@ -107,18 +123,19 @@ class HttpService:
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         plain: bool = False,
+        fits: Fits | None = None,
     ) -> Response:
         """Ask for what stands at a path; queries that are ``None`` are left out.
 
-        With ``plain`` the answer may be a text that is no JSON.
+        With ``plain`` the answer may be a text that is no JSON. One that does not pass ``fits`` is a stranger's.
 
         Raises:
-            Unavailable: nothing was learned; also as ``CannotConnect`` and ``RateLimited``.
+            Unavailable: nothing was learned; also as ``CannotConnect``, ``RateLimited`` and ``Unrecognised``.
             NotSignedIn: there is no token, or it is not accepted.
             UsageProblem: the request cannot be put into words of HTTP (``Unsendable``), or ``ca_file`` is none.
         """
         request = self._request("GET", parts, query, None, headers)
-        return self._read(request, await self._signed(request), plain=plain)
+        return self._read(request, await self._signed(request), plain=plain, fits=fits)
 
     async def write(
         self,
@@ -126,8 +143,9 @@ class HttpService:
         json: Any,
         headers: Mapping[str, str] | None = None,
         method: str = "POST",
+        fits: Fits | None = None,
     ) -> Response:
-        """Have something changed.
+        """Have something changed. A success that does not pass ``fits`` is a stranger's.
 
         Raises:
             OutcomeUnknown: it may have been changed.
@@ -135,7 +153,7 @@ class HttpService:
             NotSignedIn, UsageProblem: as for reading; nothing has been changed.
         """
         request = self._request(method, parts, None, json, headers)
-        return self._read(request, await self._signed(request), plain=False)
+        return self._read(request, await self._signed(request), plain=False, fits=fits)
 
     async def close(self) -> None:
         """Close every connection that is not in use; those in use are closed as they come back."""
@@ -175,14 +193,17 @@ class HttpService:
     async def _signed(self, request: httpx.Request) -> Reply:
         if self._tokens is None:
             return await self._sent(request, None)
-        return await self._tokens.used(
-            lambda token: self._sent(request, token), lambda reply: reply.status == httpx.codes.UNAUTHORIZED
-        )
+
+        def refused(reply: Reply) -> bool:
+            # A stranger may say so after the service has acted: a write is not sent a second time for that.
+            sent_again = request.method == "GET" or self._said(reply) is not None
+            return reply.status == httpx.codes.UNAUTHORIZED and sent_again
+
+        return await self._tokens.used(lambda token: self._sent(request, token), refused)
 
     async def _sent(self, request: httpx.Request, token: Secret | None) -> Reply:
         if token is not None:
-            bearer = self._auth == "bearer"
-            request.headers["Authorization" if bearer else "X-Session-ID"] = "Bearer " * bearer + token.reveal()
+            request.headers[HEADER[self._auth]] = "Bearer " * (self._auth == "bearer") + token.reveal()
         try:
             async with self._line() as line:
                 reads = request.method == "GET"
@@ -211,13 +232,12 @@ class HttpService:
         else:
             self._free.append(line)
 
-    def _read(self, request: httpx.Request, reply: Reply, *, plain: bool) -> Response:
+    def _read(self, request: httpx.Request, reply: Reply, *, plain: bool, fits: Fits | None) -> Response:
         status, headers = reply.status, reply.headers
-        if status == httpx.codes.UNAUTHORIZED:
-            raise self._not_accepted()
         wait = retry_after(headers, self._clock.now())
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise RateLimited(f"{self.origin} asks us to wait", retry_after=wait)
+            reset = reset_after(headers, self._clock.now()) if wait is None else wait
+            raise RateLimited(f"{self.origin} asks us to wait", retry_after=reset)
         if 300 <= status < 400:
             raise self._elsewhere(request, reply)
         if status >= 500:
@@ -226,14 +246,43 @@ class HttpService:
             raise self._silent(request, f"answered {status}")
         if reply.broken:
             raise self._silent(request, f"answered {status}, and the rest cannot be read: {reply.broken}")
-        text = reply.body.decode("utf-8", "replace")
-        value = None
+        if status >= 400:
+            return self._refused(request, reply)
+        text = reply.body.decode("utf-8-sig", "replace")
         try:
-            value = _value(reply, plain=plain)
+            response = Response(status, dict(headers), _value(reply, plain=plain), text, date_of(headers))
         except ValueError as error:
-            if status < 300:
-                raise self._silent(request, f"answered {status} with what cannot be read: {error}") from error
-        return Response(status, dict(headers), value, text, date_of(headers))
+            raise self._stranger(request, status, f"with what cannot be read: {error}") from error
+        if fits is not None and not fits(response):
+            raise self._stranger(request, status, "with something else than what was asked for")
+        return response
+
+    def _refused(self, request: httpx.Request, reply: Reply) -> Response:
+        """The API's own refusal, for the adapter to judge.
+
+        Raises:
+            QuashError: it is a stranger's, or about the token.
+        """
+        said = self._said(reply)
+        if said is None:
+            kind = media(reply.headers.get("content-type", "")) or "no kind of content"
+            raise self._stranger(request, reply.status, f"in a form that is not this API's ({kind[:80]})")
+        if reply.status == httpx.codes.UNAUTHORIZED:
+            raise self._not_accepted(said)
+        text = reply.body.decode("utf-8-sig", "replace")
+        return Response(reply.status, dict(reply.headers), parse(reply.body), text, date_of(reply.headers), said)
+
+    def _said(self, reply: Reply) -> Said | None:
+        """The API's own words in a refusal; none where it is a stranger's."""
+        try:
+            body = parse(reply.body)
+        except ValueError:
+            return None
+        return recognised(reply.status, reply.headers.get("content-type", ""), body, self._shape)
+
+    def _stranger(self, request: httpx.Request, status: int, how: str) -> QuashError:
+        told, hint = f"{self.origin} answered {status} {how} ({request.method} {request.url.path})", advice(status)
+        return Unrecognised(told, hint=hint) if request.method == "GET" else OutcomeUnknown(told, hint=hint)
 
     def _silent(self, request: httpx.Request, what: str) -> QuashError:
         told = f"{self.origin} {what} ({request.method} {request.url.path})"
@@ -250,16 +299,18 @@ class HttpService:
             return self._silent(request, what)
         return CannotConnect(f"{self.origin} {what}", hint="If that is the service, name it as `url` in the profile.")
 
-    def _not_accepted(self) -> NotSignedIn:
+    def _not_accepted(self, said: Said) -> NotSignedIn:
+        why = f": {said.message[:200]}" if said.message else ""
         if self._tokens is None:
-            told = f"{self.origin} wants a token, and this profile has none for it"
+            told = f"{self.origin} wants a token, and this profile has none for it{why}"
             return NotSignedIn(told, hint="Name `token_command` or `token_file` in the profile.")
-        ends, now = self._tokens.expires_at, self._clock.now()
-        expired = "has expired" if ends is not None and ends <= now else "is not accepted"
-        return NotSignedIn(
-            f"the token for {self.origin} {expired}; it comes from {self._tokens.place}",
-            hint=f"Renew what {self._tokens.place} gives, then resume.",
-        )
+        ends, now, header = self._tokens.expires_at, self._clock.now(), HEADER[self._auth]
+        expired = ends is not None and ends <= now
+        told = f"the token for {self.origin} {'has expired' if expired else 'is not accepted'}{why}"
+        hint = f"Renew what {self._tokens.place} gives, then resume."
+        if not expired and _NONE_FOUND.search(said.message):
+            hint = f"It was sent as {header}: see which header the service reads (`auth` of schedules). {hint}"
+        return NotSignedIn(f"{told}; it comes from {self._tokens.place}", hint=hint)
 
 
 def _value(reply: Reply, *, plain: bool) -> Any:
@@ -268,10 +319,9 @@ def _value(reply: Reply, *, plain: bool) -> Any:
     Raises:
         ValueError: it is something else.
     """
-    if not reply.body.strip():
-        return None
-    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in ("", "text/plain"):
+    kind = media(reply.headers.get("content-type", ""))
+    empty = not reply.body.strip()
+    if kind == "text/plain" and not empty:
         # Many a server does not say that it is JSON.
         try:
             return parse(reply.body)
@@ -279,6 +329,13 @@ def _value(reply: Reply, *, plain: bool) -> Any:
             if plain:
                 return None
             raise
-    if kind != "application/json" and not kind.endswith("+json"):
+    if not is_json(kind) and not (empty and kind == "text/plain"):
         raise ValueError(f"{kind[:80]} in place of JSON")
-    return parse(reply.body)
+    if empty:
+        return None
+    try:
+        return parse(reply.body)
+    except ValueError:
+        if plain and kind == "":
+            return None
+        raise

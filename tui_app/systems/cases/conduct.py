@@ -6,9 +6,10 @@ What became of an order is judged by what is read of its case, with the same wor
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
@@ -17,14 +18,16 @@ from tui_app.domain.ports import Reply
 from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.answers import retry_after
+from tui_app.outbound.recognition import Unrecognised
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Found, accepted, not_reinstated
 from tui_app.systems.cases.evidence import KEY_LIVES
-from tui_app.systems.cases.inquiry import PERMISSION, Inquiry
+from tui_app.systems.cases.inquiry import PERMISSION, Audit, Inquiry, Untold
 from tui_app.systems.cases.line import CASES, LASTING, TRIES, CaseLine, times
 from tui_app.systems.cases.replies import (
     cancelled,
     free,
+    gone,
     judged,
     late,
     left_to_the_case,
@@ -44,6 +47,13 @@ if TYPE_CHECKING:
 _MINUTES = round(PROCESSING.total_seconds() / 60)
 _NOT_READ = "what is in the way could not be read"
 _KEY_WORDS = ("KEY", "IDEMPOTEN", "REQUEST_IN_PROGRESS")
+
+
+def _is_busy(response: Response) -> bool:
+    """Whether a refusal says that the same request, under this key, is still being processed."""
+    said = response.refusal
+    busy = any(word in said.code.upper() for word in _KEY_WORDS) or "still being processed" in said.message.lower()
+    return response.status == 409 and busy
 
 
 @dataclass(slots=True)
@@ -68,11 +78,13 @@ class Conduct:
             response = await self._post(order, errand)
         except OutcomeUnknown as error:
             return await self._after_silence(order, errand, error)
+        except Untold as error:
+            return refused(order, str(error.details["code"]), error.message)
         except Unavailable as reason:
             return reason
         except NotAllowed as error:
             return refused(order, VerdictCode.FORBIDDEN.value, error.message)
-        return await self._judged(order, errand, response)
+        return await self._judged(order, errand, response, again=False)
 
     async def _held_back(self, order: Order, errand: Errand) -> Answer | None:
         """The answer for what cannot be sent as it was meant; none where nothing is in the way."""
@@ -88,35 +100,46 @@ class Conduct:
         self._tries[order.key] += 1
         if errand.verb is Verb.REINSTATE:
             body = {"reason": rules.ROLLBACK_CODE, "restore_previous_state": True, "notes": errand.reason}
-            return await self.line.post(*CASES, order.id, "reinstate", key=order.key, json=body)
+            return await self._asked(order, "reinstate", body)
         told = errand.options.notify_stakeholders
         wish = {"reason": rules.REASON_CODE, "notes": errand.reason, "notify_stakeholders": told}
-        return await self.line.post(*CASES, order.id, "cancel", key=order.key, json=wish)
+        return await self._asked(order, "cancel", wish)
 
-    async def _judged(self, order: Order, errand: Errand, response: Response) -> Answer:
-        """What the server's answer means; a refusal is read up on before it is reported."""
+    async def _asked(self, order: Order, step: str, body: Mapping[str, Any]) -> Response:
+        return await self.line.post(
+            *CASES, order.id, step, key=order.key, json=body, fits=lambda one: shapes.is_change(one, order.id)
+        )
+
+    async def _judged(self, order: Order, errand: Errand, response: Response, *, again: bool) -> Answer:
+        """What the API's answer means; a refusal is read up on before it is reported.
+
+        ``again``: the order may have been sent before, so that behind a refusal may stand what that has done.
+
+        Raises:
+            OutcomeUnknown: that could not be read.
+        """
         if response.ok:
             return self._taken_on(order, errand, shapes.receipt(response.json))
-        said = shapes.problem(response.json, response.text)
-        code = said.code or f"HTTP_{response.status}"
-        message = said.message or f"the server answered {response.status}"
+        said = response.refusal
         try:
-            if response.status == 404:
+            if response.status == 404 and not said.no_route:
                 return judged(order, None, errand, settling=True)
             if response.status == 403:
-                return refused(order, VerdictCode.FORBIDDEN.value, await self._forbidden(order, message))
+                return refused(order, VerdictCode.FORBIDDEN.value, await self._forbidden(order, said.message))
             found, _ = await self.inquiry.found(order, errand)
         except (Unavailable, NotAllowed) as error:
+            if _is_busy(response):
+                return self._asked_again(order, response)
+            told = f"{said.message} ({_NOT_READ}: {error.message})"
+            if again:
+                raise OutcomeUnknown(f"case {order.id}: {told}") from error
             # The refusal is certain; only what lies behind it could not be read.
-            return refused(order, code, self._unresolved(f"{message} ({_NOT_READ}: {error.message})", response))
-        return self._explained(order, errand, found, said, response)
+            return refused(order, said.code, self._unresolved(told, response))
+        return self._explained(order, errand, found, response)
 
-    def _explained(
-        self, order: Order, errand: Errand, found: Found | None, said: shapes.Problem, response: Response
-    ) -> Answer:
-        code, message = said.code or f"HTTP_{response.status}", said.message or f"the server answered {response.status}"
-        busy = any(word in said.code.upper() for word in _KEY_WORDS) or "still being processed" in message.lower()
-        if response.status == 409 and busy and (found is None or found.status != CANCELLED):
+    def _explained(self, order: Order, errand: Errand, found: Found | None, response: Response) -> Answer:
+        code, message = response.refusal.code, response.refusal.message
+        if _is_busy(response) and (found is None or found.status != CANCELLED):
             return self._asked_again(order, response)
         if found is None:
             return judged(order, None, errand, settling=True)
@@ -208,17 +231,22 @@ class Conduct:
                 told = standing is not None and standing.told.deadline is not None
                 return undoable(answer, None if taken is None or told else taken.undo_until)
             response = await self._post(order, errand)
+            return await self._judged(order, errand, response, again=True)
         except OutcomeUnknown as error:
             return OutcomeUnknown(error.message, hint=self.line.escalation(self._done(order)))
+        except Untold as error:
+            return unknown(order, f"{error.message}: it may have been sent. {look(order)[0].upper()}{look(order)[1:]}")
         except Unavailable as reason:
             return reason
-        return await self._judged(order, errand, response)
 
     def _settled(self, order: Order, errand: Errand, found: Found | None, unread: str) -> Answer | None:
         """The answer, as far as reading tells; none where the order has to be sent again."""
-        if found is None:
-            return judged(order, None, errand, settling=True)
         taken, now = self._waits.taken(order), self.line.clock.now()
+        if order.accepted and taken is None and errand.verb is Verb.CANCEL:
+            taken = self._waits.found_taken(order, now)
+        if found is None:
+            # What was taken on once is never refused any more, whatever became of the case.
+            return judged(order, None, errand, settling=True) if taken is None else unknown(order, gone(order))
         if errand.verb is Verb.REINSTATE:
             return self._back_or_not(order, errand, found, unread)
         told = next((one for one in found.requests if one.key == order.key), None)
@@ -259,8 +287,19 @@ class Conduct:
         return None if alive else unknown(order, late(found))
 
     async def verify(self, order: Order, errand: Errand) -> Verification:
-        """The checks afterwards: the status of the case, and the entry of its audit."""
-        found, unread = await self.inquiry.found(order, errand)
+        """The checks afterwards: the status of the case, and the entry of its audit.
+
+        Raises:
+            Unavailable: its status could not be read; ``Unrecognised`` where what answered is not the API.
+        """
+        try:
+            standing = await self.inquiry.standing(order.id)
+        except (Untold, NotAllowed) as error:
+            return Verification(Verified.NOT_KNOWN, error.message)
+        try:
+            found, unread = await self.inquiry.found(order, errand, standing)
+        except Unrecognised as stranger:
+            found, unread = await self.inquiry.found(order, errand, standing, audit=Audit((), stranger.message))
         if found is None or not unread or not found.audited:
             return verified(order, found, errand)
         right = (found.status == CANCELLED) is (errand.verb is Verb.CANCEL)

@@ -19,6 +19,7 @@ from tui_app.domain.run import Errand, Made, Order, Verification
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.answers import Response
 from tui_app.outbound.begun import Begun
+from tui_app.outbound.recognition import Unrecognised, heard
 from tui_app.outbound.slices import Slices
 from tui_app.systems.cases import rules
 from tui_app.systems.cases.conduct import Conduct
@@ -188,7 +189,19 @@ class HttpCases:
         return [replies[place] for place in sorted(replies)]
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
-        return await _all(self._conduct.verify(order, errand) for order in orders)
+        """See the Protocol. What a stranger answered is not known; where nothing else was answered it is raised.
+
+        Raises:
+            Unavailable: nothing was learned of some of them.
+        """
+        told = await _all(self._verified(order, errand) for order in orders)
+        return heard(told)
+
+    async def _verified(self, order: Order, errand: Errand) -> Verification | Unrecognised:
+        try:
+            return await self._conduct.verify(order, errand)
+        except Unrecognised as stranger:
+            return stranger
 
     async def close(self) -> None:
         await self._line.service.close()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
-from tui_app.domain.errors import NotAllowed
+from tui_app.domain.errors import NotAllowed, Unavailable
 from tui_app.domain.items import Seen
 from tui_app.domain.ports import TrailEntry
 from tui_app.domain.run import Errand, Made, Order
 from tui_app.domain.verdict import Effect, Verdict, VerdictCode
+from tui_app.outbound.answers import Response
+from tui_app.outbound.recognition import Unrecognised, advice
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Event, Found, Proof
 from tui_app.systems.cases.evidence import (
@@ -32,14 +33,18 @@ from tui_app.systems.cases.impact import effects, undo_seconds
 from tui_app.systems.cases.line import CASES, CaseLine, Kept
 from tui_app.systems.cases.words import ASSUMED, BACK, CANCELLED, NOT_READ, TERMINAL
 
-if TYPE_CHECKING:
-    from tui_app.outbound.answers import Response
-
 PERMISSION = "cancel_case"
 ASKED_AGAIN = timedelta(seconds=60)
 """How long the answer about our permission is believed outside of a run."""
 
-_ABSENT = (404, 405, 501)
+STRANGE = timedelta(seconds=5)
+"""How long nobody asks again about it where a stranger answered: each item of a plan wants to know."""
+
+_ABSENT = (404, 405)
+
+
+class Untold(Unavailable):
+    """The API answers for one case, and does not tell its status; the words are its own. Other cases can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,16 @@ class Audit:
 
 @dataclass(slots=True)
 class _Permission:
-    """The last answer about our permission, for which run and when; it was held before where ``lost`` can be."""
+    """The last answer about our permission, for which run and when; it was held before where ``lost`` can be.
+
+    ``stranger`` is there where it was nobody's answer that can be believed.
+    """
 
     held: bool | None = None
     run_id: str | None = None
     at: datetime | None = None
     had: bool = False
+    stranger: Unrecognised | None = None
 
 
 @dataclass(slots=True)
@@ -104,14 +113,26 @@ class Inquiry:
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def permitted(self, run_id: str | None = None, *, anew: bool = False) -> bool | None:
-        """Whether the user holds the permission to cancel; none where the server does not say. Asked once a run."""
+        """Whether the user holds the permission to cancel; none where the server does not say. Asked once a run.
+
+        Raises:
+            Unrecognised: what answered is not recognisably the API.
+        """
         async with self._asking:
             last, now = self._permission, self.line.clock.now()
             recent = last.at is not None and now - last.at < ASKED_AGAIN
-            if not anew and last.at is not None and (last.run_id == run_id if run_id is not None else recent):
+            if last.stranger is not None:
+                if run_id is None and last.at is not None and now - last.at < STRANGE:
+                    raise last.stranger
+            elif not anew and last.at is not None and (last.run_id == run_id if run_id is not None else recent):
                 return last.held
             user = await self.line.user()
-            response = await self.line.get("api", "v1", "users", user, "permissions", PERMISSION)
+            path = ("api", "v1", "users", user, "permissions", PERMISSION)
+            try:
+                response = await self.line.get(*path, fits=shapes.is_permission)
+            except Unrecognised as stranger:
+                self._permission = replace(last, stranger=stranger, at=now, run_id=None)
+                raise
             held = shapes.allowed(response.status, response.json)
             self._permission = _Permission(held, run_id or last.run_id, now, last.had or bool(held))
             return held
@@ -137,7 +158,8 @@ class Inquiry:
 
         Raises:
             NotAllowed: it may not be read.
-            Unavailable: it could not be read.
+            Untold: the server answers, and does not tell its status: the id may be none there.
+            Unavailable: it could not be read; as ``Unrecognised`` where what answered is not the API.
         """
         first = await self._of(case_id, kept=kept)
         told = shapes.told(first.json, first.text) if first.ok else shapes.Told()
@@ -145,15 +167,32 @@ class Inquiry:
         if told.status is None:
             last = await self._of(case_id, "status", kept=kept)
             if last.status in _ABSENT and not first.ok:
+                self._check_paths(first, last)
                 return None
             if last.ok:
                 told = _merged(told, shapes.told(last.json, last.text))
+        if told.status is None:
+            raise self._untold(case_id, first if last.refusal.no_route and not first.ok else last)
         held, unread = (shapes.holds(first.json), "") if first.ok else (None, "")
         if held is None and told.status not in TERMINAL:
             around = await self._of(case_id, "dependencies", kept=kept)
             held = shapes.holds(around.json) if around.ok else None
             unread = "" if held is not None else self._why(around, "three facts")
         return Standing(case_id, told, held, unread, self._moment(last))
+
+    def _untold(self, case_id: str, answer: Response) -> Untold:
+        why = "it does not tell its status" if answer.ok else self._why(answer, "status")
+        return Untold(f"case {case_id}: {why}", hint="Check the id.", code=answer.refusal.code or "NOT_TOLD")
+
+    def _check_paths(self, first: Response, last: Response) -> None:
+        """See that the server says "no such case", and not that it knows neither path of one.
+
+        Raises:
+            Unrecognised: it knows neither path, which says nothing about the case.
+        """
+        if first.refusal.no_route and last.refusal.no_route:
+            told = f"{self.line.service.origin} knows no path for a case: {self._why(last, 'case')}"
+            raise self.line.unrecognised(told, advice(last.status), 1)
 
     async def seen(self, case_id: str, verb: Verb, kept: Kept | None = None, made: Made | None = None) -> Seen:
         """What a plan freezes of one case: verdict for the verb, and impact; ``made`` is what an undo knows of it.
@@ -165,14 +204,17 @@ class Inquiry:
             found = await self.standing(case_id, kept)
         except NotAllowed as error:
             return Seen(case_id, "", "", Verdict.no(VerdictCode.FORBIDDEN, error.message))
+        except Untold as error:
+            return Seen(case_id, "", "", Verdict.no(VerdictCode.NOT_KNOWN, error.message))
         if found is None:
             return rules.missing(case_id)
-        if not found.status:
-            unknown = Verdict.no(VerdictCode.NOT_KNOWN, "the server does not tell its status")
-            return Seen(case_id, "", found.version, unknown)
         if verb is Verb.REINSTATE:
             return await self._to_reinstate(found, kept, made)
-        verdict = await self._with_permission(found, found.verdict())
+        try:
+            verdict = await self._with_permission(found, found.verdict())
+        except Unrecognised as stranger:
+            told = f"whether this user may cancel is not known: {stranger.message}"
+            return Seen(case_id, found.status, "", Verdict.no(VerdictCode.NOT_KNOWN, told))
         touched: tuple[Effect, ...] = ()
         window = None
         if verdict.cancellable:
@@ -217,12 +259,14 @@ class Inquiry:
             return Audit((), self._why(response, "audit log"), kept=response.status not in _ABSENT)
         return Audit(tuple(shapes.entries(response.json)))
 
-    async def found(self, order: Order, errand: Errand, standing: Standing | None = None) -> tuple[Found | None, str]:
+    async def found(
+        self, order: Order, errand: Errand, standing: Standing | None = None, audit: Audit | None = None
+    ) -> tuple[Found | None, str]:
         """How the case of an order stands, with what its audit says of this order; and why that is not known."""
         standing = standing or await self.standing(order.id)
         if standing is None:
             return None, ""
-        audit = await self.audit(order.id)
+        audit = audit or await self.audit(order.id)
         users = {await self.line.user(), errand.operator}
         told = await self._events(order, errand, audit.entries, users)
         due = deadline_of(standing.told.deadline, audit.entries)
@@ -246,10 +290,14 @@ class Inquiry:
         return events_of(order, errand, trail, users, period, await errand.intents(order.id))
 
     async def _of(self, case_id: str, *parts: str, kept: Kept | None) -> Response:
-        response = await self.line.get(*CASES, case_id, *parts, kept=kept)
+        fits = _FITS[parts]
+        plain = parts == ("status",)
+        response = await self.line.get(
+            *CASES, case_id, *parts, kept=kept, fits=lambda one: fits(one, case_id), plain=plain
+        )
         if response.status == 403 and (not parts or parts == ("status",)):
-            said = shapes.problem(response.json, response.text).message
-            raise NotAllowed(f"case {case_id} may not be read{said and f': {said}'}")
+            told = response.refusal.message
+            raise NotAllowed(f"case {case_id} may not be read{told and f': {told}'}")
         return response
 
     def _moment(self, response: Response) -> str:
@@ -259,8 +307,18 @@ class Inquiry:
     def _why(self, response: Response, what: str) -> str:
         if response.ok:
             return f"the answer has no {what}"
-        said = shapes.problem(response.json, response.text)
-        return f"the server answered {response.status}{said.message and f', {said.message}'}"
+        told = response.refusal.message
+        return f"the server answered {response.status}{told and f', {told}'}"
+
+
+_FITS: Mapping[tuple[str, ...], Callable[[Response, str], bool]] = {
+    (): lambda response, case_id: shapes.is_about(response.json, case_id),
+    ("status",): shapes.is_status,
+    ("dependencies",): shapes.is_held,
+    ("cancel", "preview"): shapes.is_impact,
+    ("audit-log",): shapes.is_audit,
+}
+"""Which success is an answer to what is read of a case."""
 
 
 def _merged(case: shapes.Told, status: shapes.Told) -> shapes.Told:

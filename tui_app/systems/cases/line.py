@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from tui_app.domain.errors import CannotConnect, RateLimited, Unavailable
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Clock
-from tui_app.outbound.http import HttpService, Untrusted
+from tui_app.outbound.answers import reset_after
+from tui_app.outbound.http import Fits, HttpService, Untrusted
+from tui_app.outbound.recognition import Unrecognised
 
 if TYPE_CHECKING:
     from tui_app.outbound.answers import Response
@@ -38,8 +40,6 @@ LASTING = timedelta(seconds=15)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 8.0
 """Seconds; the pause between two tries doubles, with full jitter."""
-
-_UNIX = 1_000_000_000
 
 _BLOCKED = "check the case's dependencies, and resolve what blocks it."
 _WHERE = "Check that it runs, and `url` of cases in the profile."
@@ -78,6 +78,7 @@ class CaseLine:
         """How far the server's clock is ahead of ours; none where its answers do not tell the time."""
         self._closed_until: datetime | None = None
         self._limits = 0
+        self._met = False
 
     async def user(self) -> str:
         """Who asks: the token's principal, else the operator of the profile.
@@ -90,14 +91,23 @@ class CaseLine:
         await self.tokens.current()
         return self.tokens.subject or self.operator
 
-    async def get(self, *parts: str, query: Mapping[str, Any] | None = None, kept: Kept | None = None) -> Response:
-        """Read, again and again where the trouble may pass soon.
+    async def get(
+        self,
+        *parts: str,
+        query: Mapping[str, Any] | None = None,
+        kept: Kept | None = None,
+        fits: Fits | None = None,
+        plain: bool = False,
+    ) -> Response:
+        """Read, again and again where the trouble may pass soon; an answer that does not pass ``fits`` is a stranger's.
 
-        With ``kept`` it is asked at most once, however often whoever asks comes back; and not at all while the server
-        is known to take no reads.
+        Where nothing that answers at this address has been the case API yet, it is not asked again: the address may be
+        a wrong one. With ``plain`` an answer may be a text that is no JSON. With ``kept`` it is asked at most once,
+        however often whoever asks comes back; and not at all while the server is known to take no reads.
 
         Raises:
             RateLimited: the server takes no reads for so many seconds.
+            Unrecognised: nothing that answered was the API's own.
             Unavailable: the trouble has not passed; the hint is how the runbook escalates.
             NotSignedIn: there is no token, or it is not accepted.
         """
@@ -105,28 +115,43 @@ class CaseLine:
             if parts in kept:
                 return kept[parts]
             self._check_open()
-        response = await self._read(parts, query)
+        response = await self._read(parts, query, fits, plain=plain)
+        self._met = self._met or not response.refusal.no_route
         self._limits = 0
         self._note(response)
         if kept is not None:
             kept[parts] = response
         return response
 
-    async def _read(self, parts: tuple[str, ...], query: Mapping[str, Any] | None) -> Response:
+    async def _read(
+        self, parts: tuple[str, ...], query: Mapping[str, Any] | None, fits: Fits | None, *, plain: bool
+    ) -> Response:
         failures, begun = 0, self.clock.now()
         while True:
             try:
                 headers = {USER_HEADER: await self.user()}
-                return await self.service.read(*parts, query=query, headers=headers, plain=True)
+                return await self.service.read(*parts, query=query, headers=headers, plain=plain, fits=fits)
             except RateLimited as limited:
                 raise self._limited(limited) from limited
+            except Unrecognised as stranger:
+                failures += 1
+                if not self._met or failures >= TRIES or self.clock.now() - begun >= LASTING:
+                    raise self.unrecognised(stranger.message, stranger.hint, failures) from stranger
+                await self.pause(failures)
             except Unavailable as error:
                 failures += 1
                 if isinstance(error, Untrusted) or failures >= TRIES or self.clock.now() - begun >= LASTING:
                     raise type(error)(f"cases: {error.message}", hint=self._hint(error, tried(failures))) from error
                 await self.pause(failures)
 
-    async def post(self, *parts: str, key: str, json: Mapping[str, Any]) -> Response:
+    def unrecognised(self, message: str, hint: str, failures: int) -> Unrecognised:
+        """What is raised where a stranger answers, and why; and that nobody else has answered yet, where that is so."""
+        if self._met:
+            return Unrecognised(f"cases: {message}", hint=self.escalation(tried(failures), hint))
+        told = f"cases: nothing at {self.service.origin} is recognised as the case API yet: {message}"
+        return Unrecognised(told, hint=f"Check `url` of cases in the profile, as its path too. {hint}")
+
+    async def post(self, *parts: str, key: str, json: Mapping[str, Any], fits: Fits) -> Response:
         """Ask once for a change, under a key.
 
         Raises:
@@ -137,7 +162,7 @@ class CaseLine:
         now = stamp(self.clock.now())
         self.sent[key] = (self.sent.get(key, (now, now))[0], now)
         try:
-            return await self.service.write(*parts, json=dict(json), headers=headers)
+            return await self.service.write(*parts, json=dict(json), headers=headers, fits=fits)
         except RateLimited as limited:
             asked = _seconds(limited)
             told = f"{limited.message}: {asked:g} s, then with the same key"
@@ -189,13 +214,9 @@ class CaseLine:
         """Where a server says that nothing is left of its limit, the next read waits for more of it."""
         if response.date is not None:
             self.ahead = response.date - self.clock.now()
-        left, reset = response.headers.get("x-ratelimit-remaining", ""), response.headers.get("x-ratelimit-reset", "")
-        if left != "0" or not reset.isascii() or not reset.isdecimal() or len(reset) > 12:
-            return
-        number = float(reset)
-        if number > _UNIX:
-            number -= (response.date or self.clock.now()).timestamp()
-        self._close(min(max(number, 0.0), LONGEST_WAIT))
+        reset = reset_after(response.headers, self.clock.now())
+        if response.headers.get("x-ratelimit-remaining") == "0" and reset is not None:
+            self._close(min(reset, LONGEST_WAIT))
 
 
 def times(number: int) -> str:

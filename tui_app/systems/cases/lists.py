@@ -17,6 +17,7 @@ from tui_app.domain.filters import Filter, Op, Term
 from tui_app.domain.items import PAGE_LIMIT, Count, Item, Page, PageQuery, Scalar, check_sort
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.http import CONCURRENCY, Unsendable
+from tui_app.outbound.recognition import Unrecognised
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.inquiry import Inquiry, Standing
 from tui_app.systems.cases.line import CASES
@@ -63,7 +64,11 @@ class Lists:
         return Count(len(ids), exact=not others)
 
     async def _ask(self, query: PageQuery, cursor: str | None) -> Response | None:
-        """The server's answer for a page behind a cursor; none where it has no list, or none of our kind."""
+        """The server's answer for a page behind a cursor; none where it has no list, or none of our kind.
+
+        Raises:
+            Unrecognised: what answered is not recognisably the API, and the filter names no ids.
+        """
         sort = query.sort.reversed if query.backward else query.sort
         asked = {
             "filter": str(query.filter),
@@ -73,11 +78,18 @@ class Lists:
             "as_of": query.as_of,
         }
         try:
-            response = await self.inquiry.line.get(*CASES, query=asked)
+            response = await self.inquiry.line.get(*CASES, query=asked, fits=shapes.is_list)
         except Unsendable as error:
             raise MalformedFilter(error.message, hint=error.hint) from error
+        except Unrecognised as stranger:
+            if self.there:
+                raise
+            if not any(term.field == "id" and not term.negated for term in query.filter.terms):
+                raise Unrecognised(stranger.message, hint=f"{stranger.hint} {HINT}") from stranger
+            # Nothing is known of a list by that: the cases that are named are read all the same.
+            return None
         if response.status in (400, 422) and self.there:
-            raise MalformedFilter(shapes.problem(response.json, response.text).message)
+            raise MalformedFilter(response.refusal.message)
         body = response.json if response.ok and isinstance(response.json, dict) else {}
         told = body.get("pagination")
         ours = (
@@ -86,7 +98,7 @@ class Lists:
         if response.status == 403:
             raise NotAllowed("cases may not be listed", hint="Verify the roles of this user.")
         if not ours and response.status in (400, 422):
-            raise MalformedFilter(shapes.problem(response.json, response.text).message)
+            raise MalformedFilter(response.refusal.message)
         self.there = ours
         return response if ours else None
 

@@ -66,9 +66,10 @@ def _open(settings: CasesSettings, rooms: Rooms) -> System:
     from tui_app.outbound.tokens import TokenSource
     from tui_app.systems.cases.http import HttpCases
     from tui_app.systems.cases.line import CaseLine
+    from tui_app.systems.cases.shapes import error_of
 
     tokens = TokenSource(settings.token_command, settings.token_file, TOKEN_VARIABLE, os.environ)
-    service = HttpService(settings.url.reveal(), tokens=tokens, ca_file=settings.ca_file)
+    service = HttpService(settings.url.reveal(), tokens=tokens, shape=error_of, ca_file=settings.ca_file)
     line = CaseLine(service, tokens, login(), clock=SystemClock(), contact=settings.contact)
     return HttpCases(line, str(settings.url), limited=settings.rate is not None)
 

@@ -90,6 +90,11 @@ def look(order: Order) -> str:
     return f"look at it (`quash show cases {order.id}`), and plan it anew if it is still meant."
 
 
+def gone(order: Order) -> str:
+    """Why a case that the server took on, and does not know any more, is not known."""
+    return f"the server took it on, and says now that there is no such case. {look(order)[0].upper()}{look(order)[1:]}"
+
+
 def late(found: Found) -> str:
     """Why a case that may have been sent long ago is not sent again."""
     return (

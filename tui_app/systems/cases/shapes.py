@@ -1,6 +1,7 @@
 """What servers of the case API say, in every shape that occurs: a case, its holds, impact, audit, errors. Pure.
 
-Nothing here raises: what cannot be read is none, and whoever asks says that it is not known.
+Nothing here raises: what cannot be read is none, and whoever asks says that it is not known. The functions named
+``is_…`` tell the API's own answers from those of somebody in between.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Any
 from tui_app.domain import moments
 from tui_app.domain.items import Scalar
 from tui_app.domain.ports import TrailEntry
+from tui_app.outbound.answers import Response
+from tui_app.outbound.recognition import Said, said
 from tui_app.systems.cases.rules import CANCEL_EVENT, REINSTATE_EVENT, REQUESTED_EVENT, WITHDRAWN_EVENT, Standing
-from tui_app.systems.cases.words import CANCELLED, CANCELLING, LONGEST_TITLE, NO_ORDER, ORDER_IN_PROGRESS
+from tui_app.systems.cases.words import CANCELLED, CANCELLING, LONGEST_TITLE, NO_ORDER, ORDER_IN_PROGRESS, STATUSES
 
 LONGEST = 500
 """Characters of a server's own words that are kept."""
@@ -29,6 +32,11 @@ _FLAT_TIME = "modifiedDateTime"
 """What only the entries of the flat audit have: caseId, status, modifiedBy, modifiedDateTime."""
 
 _KEYS = ("idempotency_key", "idempotencyKey", "x_idempotency_key")
+_IDS = ("case_id", "caseId", "id")
+_HOLDS = ("active_hold", "related_orders_status", "critical_alerts")
+_ENTRIES = ("audit_entries", "entries", "events")
+_LISTS = ("cases", "data", "items", "results")
+_KNOWN = frozenset({*STATUSES, *_CANCELLING})
 _FLAGS = ("allowed", "permitted", "granted", "has_permission")
 
 
@@ -79,15 +87,6 @@ class Receipt:
 
     status: str | None
     deadline: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """An error in the server's words; the code is empty where it gave none."""
-
-    code: str
-    message: str
-    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def text_of(value: Any, longest: int = LONGEST) -> str | None:
@@ -151,7 +150,7 @@ def told(value: Any, text: str = "") -> Told:
 def holds(value: Any) -> Holds | None:
     """What holds a case; none where the answer has none of the three facts."""
     body = unwrapped(value)
-    if not any(name in body for name in ("active_hold", "related_orders_status", "critical_alerts")):
+    if not any(name in body for name in _HOLDS):
         return None
     given = body.get("dependencies")
     listed = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
@@ -240,7 +239,7 @@ def entries(value: Any) -> list[TrailEntry]:
     given = value
     if isinstance(value, dict):
         body = unwrapped(value)
-        given = next((body[name] for name in ("audit_entries", "entries", "events") if name in body), value.get("data"))
+        given = next((body[name] for name in _ENTRIES if name in body), value.get("data"))
         if given is None and _FLAT_TIME in body:
             given = [body]
     found = [_entry(one) for one in given if isinstance(one, dict)] if isinstance(given, list) else []
@@ -296,28 +295,82 @@ def key_in(details: Mapping[str, Any]) -> str | None:
 
 
 def allowed(status: int, value: Any) -> bool | None:
-    """What the answer about a permission means; none where it answers something else."""
-    if status == 403:
-        return False
+    """What the API's answer about a permission means; none where it does not say."""
     if not 200 <= status < 300:
-        return None
+        return False if status == 403 else None
     if isinstance(value, dict):
         body = unwrapped(value)
-        flags = [body[name] for name in _FLAGS if name in body]
-        return _flag(flags[0]) if flags else True
+        return next((_flag(body[name]) for name in _FLAGS if name in body), None)
     return value if isinstance(value, bool) else True
 
 
-def problem(value: Any, text: str) -> Problem:
-    """An error out of its envelope: ``error``, ``errors``, a problem of RFC 9457, or plain text."""
-    body = value if isinstance(value, dict) else {}
-    inner: Any = body.get("error", body)
-    if isinstance(body.get("errors"), list) and body["errors"]:
-        inner = body["errors"][0]
-    if not isinstance(inner, dict):
-        return Problem("", (text_of(inner) or text_of(value) or text.strip())[:LONGEST])
-    words = next((inner[name] for name in ("message", "detail", "title") if inner.get(name)), None)
-    code = next((inner[name] for name in ("code", "error_code", "reason") if inner.get(name)), None)
-    details = inner.get("details")
-    message = text_of(words) or ("" if body else text.strip()[:LONGEST])
-    return Problem(text_of(code) or "", message, details if isinstance(details, dict) else {})
+def error_of(_: int, value: Any) -> Said | None:
+    """A refusal as the case API writes it: ``{"error": {"code", "message", …}}``; none where it is another's."""
+    inner = value.get("error") if isinstance(value, dict) else None
+    return said(inner.get("code"), inner.get("message"), inner.get("details")) if isinstance(inner, dict) else None
+
+
+def is_about(value: Any, case_id: str) -> bool:
+    """Whether an answer names this case; without an id, whether its status is one that cases have."""
+    body = unwrapped(value)
+    named = next((body[name] for name in _IDS if name in body), None)
+    return str(named) == case_id if named is not None else status_word(body.get("status")) in _KNOWN
+
+
+def is_status(response: Response, case_id: str) -> bool:
+    """Whether an answer tells the status of this case, in an object or as one word that is a status of cases."""
+    if isinstance(response.json, dict):
+        return is_about(response.json, case_id)
+    plain = response.text if response.json is None else response.json
+    return isinstance(plain, str) and len(plain) <= LONGEST and status_word(plain) in _KNOWN
+
+
+def is_change(response: Response, case_id: str) -> bool:
+    """Whether an answer of success says that this case is cancelled, will be, or is brought back."""
+    back = unwrapped(response.json).get("restored_status")
+    return is_status(response, case_id) or (not _named(unwrapped(response.json)) and status_word(back) in _KNOWN)
+
+
+def is_held(response: Response, case_id: str) -> bool:
+    """Whether an answer tells what holds this case."""
+    body = unwrapped(response.json)
+    return any(name in body for name in _HOLDS) if not _named(body) else is_about(response.json, case_id)
+
+
+def is_impact(response: Response, case_id: str) -> bool:
+    """Whether an answer tells what cancelling this case would do."""
+    body = unwrapped(response.json)
+    return "impact_assessment" in body if not _named(body) else is_about(response.json, case_id)
+
+
+def is_audit(response: Response, case_id: str) -> bool:
+    """Whether an answer is the audit of this case; a bare list is where every entry of it is one, and there is one."""
+    given = response.json
+    if isinstance(given, dict) and isinstance(given.get("data"), list):
+        given = given["data"]
+    if isinstance(given, list):
+        return bool(given) and all(isinstance(one, dict) and _is_entry(one, case_id) for one in given)
+    body = unwrapped(given)
+    return any(name in body for name in _ENTRIES) if not _named(body) else is_about(given, case_id)
+
+
+def _is_entry(one: Mapping[str, Any], case_id: str) -> bool:
+    named = next((one[name] for name in _IDS[:2] if name in one), case_id)
+    return str(named) == case_id and ({"event", "timestamp"} <= one.keys() or _FLAT_TIME in one)
+
+
+def is_list(response: Response) -> bool:
+    """Whether an answer is a list of cases, of our kind or of another."""
+    given = response.json
+    rows = next((given[name] for name in _LISTS if name in given), None) if isinstance(given, dict) else given
+    return isinstance(rows, list)
+
+
+def is_permission(response: Response) -> bool:
+    """Whether an answer of success says that a permission is held, or not: by a flag, or by having no body."""
+    body = unwrapped(response.json)
+    return not response.text.strip() or isinstance(response.json, bool) or any(name in body for name in _FLAGS)
+
+
+def _named(body: Mapping[str, Any]) -> bool:
+    return any(name in body for name in _IDS)

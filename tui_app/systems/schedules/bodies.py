@@ -14,6 +14,7 @@ from typing import Any
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedId
 from tui_app.domain.run import Errand
+from tui_app.outbound.recognition import Said, said
 from tui_app.systems.schedules.rules import CANCEL_EVENT, check_schedule_id
 
 REASON_ROOM = 40
@@ -59,14 +60,6 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Why the answer is no: the service's own code and sentence; empty where it gave none."""
-
-    code: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of an audit; ``reason`` stands in its details, where there is one."""
 
@@ -87,26 +80,24 @@ class Entry:
         return run_of(reason) if isinstance(reason, str) else None
 
 
-def told(body: Any) -> Told:
-    """The first reason of a refusal; empty where it is not in the one envelope that both use."""
+def error_of(_: int, body: Any) -> Said | None:
+    """The first reason of a refusal in the one envelope that both dialects use; none where it is another's."""
     errors = body.get("errors") if isinstance(body, dict) else None
     first = errors[0] if isinstance(errors, list) and errors else None
-    if not isinstance(first, dict):
-        return Told("", "")
-    return Told(_text(first.get("error_code")), _text(first.get("error_description")))
+    return said(first.get("error_code"), first.get("error_description")) if isinstance(first, dict) else None
 
 
-def bulk_failures(body: Any, ids: Sequence[str]) -> dict[str, Told]:
+def bulk_failures(body: Any, ids: Sequence[str]) -> dict[str, Said]:
     """Which of these a bulk request did not cancel, and why; what is not named was cancelled, if the sums are right.
 
     Raises:
         ValueError: the numbers contradict each other or what was sent, so that nothing is known of any.
     """
     answer = an_object(body)
-    failures: dict[str, Told] = {}
+    failures: dict[str, Said] = {}
     for one in a_list(answer.get("errors")):
         error = an_object(one)
-        failures[_id(error.get("schedule_id"))] = Told(
+        failures[_id(error.get("schedule_id"))] = Said(
             _text(error.get("error_code")), _text(error.get("error_description"))
         )
     done, failed = a_number(answer.get("cancelled")), a_number(answer.get("failed"))

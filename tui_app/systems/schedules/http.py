@@ -17,9 +17,10 @@ from tui_app.domain.run import Errand, Order, Verification, Verified
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.begun import Begun
 from tui_app.outbound.http import CONCURRENCY, Auth, HttpService
+from tui_app.outbound.recognition import Unrecognised, heard
 from tui_app.outbound.tokens import TokenSource
 from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.bodies import Entry, Row, parted
+from tui_app.systems.schedules.bodies import Entry, Row, error_of, parted
 from tui_app.systems.schedules.dialects import DIALECTS
 from tui_app.systems.schedules.http_pages import Pages
 from tui_app.systems.schedules.http_rules import (
@@ -30,7 +31,7 @@ from tui_app.systems.schedules.http_rules import (
     seen_of,
     verified,
 )
-from tui_app.systems.schedules.http_wire import Another, Denied, NoAudit, Wire, each
+from tui_app.systems.schedules.http_wire import Denied, NoAudit, NotTold, Wire, each
 from tui_app.systems.schedules.http_write import Sender
 
 BULK_CHUNK = 100
@@ -67,7 +68,7 @@ class HttpSchedules:
     ) -> None:
         self._clock = clock or SystemClock()
         self._tokens = tokens
-        service = http or HttpService(url, tokens=tokens, auth=auth, ca_file=ca_file)
+        service = http or HttpService(url, tokens=tokens, auth=auth, shape=error_of, ca_file=ca_file)
         self._identity = f"{service.origin}{urlsplit(url).path.rstrip('/')}"
         self._wire = Wire(service, DIALECTS.get(dialect), contact)
         self._pages = Pages(self._wire, self._clock)
@@ -125,14 +126,17 @@ class HttpSchedules:
         once = list(dict.fromkeys(ids))
         seen = self._begun.take(once, verb, self._clock.now())
         troubles: list[Unavailable] = []
+        strangers: dict[str, Unrecognised] = {}
         places = asyncio.Semaphore(CONCURRENCY)
 
         async def look(item_id: str) -> None:
             async with places:
-                if item_id in seen or troubles:
+                if item_id in seen or troubles or (len(strangers) >= CONCURRENCY and not seen):
                     return
                 try:
                     seen[item_id] = await self._seen(item_id)
+                except Unrecognised as stranger:
+                    strangers[item_id] = stranger
                 except Unavailable as trouble:
                     # The others would meet it as well, each for as long.
                     troubles.append(trouble)
@@ -142,6 +146,12 @@ class HttpSchedules:
             if isinstance(troubles[0], RateLimited):
                 self._begun.keep(once, verb, seen, troubles[0], self._clock.now())
             raise troubles[0]
+        if strangers and not seen:
+            raise next(iter(strangers.values()))
+        for item_id in once:
+            if item_id not in seen:
+                told = strangers.get(item_id) or next(iter(strangers.values()))
+                seen[item_id] = _unread(item_id, f"it could not be read: {told}")
         return [seen[item_id] for item_id in ids]
 
     async def _seen(self, item_id: str) -> Seen:
@@ -149,8 +159,8 @@ class HttpSchedules:
             row = await self._wire.row(item_id)
         except Denied:
             return Seen(item_id, "", "", FORBIDDEN)
-        except Another as error:
-            return Seen(item_id, "", "", Verdict.no(VerdictCode.NOT_KNOWN, error.message))
+        except NotTold as error:
+            return _unread(item_id, error.message)
         return rules.missing(item_id) if row is None else seen_of(row, self._clock.now())
 
     async def arrange(self, ids: Sequence[str]) -> list[str]:
@@ -192,15 +202,23 @@ class HttpSchedules:
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         dialect = await self._wire.dialect()
 
-        async def one(order: Order) -> Verification:
+        async def one(order: Order) -> Verification | Unrecognised:
             try:
                 row = await self._wire.row(order.id)
             except Denied:
                 return Verification(Verified.NOT_KNOWN, FORBIDDEN.reason)
-            audit = None if row is None else await self._wire.evidence(order.id)
+            except NotTold as error:
+                return Verification(Verified.NOT_KNOWN, error.message)
+            except Unrecognised as stranger:
+                return stranger
+            try:
+                audit = None if row is None else await self._wire.evidence(order.id)
+            except Unrecognised:
+                # The schedule itself tells its reason, where the service keeps reasons.
+                audit = None
             return verified(order, errand.run_id, row, audit, dialect)
 
-        return await each(orders, one)
+        return heard(await each(orders, one))
 
     async def close(self) -> None:
         self._pages.forget()
@@ -211,11 +229,15 @@ class HttpSchedules:
             row = await self._wire.row(item_id)
         except Denied as error:
             raise NotFound(f"{FORBIDDEN.reason}: {item_id}", hint="Ask for a permission there.") from error
-        except Another as error:
+        except NotTold as error:
             raise NotFound(error.message, hint=error.hint) from error
         if row is None:
             raise NotFound(f"there is no schedule {item_id!r}", hint="Copy the id from the table.")
         return row
+
+
+def _unread(item_id: str, why: str) -> Seen:
+    return Seen(item_id, "", "", Verdict.no(VerdictCode.NOT_KNOWN, why))
 
 
 def _trail_entry(entry: Entry) -> TrailEntry:

@@ -18,9 +18,10 @@ from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.run import Answer, ItemState, Order, Verification, Verified
 from tui_app.domain.verdict import YES, Verdict, VerdictCode
+from tui_app.outbound.recognition import Said
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import Cancel, Found, passed_over, verification
-from tui_app.systems.schedules.bodies import REASON_ROOM, Entry, Row, Told, run_of
+from tui_app.systems.schedules.bodies import REASON_ROOM, Entry, Row, run_of
 from tui_app.systems.schedules.dialects import CANONICAL, PROCESSING, SKIPPED, Dialect
 from tui_app.systems.schedules.words import (
     CANCELLED,
@@ -177,12 +178,11 @@ def stands(order: Order, row: Row | None, cancels: Sequence[Cancel], now: dateti
     return answer
 
 
-def refused(order: Order, told: Told, status: int, contact: str | None) -> Answer:
+def refused(order: Order, told: Said, contact: str | None) -> Answer:
     """The answer for an order that the service refused, in its own words."""
-    code = told.code or f"HTTP_{status}"
-    words = told.sentence or f"the service answered {status} without a reason"
+    words = told.message or f"the service answered {told.code}"
     ask = "" if contact is None else f"; ask {contact}"
-    return Answer(ItemState.REFUSED, code, f"{words}{ask}", before=order.seen.status)
+    return Answer(ItemState.REFUSED, told.code, f"{words}{ask}", before=order.seen.status)
 
 
 def verified(

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from tui_app.domain.errors import MalformedFilter, NotAllowed, OutcomeUnknown, QuashError, Unavailable, UsageProblem
+from tui_app.domain.errors import MalformedFilter, NotAllowed, OutcomeUnknown, QuashError, Unavailable
 from tui_app.outbound.answers import Response
 from tui_app.outbound.http import HttpService
+from tui_app.outbound.recognition import Said, Unrecognised, advice
 from tui_app.systems.schedules import bodies, dialects
-from tui_app.systems.schedules.bodies import Entry, Row, Told
+from tui_app.systems.schedules.bodies import Entry, Row
 from tui_app.systems.schedules.dialects import Ask, Dialect, Listed
 from tui_app.systems.schedules.words import CANCELLED
 
@@ -42,8 +43,8 @@ class NoAudit(Exception):
     """The service shows no audit of one schedule; the words say why."""
 
 
-class Another(Unavailable):
-    """Asked for one schedule, the service told of another: a matter of that id, while the others can be asked for."""
+class NotTold(Unavailable):
+    """The service answers for one schedule, and does not tell of it: a matter of that id, and of no other."""
 
 
 class Wire:
@@ -72,7 +73,7 @@ class Wire:
         """The dialect of the service; asked for once, by a read.
 
         Raises:
-            UsageProblem: it speaks neither.
+            Unrecognised: it speaks neither.
         """
         async with self._probing:
             if self._known is None:
@@ -80,7 +81,7 @@ class Wire:
                 answer = await self._list({"limit": 1})
                 self._known = dialects.recognised(answer.json)
             if self._known is None:
-                raise UsageProblem(
+                raise Unrecognised(
                     f"what answers at {self._http.origin} lists schedules in no way that quash knows",
                     hint="Check the `url` of schedules in the profile; `dialect` names the two ways.",
                 )
@@ -100,41 +101,43 @@ class Wire:
         answer = await self._read(*ALL, query=query)
         if answer.ok:
             return answer
-        told = bodies.told(answer.json)
-        words = told.sentence or f"{self._http.origin} answered {answer.status}"
+        told = answer.refusal
         if answer.status == 403:
-            raise NotAllowed(words, hint=self._whom("Listing schedules needs a permission there."))
+            raise NotAllowed(told.message, hint=self._whom("Listing schedules needs a permission there."))
         if answer.status in GONE:
-            raise UsageProblem(
-                f"there is no list of schedules at {self._http.origin}", hint="Check the `url` of the profile."
+            raise Unrecognised(
+                f"there is no list of schedules at {self._http.origin}: {told.message}", hint=advice(answer.status)
             )
-        raise MalformedFilter(f"the service does not list this: {words}")
+        raise MalformedFilter(f"the service does not list this: {told.message}")
 
     async def row(self, item_id: str) -> Row | None:
         """One schedule; none where the service says that there is none.
 
         Raises:
             Denied: it is not for us to see.
-            Another: the answer is about another schedule.
-            Unavailable: nothing was learned, also by an answer that speaks of something else.
+            NotTold: the service does not tell of it, in its own words; or it tells of another one.
+            Unavailable: nothing was learned; as ``Unrecognised`` where what answered is not the service.
         """
         dialect = await self.dialect()
         answer = await self._read(*ALL, item_id)
-        told = bodies.told(answer.json)
+        told = answer.refusal
         if answer.ok:
             row = self._understood(dialect.row, answer)
             if row.id != item_id:
-                raise Another(
+                raise NotTold(
                     f"asked for schedule {item_id}, {self._http.origin} told of schedule {row.id}",
                     hint="Give the id as the service writes it.",
                 )
             return row
         if answer.status == 403:
-            raise Denied(told.sentence)
-        # What is no id there, is no schedule there.
-        if told.code in (dialects.NOT_FOUND, dialects.INVALID):
+            raise Denied(told.message)
+        if told.code == dialects.NOT_FOUND:
             return None
-        raise Unavailable(f"{self._http.origin} answered {answer.status} in place of a schedule")
+        if told.no_route:
+            raise Unrecognised(f"{self._http.origin} knows no path for a schedule: {told.message}", hint=advice(404))
+        raise NotTold(
+            f"asked for schedule {item_id}, the service answers {told.code}: {told.message}", hint="Check the id."
+        )
 
     async def audit(self, item_id: str) -> list[Entry]:
         """The audit of one, oldest first.
@@ -152,12 +155,12 @@ class Wire:
             except ValueError as error:
                 # Asking again changes nothing about how it is written; the status and the reason are still to be read.
                 raise NoAudit(f"the server's audit is written in a form that is not known here: {error}") from error
-        told = bodies.told(answer.json)
+        told = answer.refusal
         if told.code == dialects.NOT_FOUND:
             return []
         if told.code == dialects.NO_ROUTE or answer.status in GONE:
             raise NoAudit(_NO_AUDIT)
-        raise NoAudit(told.sentence or f"the server answered {answer.status} in place of its audit")
+        raise NoAudit(told.message or f"the server answered {told.code} in place of its audit")
 
     async def evidence(self, item_id: str) -> list[Entry] | None:
         """The same, where it is only a help: none where there is no audit.
@@ -170,8 +173,8 @@ class Wire:
         except NoAudit:
             return None
 
-    async def cancel(self, item_id: str, reason: str) -> Row | Told | int:
-        """Cancel one: the schedule as it is then, why not, or the status of a refusal without a reason.
+    async def cancel(self, item_id: str, reason: str) -> Row | Said:
+        """Cancel one: the schedule as it is then, or why not.
 
         Raises:
             OutcomeUnknown: it may have been cancelled.
@@ -180,14 +183,13 @@ class Wire:
         dialect = await self.dialect()
         answer = await self._write(item_id, "cancel", body={"reason": reason})
         if not answer.ok:
-            told = bodies.told(answer.json)
-            return told if told.code else answer.status
+            return answer.refusal
         row = self._certain(dialect.cancelled, answer)
         if row.id != item_id or row.status != CANCELLED:
             raise OutcomeUnknown(f"{self._http.origin} answered a cancellation with a schedule that is {row.status}")
         return row
 
-    async def bulk_cancel(self, ids: Sequence[str], reason: str) -> dict[str, Told] | None:
+    async def bulk_cancel(self, ids: Sequence[str], reason: str) -> dict[str, Said] | None:
         """Cancel several with one request: those that were not, and why; none where it was refused as a whole.
 
         Raises:
@@ -197,7 +199,7 @@ class Wire:
         answer = await self._write("bulk-cancel", body={"schedule_ids": list(ids), "reason": reason})
         if answer.ok:
             return self._certain(lambda body: bodies.bulk_failures(body, ids), answer)
-        if answer.status in GONE or bodies.told(answer.json).code == dialects.NO_ROUTE:
+        if answer.status in GONE or answer.refusal.code == dialects.NO_ROUTE:
             self.no_bulk()
         return None
 
@@ -227,7 +229,7 @@ class Wire:
         return hint if self.contact is None else f"{hint} Ask {self.contact}.".lstrip()
 
     def _understood(self, reader: Callable[[Any], T], answer: Response) -> T:
-        return self._tried(reader, answer, Unavailable)
+        return self._tried(reader, answer, Unrecognised)
 
     def _certain(self, reader: Callable[[Any], T], answer: Response) -> T:
         """The answer to a write: what cannot be understood leaves open what was done."""

@@ -14,10 +14,11 @@ from tui_app.domain.ports import DEFERRED, Clock, Deferred, Reply
 from tui_app.domain.reasons import LONGEST
 from tui_app.domain.run import Answer, Errand, ItemState, Order
 from tui_app.domain.verdict import VerdictCode
+from tui_app.outbound.recognition import Said
 from tui_app.outbound.slices import Slices
 from tui_app.systems.schedules import dialects
 from tui_app.systems.schedules.answers import Cancel, Found, cancelled, passed_over
-from tui_app.systems.schedules.bodies import Row, Told, signed
+from tui_app.systems.schedules.bodies import Row, signed
 from tui_app.systems.schedules.http_rules import FORBIDDEN, cancels_of, is_open, refused, stands, version
 from tui_app.systems.schedules.http_wire import Denied, Wire, each
 from tui_app.systems.schedules.words import SUCCESS
@@ -99,7 +100,7 @@ class Sender:
 
         async def why(order: Order) -> Answer | None:
             try:
-                return await self._refused(order, failures[order.id], 400, errand)
+                return await self._refused(order, failures[order.id], errand)
             except OutcomeUnknown:
                 return None
 
@@ -130,20 +131,18 @@ class Sender:
         answer = await self._wire.cancel(order.id, reason)
         if isinstance(answer, Row):
             return cancelled(order, order.seen.status)
-        if isinstance(answer, Told):
-            return await self._refused(order, answer, 400, errand)
-        return await self._refused(order, Told("", ""), answer, errand)
+        return await self._refused(order, answer, errand)
 
-    async def _refused(self, order: Order, told: Told, status: int, errand: Errand) -> Answer:
+    async def _refused(self, order: Order, told: Said, errand: Errand) -> Answer:
         """What a refusal means, by its code; where the code leaves it open, by the schedule as it stands.
 
         Raises:
             OutcomeUnknown: it could not be read how it stands.
         """
-        no = refused(order, told, status, self._wire.contact)
+        no = refused(order, told, self._wire.contact)
         if told.code == dialects.NOT_FOUND:
             return passed_over(order, None)
-        if told.code == dialects.DENIED or (not told.code and status == 403):
+        if told.code == dialects.DENIED:
             return replace(no, code=VerdictCode.FORBIDDEN.value)
         if told.code == dialects.ALREADY_PUBLISHED:
             return passed_over(order, Found(SUCCESS))
@@ -155,7 +154,7 @@ class Sender:
                 return stands(order, row, await self._cancels(order, row, errand), self._clock.now())
         except Denied:
             if told.code == dialects.ALREADY_CANCELLED:
-                said = f"{told.sentence}; by whom is not for us to see"
+                said = f"{told.message}; by whom is not for us to see"
                 return Answer(ItemState.ALREADY_CANCELLED, message=said, before=order.seen.status)
         except (Unavailable, NotSignedIn) as error:
             # Behind the refusal may stand a cancellation of our own, by an earlier sending.
