@@ -14,7 +14,7 @@ from support.world import TROUBLED, fill
 from tui_app.contract.runs import RunModel
 from tui_app.domain.errors import CannotConnect, MalformedId, OutcomeUnknown
 from tui_app.tui.path import open_review
-from tui_app.tui.screens.review import ReviewScreen, draft_of
+from tui_app.tui.screens.review import ReviewScreen, drafts_of
 from tui_app.tui.screens.run import RunScreen
 from tui_app.tui.screens.runs import RunsScreen
 
@@ -194,14 +194,57 @@ async def test_the_options_are_reached_from_the_reason_backwards():
         await operator.on(RunScreen)
         [confirmed] = [one for one in canned.asked if one.url.path == "/v1/plans/p1/runs"]
         assert json.loads(confirmed.content)["options"]["notify_stakeholders"] is False
-        assert draft_of(operator.app).notify is False
+
+
+@pytest.mark.parametrize("kept", ["by the selection", "by the console"])
+async def test_what_was_entered_for_one_selection_is_not_meant_for_another(kept, monkeypatch):
+    if kept == "by the console":
+        # What this test is to find: one draft for every review.
+        monkeypatch.setattr("tui_app.tui.drafts._name", lambda _: "")
+    canned = Canned()
+    canned.plan(plan(2, notices={"commands": "It was cancelled.\nBecause: {reason}"}))
+    async with open_canned(canned) as operator:
+        open_review(operator.app, request(ids(2)))
+        await operator.sees("type yes to cancel 2", "[x] notify stakeholders")
+        await operator.type(REASON)
+        await operator.press("shift+tab", "space")
+        await operator.sees("[ ] notify stakeholders")
+        await operator.press("escape")
+        open_review(operator.app, request(ids(3)))
+        await operator.sees("type yes to cancel 2", "notify stakeholders")
+        form = operator.app.screen.form
+        assert ((form.reason.value, form.notifies) == ("", True)) is (kept == "by the selection")
+        await operator.press("f3")
+        await operator.sees("The last reasons", REASON)
+        await operator.press("escape", "escape")
+        open_review(operator.app, request(reversed(ids(2))))
+        await operator.sees("[ ] notify stakeholders")
+        assert operator.app.screen.form.reason.value == REASON
+
+
+async def test_a_draft_ends_with_the_run_that_came_of_it():
+    canned = Canned()
+    canned.plan(plan(2, notices={"commands": "Because: {reason}"}))
+    canned.run(run(item(0), item(1)), item(0), item(1))
+    canned.answers["POST", "/v1/plans/p1/runs"] = canned.answers["GET", "/v1/runs/r0123456789abcdef"]
+    async with open_canned(canned) as operator:
+        open_review(operator.app, request(ids(2)))
+        await operator.sees("[x] notify stakeholders")
+        await operator.press("shift+tab", "space", "tab")
+        await operator.type(REASON)
+        await operator.press("enter")
+        await operator.type("yes")
+        await operator.press("enter")
+        await operator.on(RunScreen)
+        draft = drafts_of(operator.app).of(request(ids(2)))
+        assert (draft.reason, draft.notify) == ("", True)
 
 
 async def test_what_was_chosen_for_those_who_are_notified_says_nothing_where_nobody_is():
     canned = Canned()
     canned.plan(plan(2))
     async with open_canned(canned) as operator:
-        draft_of(operator.app).notify = False
+        drafts_of(operator.app).of(request(ids(2))).notify = False
         open_review(operator.app, request(ids(2)))
         await operator.sees("type yes to cancel 2", "the same: quash cancel commands")
         assert "--no-notify" not in operator.text

@@ -157,9 +157,8 @@ def _deeper(state: State) -> str | None:
 class Action:
     """One thing the operator can do. ``label`` stands in the footer, ``help`` in the help and the palette.
 
-    ``footer`` is its place there, 0 for none. ``opens`` marks what opens a screen: keys typed until that screen stands
-    are dropped. ``urgent`` keys work while a field has the focus. ``argument`` is handed to the handler, which is
-    ``act_<handler>``, or ``act_<id>`` where none is named.
+    ``footer`` is its place there, 0 for none. ``urgent`` keys work while a field has the focus. ``argument`` is handed
+    to the handler, which is ``act_<handler>``, or ``act_<id>`` where none is named.
     """
 
     id: str
@@ -169,7 +168,6 @@ class Action:
     places: tuple[str, ...]
     why_disabled: Why = _always
     footer: int = 0
-    opens: bool = False
     urgent: bool = False
     handler: str = ""
     argument: str | None = None
@@ -191,10 +189,8 @@ def _copy(id: str, key: str, label: str, sentence: str) -> Action:
     return Action(f"copy_{id}", (key,), label, sentence, ("copy",), handler="pick", argument=id)
 
 
-def _items(
-    id: str, keys: tuple[str, ...], label: str, sentence: str, why: Why = _rows, *, footer: int = 0, opens: bool = False
-) -> Action:
-    return Action(id, keys, label, sentence, (ITEMS,), why, footer, opens)
+def _items(id: str, keys: tuple[str, ...], label: str, sentence: str, why: Why = _rows, *, footer: int = 0) -> Action:
+    return Action(id, keys, label, sentence, (ITEMS,), why, footer)
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -222,10 +218,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter", ("/",), "filter", "Filter as you type.", (ITEMS, RUNS, LEDGER), _connected, footer=3),
     _items("sort", ("o",), "sort", "Order by the column of the cursor.", _sortable, footer=7),
     _items("sort_reverse", ("O",), "reverse", "Turn the order round.", _connected),
-    _items("detail", ("enter",), "detail", "Show everything that is known of this item.", _item, footer=5, opens=True),
+    _items("detail", ("enter",), "detail", "Show everything that is known of this item.", _item, footer=5),
     Action("preview", ("p",), "preview", "Preview panel on and off.", (ITEMS,), footer=6),
-    _items("preview_marked", ("P",), "preview marked", "Review what is marked, without acting.", _marked, opens=True),
-    _items("copy", ("y",), "copy", "Copy the id, the row, the curl line or the filter.", _item, opens=True),
+    _items("preview_marked", ("P",), "preview marked", "Review what is marked, without acting.", _marked),
+    _items("copy", ("y",), "copy", "Copy the id, the row, the curl line or the filter.", _item),
     _copy("id", "i", "id", "Copy the id."),
     _copy("row", "r", "row", "Copy the row, its cells separated by tabs."),
     _copy("curl", "c", "curl line", "Copy the curl line that reads this item from a served quash."),
@@ -238,7 +234,6 @@ ACTIONS: tuple[Action, ...] = (
         (ITEMS, DETAIL),
         _review,
         footer=4,
-        opens=True,
     ),
     Action(
         "review_all",
@@ -248,7 +243,6 @@ ACTIONS: tuple[Action, ...] = (
         (ITEMS,),
         _review_all,
         footer=12,
-        opens=True,
     ),
     # Review
     Action(
@@ -259,7 +253,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("panes", ("f6",), "items", "Go between the fields, the items and the impact.", (REVIEW,), footer=4),
     Action("fold", ("enter",), "fold", "Show all items of this group, or a few.", (REVIEW,)),
     # Runs and one run
-    Action("open_run", ("enter",), "open", "Watch this run.", (RUNS,), _item, footer=1, opens=True),
+    Action("open_run", ("enter",), "open", "Watch this run.", (RUNS,), _item, footer=1),
     Action("run_item", ("enter",), "item", "Show the outcome and the trail of this item.", (RUN,), _item, footer=7),
     Action(
         "pause",
@@ -271,33 +265,27 @@ ACTIONS: tuple[Action, ...] = (
         1,
     ),
     Action("stop", ("S",), "stop", "Stop the run for good: what was not sent is skipped.", (RUNS, RUN), _stoppable, 2),
-    Action("retry", ("t",), "retry", "Plan anew what was refused.", (RUNS, RUN), _retry, 3, opens=True),
+    Action("retry", ("t",), "retry", "Plan anew what was refused.", (RUNS, RUN), _retry, 3),
     Action(
         "verify", ("V",), "verify", "Hold what was cancelled against the system once more.", (RUNS, RUN), _verify, 5
     ),
-    Action("undo", ("u",), "undo", "Plan to bring back what this run cancelled.", (RUNS, RUN), _undo, 4, opens=True),
+    Action("undo", ("u",), "undo", "Plan to bring back what this run cancelled.", (RUNS, RUN), _undo, 4),
     Action("export", ("e",), "export", "Write the report to a file.", (RUNS, RUN, LEDGER), _connected, 6),
     # Ledger
     Action("verify_ledger", ("V",), "verify", "Recompute the whole ledger.", (LEDGER,), _connected, 1),
-    Action(
-        "entry", ("enter",), "whole entry", "Show everything that this line holds.", (LEDGER,), _item, 2, opens=True
-    ),
+    Action("entry", ("enter",), "whole entry", "Show everything that this line holds.", (LEDGER,), _item, 2),
     # Questions
     Action("yes", ("y",), "yes", "Yes, and lose it.", ("ask",)),
     Action("no", ("n",), "no", "No, and stay.", ("ask",)),
     # Everywhere
     Action("refresh", ("r",), "refresh", "Read again; the cursor stays on its item.", (*TABLES, DETAIL), footer=11),
-    Action("auto", (".",), "auto", "Automatic refresh on and off.", TABLES),
-    Action(
-        "command_line", (":",), "command", "Command line: :commands, :runs, :ledger, :ids, :q.", (SCREENS,), opens=True
-    ),
-    Action("help", ("?", "f1"), "help", "Help of this screen, searchable.", (SCREENS,), footer=90, opens=True),
-    Action("palette", ("ctrl+p", "f2"), "palette", "Every action by name.", (SCREENS,), urgent=True, opens=True),
+    Action("auto", (".",), "auto", "Automatic refresh on and off.", (ITEMS, RUNS, RUN)),
+    Action("command_line", (":",), "command", "Command line: :commands, :runs, :ledger, :ids, :q.", (SCREENS,)),
+    Action("help", ("?", "f1"), "help", "Help of this screen, searchable.", (SCREENS,), footer=90),
+    Action("palette", ("ctrl+p", "f2"), "palette", "Every action by name.", (SCREENS,), urgent=True),
     Action("back", ("escape",), "back", "One level back: end a filter, drop a range, close a screen.", (EVERYWHERE,)),
     Action("level_up", ("q",), "back", "One level back; at the top level quit.", (EVERYWHERE,)),
-    Action(
-        "quit", ("Q", "ctrl+q"), "quit", "Quit. What runs goes on.", (EVERYWHERE,), footer=91, urgent=True, opens=True
-    ),
+    Action("quit", ("Q", "ctrl+q"), "quit", "Quit. What runs goes on.", (EVERYWHERE,), footer=91, urgent=True),
     Action("next_field", ("tab",), "next field", "Go to the next field or list.", (EVERYWHERE,)),
     Action("previous_field", ("shift+tab",), "previous field", "Go to the field or list before.", (EVERYWHERE,)),
     Action("leave", ("ctrl+c",), "leave", "Leave a dialog or a run; the run goes on.", (EVERYWHERE,), urgent=True),

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from rich.text import Text
 from textual import constants, events
@@ -34,7 +35,7 @@ from tui_app.tui.places import Places
 from tui_app.tui.plain import PlainFilter
 from tui_app.tui.report import write_report
 from tui_app.tui.screens.base import QuashScreen
-from tui_app.tui.text import safe, speak
+from tui_app.tui.text import phrase, safe, speak
 from tui_app.tui.themes import THEMES
 from tui_app.tui.typed import TypedDriver
 from tui_app.tui.widgets.fields import ReasonField
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ALWAYS_HEARD = frozenset({"ctrl+q", "ctrl+c", "ctrl+z"})
+
+OPENING = "opening"
+"""The group of workers that end in another screen."""
 
 
 class QuashApp(App[int], inherit_bindings=False):
@@ -97,7 +101,9 @@ class QuashApp(App[int], inherit_bindings=False):
         self.link = Connection(self, client_factory)
         self.tokens = Tokens(self)
         self._reports = reports
-        self.dropping = False
+        self._standing: Screen[Any] | None = None
+        self._left: Screen[Any] | None = None
+        self._typed_at: WeakKeyDictionary[events.Key, Screen[Any]] = WeakKeyDictionary()
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme
@@ -185,7 +191,6 @@ class QuashApp(App[int], inherit_bindings=False):
             if reads:
                 self.link.answered()
             return result
-        self.dropping = False
         return None
 
     def _stands(self, screen: Screen[Any]) -> bool:
@@ -230,12 +235,9 @@ class QuashApp(App[int], inherit_bindings=False):
         if why is not None:
             self.say(safe(why))
             return
-        self.dropping = action.opens
         handler = self._handler(screen, action)
         arguments = () if action.argument is None else (action.argument,)
         await self.guarded(_called(handler, *arguments))
-        if self.top is screen and not any(worker.group == "path" for worker in self.workers):
-            self.dropping = False
 
     def _handler(self, screen: QuashScreen[Any], action: Action) -> Callable[..., object]:
         name = f"act_{action.handler or action.id}"
@@ -250,18 +252,54 @@ class QuashApp(App[int], inherit_bindings=False):
         filters = super().get_line_filters()
         return [*filters, self._plain] if self._plain.enabled else filters
 
-    def screen_stands(self) -> None:
-        """A screen has been drawn and may be typed at."""
-        self.dropping = False
+    # Keys while screens change
+
+    @property
+    def dropping(self) -> bool:
+        """Whether a screen is on its way, so that a key would act on one that the operator does not look at."""
+        here = self.screen
+        return here is self._left or (isinstance(here, QuashScreen) and here is not self._standing)
+
+    def screen_stands(self, screen: Screen[Any]) -> None:
+        """A screen has been drawn; where it is the present one, it may be typed at."""
+        if screen is self.screen:
+            self._standing = screen
+            if screen is not self._left:
+                self._left = None
+
+    def open_later(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do in the background what opens a screen in the end.
+
+        Keys are dropped until that screen stands, or until the work has ended without one; escape gives it up.
+        """
+        self._left = self.screen
+        self.run_worker(Deferred(self._opened(Deferred(work))), group=OPENING, exclusive=True, exit_on_error=False)
+
+    async def _opened(self, work: Awaitable[object]) -> None:
+        left = self._left
+        try:
+            await self.guarded(work, reads=True, owner=left)
+        finally:
+            if self._left is left:
+                self._left = None
+
+    def _give_up_opening(self) -> None:
+        self._left = None
+        self.workers.cancel_group(self, OPENING)
+        self.say(phrase("Given up. {} goes to Runs, which show what came of it.", self.key_of("go_runs")))
 
     async def on_event(self, event: events.Event) -> None:
-        if not isinstance(event, events.Key) or not await self._kept(event.key):
+        if not isinstance(event, events.Key) or not await self._kept(event):
             await super().on_event(event)
 
-    async def _kept(self, key: str) -> bool:
+    async def _kept(self, event: events.Key) -> bool:
         """Whether a key goes no further."""
-        # A key meant for the screen that is being opened would act on the one that is being left.
-        if self.dropping and key not in ALWAYS_HEARD:
+        key, typed_at = event.key, self._typed_at.setdefault(event, self.screen)
+        # A key meant for the screen that is being opened would act on the one that is being left; and one that comes
+        # up from the widgets of a screen that was left meanwhile, on the one that stands in its place.
+        if (self.dropping or typed_at is not self.screen) and key not in ALWAYS_HEARD:
+            if key == "escape" and self.screen is self._left:
+                self._give_up_opening()
             return True
         # A field hears of a key only after the next one has been handed out, which would then go to the wrong field.
         return isinstance(self.focused, ReasonField) and await self.focused.takes(key)

@@ -26,14 +26,6 @@ IDS_SPELLED = 60
 """Characters of ids that stand in the command line at most; more are referred to by their plan."""
 
 
-@dataclass(slots=True)
-class Draft:
-    """What the operator has entered at a review, kept from one opening to the next."""
-
-    reason: str = ""
-    notify: bool = True
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the profile allows: the environment's name, the cap, and whether it may write at all."""

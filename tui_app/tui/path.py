@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import QuashError
-from tui_app.tui.screens.review import ReviewScreen, draft_of
+from tui_app.tui.screens.review import ReviewScreen, drafts_of
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ async def confirm(app: QuashApp, review: ReviewScreen, started: Callable[[], obj
         except QuashError as error:
             review.refuse(error)
             continue
-        draft_of(app).reason = ""
+        drafts_of(app).used(review.of)
         if started is not None:
             started()
         review.started(run.id)

@@ -21,14 +21,17 @@ class Reasons:
         self._screen = screen
 
     def act_templates(self) -> None:
-        self._screen.start(self._choose(), group="reason")
+        self._screen.quash.open_later(self._choose())
 
     async def _choose(self) -> None:
+        from tui_app.tui.screens.review import drafts_of
+
         screen = self._screen
         runs = await screen.client.runs.list()
         last = list(dict.fromkeys(run.reason for run in runs))[:LAST]
         templates = [reason for system in screen.systems() for reason in system.reason_templates]
-        choices = list(dict.fromkeys([*last, *templates]))
+        others = [reason for reason in drafts_of(screen.quash).reasons if reason != screen.form.reason.value]
+        choices = list(dict.fromkeys([*others, *last, *templates]))
         if not choices:
             screen.quash.say(phrase("There are no templates, and no reason was used yet."))
             return

@@ -46,26 +46,29 @@ class Steering:
         run = self._run()
         if run is not None:
             waits = run.state == "paused" or run.wanted == "paused" or not run.attended
-            self._screen.start(self._resume(run) if waits else self._pause(run), group="steer")
+            if waits:
+                self._screen.quash.open_later(self._resume(run))
+            else:
+                self._screen.start(self._pause(run), group="steer")
 
     def act_stop(self) -> None:
         run = self._run()
         if run is not None:
-            self._screen.start(self._stop(run), group="steer")
+            self._screen.quash.open_later(self._stop(run))
 
     def act_retry(self) -> None:
         from tui_app.tui.path import retry_path
 
         run = self._run()
         if run is not None:
-            self._screen.start(retry_path(self._screen.quash, run.id), group="steer")
+            self._screen.quash.open_later(retry_path(self._screen.quash, run.id))
 
     def act_undo(self) -> None:
         from tui_app.tui.path import undo_path
 
         run = self._run()
         if run is not None:
-            self._screen.start(undo_path(self._screen.quash, run.id), group="steer")
+            self._screen.quash.open_later(undo_path(self._screen.quash, run.id))
 
     def act_verify(self) -> None:
         run = self._run()
@@ -75,7 +78,7 @@ class Steering:
     def act_export(self) -> None:
         run = self._run()
         if run is not None:
-            self._screen.start(self._export(run), group="steer")
+            self._screen.quash.open_later(self._export(run))
 
     async def _pause(self, run: RunModel) -> None:
         self._changed(await self._screen.client.runs.pause(run.id))

@@ -118,7 +118,7 @@ class QuashScreen(Screen[R], inherit_bindings=False):
             notice.fit(*self.app.size)
 
     def on_screen_resume(self) -> None:
-        self.call_after_refresh(self.quash.screen_stands)
+        self.call_after_refresh(self.quash.screen_stands, self)
 
 
 class Dialog(QuashScreen[R], ModalScreen[R], inherit_bindings=False):

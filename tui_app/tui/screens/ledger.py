@@ -165,7 +165,7 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
 
             return await export_ledger(self.client, path, LedgerFilter(**asdict(wanted(self.filter.applied))))
 
-        self.start(export(self.quash, "quash-ledger.jsonl", write), group="export")
+        self.quash.open_later(export(self.quash, "quash-ledger.jsonl", write))
 
 
 def _verdict(check: LedgerCheck, yes: str, no: str) -> Content:

@@ -14,7 +14,8 @@ from textual.widget import Widget
 from tui_app.domain.errors import InvalidReason, OutcomeUnknown, PlanExpired, QuashError
 from tui_app.domain.plan import PlanState
 from tui_app.tui.actions import REVIEW
-from tui_app.tui.confirming import Confirmation, Draft, Limits, Review
+from tui_app.tui.confirming import Confirmation, Limits, Review
+from tui_app.tui.drafts import Drafts
 from tui_app.tui.impact_text import Entered, read_by
 from tui_app.tui.making import Making
 from tui_app.tui.reasons import Reasons
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
     from tui_app.contract.models import SystemModel
     from tui_app.contract.plans import PlanModel, PlanRequest
 
-_drafts: WeakKeyDictionary[App[Any], Draft] = WeakKeyDictionary()
+_drafts: WeakKeyDictionary[App[Any], Drafts] = WeakKeyDictionary()
 
 
-def draft_of(app: App[Any]) -> Draft:
-    """What was entered at the last review and not yet used."""
-    return _drafts.setdefault(app, Draft())
+def drafts_of(app: App[Any]) -> Drafts:
+    """What was entered at the reviews of a console and not used yet."""
+    return _drafts.setdefault(app, Drafts())
 
 
 class ReviewScreen(QuashScreen[None], inherit_bindings=False):
@@ -52,7 +53,8 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
         super().__init__()
         self._hidden = hidden
         self.review = Review(Limits(), invocation=self.quash.invocation)
-        self._draft = draft_of(self.quash)
+        self.of = of
+        self._draft = drafts_of(self.quash).of(of)
         self._reasons = Reasons(self)
         self._answers: asyncio.Queue[Confirmation | None] = asyncio.Queue()
         self.sending = False
@@ -112,7 +114,6 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
         from tui_app.tui.screens.run import RunScreen
 
         if self._run is not None:
-            self.quash.dropping = True
             self.app.switch_screen(RunScreen(self._run))
 
     def on_screen_resume(self) -> None:

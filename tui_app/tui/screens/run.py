@@ -179,7 +179,7 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
         if self._run is None or self._run.over:
             self.dismiss(None)
         else:
-            self.start(self._ask_to_detach(), group="leave")
+            self.quash.open_later(self._ask_to_detach())
 
     async def _ask_to_detach(self) -> None:
         detach = "Detach: the run goes on"

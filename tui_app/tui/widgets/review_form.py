@@ -20,7 +20,8 @@ from tui_app.tui.widgets.fields import ConfirmationField, Option, ReasonField
 if TYPE_CHECKING:
     from tui_app.domain.errors import QuashError
     from tui_app.tui.app import QuashApp
-    from tui_app.tui.confirming import Draft, Review
+    from tui_app.tui.confirming import Review
+    from tui_app.tui.drafts import Draft
 
 WHY, WHY_TOLD = "why", "why; whoever is told will read it"
 
