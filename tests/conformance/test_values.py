@@ -1,4 +1,7 @@
-"""What no system should hold and some do: moments that cannot be. The item is shown, and those beside it as well."""
+"""What no system should hold and some do: moments that cannot be, and JSON beyond every limit.
+
+The item is shown, and those beside it as well.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,13 @@ from support.cases_bench import CasesBench
 from support.orders import errand, orders, settled
 from support.schedule_servers import PostsBench
 from support.schedules_bench import SchedulesBench
+from tui_app.contract.models import TrailModel
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Cursor, PageQuery, Sort
 from tui_app.domain.moments import EARLIEST, LATEST, known, stamp
 from tui_app.domain.plan import PlanTotals
 from tui_app.domain.run import ItemState
+from tui_app.service.answers import encode
 
 ODD = (
     "0001-01-01T00:00:00Z",
@@ -114,3 +119,88 @@ async def test_a_list_goes_on_behind_a_moment_that_cannot_be(bench, system, desc
             last = page.items[-1]
             cursor = Cursor(last.fields[field], last.id)
         assert sorted(met) == sorted(ids), field
+
+
+LEVELS = 3_000
+WIDE = {
+    "a number of 5,000 digits": '{"operator": 7, "odd": ' + "7" * 5_000 + "}",
+    "3,000 levels": '{"odd": ' + '{"a": ' * LEVELS + "1" + "}" * LEVELS + "}",
+    "a list of 3,000 levels": "[" * LEVELS + "]" * LEVELS,
+    "no object": "[1, 2]",
+    "half a character": '{"odd": "\\ud800"}',
+    "a number without end": '{"odd": 1e999}',
+    "no JSON": "it was me",
+}
+NOT_IN_JSONB = {"half a character", "no JSON"}
+"""What PostgreSQL does not let into a column of jsonb."""
+
+
+async def note(bench: Any, item_id: str, details: str) -> None:
+    """Write an entry with these details into the audit of one item, and a payload where the system keeps one."""
+    match bench:
+        case CasesBench():
+            with bench.connected() as connection:
+                connection.execute(
+                    "INSERT INTO audit (case_id, event, at, user_id, details) VALUES (?, 'CASE_CANCELLED', ?, 'x', ?)",
+                    (item_id, bench.now(), details),
+                )
+        case EmbeddedBench():
+            with bench._connected() as connection:
+                connection.execute(
+                    "INSERT INTO audit (id, event, at, details) VALUES (?, 'OPERATOR_CANCEL', ?, ?)",
+                    (item_id, stamp(EARLIEST), details),
+                )
+                connection.execute("INSERT INTO payload (id, body) VALUES (?, ?)", (item_id, details))
+        case SchedulesBench() if hasattr(bench, "file"):
+            bench.file.change(
+                "INSERT INTO audit (id, event, at, principal, details) VALUES (?, 'SCHEDULE_CANCELLED', ?, 'x', ?)",
+                item_id,
+                stamp(EARLIEST),
+                details,
+            )
+        case SchedulesBench():
+            await bench.rows.run(
+                "INSERT INTO scheduler.audit (id, event, principal, details)"
+                " VALUES (%s, 'SCHEDULE_CANCELLED', 'x', %s)",
+                item_id,
+                details,
+            )
+        case _:
+            own = item_id.partition("/")[2]
+            await bench._run(
+                "INSERT INTO commandbus.audit (domain, command_id, event_type, details_json)"
+                " VALUES ('payments', %s, 'OPERATOR_CANCEL', %s)",
+                own,
+                details,
+            )
+            (row,) = await bench._run(
+                "SELECT * FROM pgmq.send('payments__commands', jsonb_build_object('command_id', %s::text,"
+                " 'data', %s::jsonb)) AS msg_id",
+                own,
+                details,
+            )
+            await bench._run("SELECT pgmq.archive('payments__commands', %s::bigint)", row["msg_id"])
+            await bench._run("UPDATE commandbus.command SET msg_id = %s WHERE command_id = %s", row["msg_id"], own)
+
+
+async def test_json_beyond_every_limit_takes_nothing_with_it(bench, system):
+    if isinstance(bench, BareBench | PostsBench):
+        pytest.skip("what this server answers is covered by the tests of answers")
+    postgres = type(bench).__name__.startswith("Postgres")
+    if type(bench).__name__ == "PostgresBench":
+        await bench._run("SELECT pgmq.create('payments__commands')")
+    odd = {name: text for name, text in WIDE.items() if not (postgres and name in NOT_IN_JSONB)}
+    ids = await bench.add([Given(State.WAITING, minute=n) for n in range(len(odd) + 1)])
+    for item_id, details in zip(ids, odd.values(), strict=False):
+        await note(bench, item_id, details)
+    for item_id in ids:
+        preview = await system.preview(item_id)
+        for section in preview.sections:
+            "".join(section.lines).encode()
+        for entry in await system.trail(item_id):
+            encode(TrailModel(at=entry.at, event=entry.event, actor=entry.actor, details=dict(entry.details)))
+    sent, why = await orders(system, ids), errand()
+    answers = await settled(bench, system, sent, await system.execute(sent, why), why)
+    assert {one.state for one in answers} == {ItemState.CANCELLED}
+    assert len(await system.verify(sent, why)) == len(ids)
+    assert len(await system.reconcile(sent, why)) == len(ids)

@@ -495,3 +495,15 @@ async def test_a_service_that_cannot_start_says_so():
     with pytest.raises(CannotConnect, match=r"the demo does not answer: .*no disk"):
         await client.about()
     await client.close()
+
+
+@pytest.mark.parametrize("odd", ["7" * 5_000, "[" * 3_000 + "]" * 3_000, "NaN", '"\\ud800"', "1e999"])
+async def test_json_beyond_every_limit_is_a_request_that_is_refused(failing, odd):
+    service, _ = failing
+    async with service.raw() as http:
+        for path in ("/v1/plans", "/v1/plans/p1/runs"):
+            body = f'{{"reason": {odd}, "selections": {odd}, "plan_hash": {odd}}}'.encode()
+            headers = {"Content-Type": "application/json", "Idempotency-Key": "k1"}
+            response = await http.post(path, content=body, headers=headers)
+            assert response.status_code in (400, 422), response.text
+            response.json()

@@ -59,6 +59,15 @@ HOLDS = {
 }
 
 BAD = {
+    "a head of thousands of levels": (lambda: segments(b"[" * 3_000 + b"]" * 3_000, b"{}", b"x"), "no JSON"),
+    "a head that is no UTF-8": (lambda: segments(b'{"kid": "\xff"}', b"{}", b"x"), "no JSON"),
+    "claims with a number of thousands of digits": (
+        lambda: segments(b'{"alg": "HS256"}', b'{"exp": ' + b"7" * 5_000 + b"}", b"x"),
+        "no JSON",
+    ),
+    "an end that is no moment": (lambda: signed(exp=10**18), "exp is no moment"),
+    "a beginning that is no moment": (lambda: signed(nbf=10**15), "nbf is no moment"),
+    "issued at no moment": (lambda: signed(iat=-(10**15)), "iat is no moment"),
     "expired": (lambda: signed(exp=ago(seconds=90)), "expired"),
     "never expires": (lambda: signed(exp=None), "exp"),
     "not yet valid": (lambda: signed(nbf=ago(seconds=-90)), "not yet"),

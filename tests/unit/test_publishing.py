@@ -339,3 +339,18 @@ def test_counts_are_by_what_became_of_each():
     for passed in (*Passed, Passed.SKIPPED):
         done.add(passed)
     assert done == Published(1, 1, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "body", ["it was me", "[]", '{"schedule_id": 7}', '{"schedule_id": "a/b"}', '{"a":' * 3_000, "7" * 5_000]
+)
+async def test_a_message_that_names_no_schedule_is_set_aside_and_the_next_goes_out(town, body, caplog):
+    row = town.file.add(run_at=NOW)
+    town.file.change(
+        "INSERT INTO message (queue, body, enqueued_at, visible_at) VALUES ('post_publish', ?, ?, ?)", body, NOW, NOW
+    )
+    await town.scan()
+    assert (await town.publish()).published == 1
+    assert town.outbox() == [row["id"]]
+    assert town.file.rows("SELECT queue, body FROM message") == [{"queue": "post_publish.rejected", "body": body}]
+    assert "is set aside" in caplog.text

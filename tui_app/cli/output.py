@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import unicodedata
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, TextIO
 
 from tui_app.cli.plain import plainly, wants_ascii
 from tui_app.domain.errors import QuashError
+from tui_app.domain.foreign_json import dump
 from tui_app.domain.report import Csv
 from tui_app.domain.visible import visible
 
@@ -33,7 +33,7 @@ class Column:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return dump(value, ascii_only=True)
 
 
 def _width(text: str) -> int:

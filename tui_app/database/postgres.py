@@ -22,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from tui_app.database.postgres_rows import read_anything
 from tui_app.domain.errors import (
     Busy,
     CannotConnect,
@@ -234,6 +235,7 @@ class Postgres:
                     min_size=0,
                     max_size=self._size,
                     timeout=self._patience.connection,
+                    configure=read_anything,
                     open=False,
                 )
                 await pool.open()

@@ -7,9 +7,11 @@ from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 
 from tui_app.database.encodings import check_values, foreign_characters
 from tui_app.domain import moments
+from tui_app.domain.foreign_json import parse
 
 Connection = AsyncConnection[Any]
 Row = Mapping[str, Any]
@@ -52,6 +54,11 @@ def possible(connection: Connection, ids: Iterable[str]) -> list[str]:
 async def encoding(connection: Connection) -> str:
     """As :func:`encoding_of`, for whoever has no connection at hand."""
     return encoding_of(connection)
+
+
+async def read_anything(connection: Connection) -> None:
+    """Read JSON on a connection within our limits, whoever wrote it; see :mod:`tui_app.domain.foreign_json`."""
+    set_json_loads(parse, connection)
 
 
 async def rows(connection: Connection, statement: str, values: Any = None) -> list[dict[str, Any]]:

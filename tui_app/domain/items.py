@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from tui_app.domain.counting import counted
 from tui_app.domain.errors import MalformedFilter, MalformedId, UsageProblem
 from tui_app.domain.filters import Filter
+from tui_app.domain.foreign_json import parse
 from tui_app.domain.verdict import Effect, Verdict
 
 Scalar = str | int | float | bool | None
@@ -117,14 +118,12 @@ class Cursor:
             UsageProblem: it is not a cursor of ours.
         """
         try:
-            value, item = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            value, item = parse(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), strict=True)
             fits = isinstance(item, str) and isinstance(value, str | int | float | bool | None)
             # A database can bind neither half characters, which is why they are encoded, nor numbers beyond 64 bits.
             if not fits or len(f"{value}{item}".encode()) > MAX_CURSOR:
                 raise ValueError(text)
-            if isinstance(value, int | float) and not abs(value) < 2**63:
-                raise ValueError(text)
-        except (binascii.Error, ValueError, TypeError, RecursionError) as error:
+        except (binascii.Error, ValueError, TypeError) as error:
             raise UsageProblem("this cursor was not made by quash", hint="Take `next` from the page before.") from error
         return cls(value, item)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Protocol
 
 from tui_app.domain.errors import UsageProblem
+from tui_app.domain.foreign_json import dump
 from tui_app.domain.visible import visible
 
 
@@ -71,7 +71,7 @@ def defused(value: object) -> str:
     """A CSV cell that no spreadsheet takes for a formula, and no terminal for a command."""
     if value is None:
         return ""
-    raw = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    raw = dump(value) if isinstance(value, dict | list) else str(value)
     text = visible(raw, LONGEST)
     return f"'{text}" if text.startswith(_CALCULATED) or text[:1] != raw[:1] else text
 
@@ -119,7 +119,7 @@ class Jsonl:
         return self._line({"head": head} if problem is None else {"head": head, "problem": problem})
 
     def _line(self, record: Mapping[str, Any]) -> str:
-        return json.dumps(record, ensure_ascii=True, separators=(",", ":")) + "\n"
+        return dump(record, ascii_only=True) + "\n"
 
 
 class Markdown:

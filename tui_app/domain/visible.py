@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
+
+from tui_app.domain.foreign_json import dump
 
 LIMIT = 500
 """Characters of one text on a screen, unless a caller says otherwise."""
@@ -49,4 +50,4 @@ def as_written(value: Any) -> str:
     """A value of somebody's JSON as it is written: a text without quotes, anything else as compact JSON."""
     if isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return dump(value)

@@ -6,12 +6,12 @@ The hash covers head, items and totals exactly as they stand; the proposed reaso
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from tui_app.domain.canonical import canonical
 from tui_app.domain.errors import Conflict, PlanChanged
+from tui_app.domain.foreign_json import parse
 from tui_app.domain.items import Seen
 from tui_app.domain.moments import read as moment
 from tui_app.domain.moments import stamp
@@ -122,8 +122,8 @@ def _check_origin(computed: str, expected: str | None, own: bool) -> None:
 
 def _object(line: bytes, number: int) -> dict[str, Any]:
     try:
-        read = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        read = parse(line, strict=True)
+    except ValueError as error:
         raise PlanChanged(f"line {number} of this plan file is not JSON") from error
     if not isinstance(read, dict):
         raise PlanChanged(f"line {number} of this plan file is not an object")

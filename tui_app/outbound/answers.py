@@ -1,15 +1,12 @@
-"""What a server answered, read with suspicion: JSON without its traps, and every form of ``Retry-After``."""
+"""What a server answered, read with suspicion, and every form of ``Retry-After``."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-from pydantic_core import from_json
 
 from tui_app.domain.moments import known_date
 from tui_app.outbound.recognition import Said
@@ -18,10 +15,8 @@ LONGEST_WAIT = 24 * 3600.0
 """What a server asks us to wait is held to this, in seconds."""
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
-_WHOLE = 2**63
 _RESET = re.compile(r"[0-9]{1,13}(\.[0-9]{1,9})?", re.ASCII)
 _EPOCH, _EPOCH_MILLIS = 1e9, 1e12
-_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +44,6 @@ class Response:
     def ok(self) -> bool:
         """Whether the status is one of success."""
         return 200 <= self.status < 300
-
-
-def parse(body: bytes) -> Any:
-    """The value of a JSON text, also behind a byte order mark.
-
-    Raises:
-        ValueError: it is none, or holds what no JSON should: NaN, infinity, numbers beyond 64 bits, half characters, or
-            hundreds of levels.
-    """
-    value = from_json(body.removeprefix(_MARK), allow_inf_nan=False)
-    left = [value]
-    while left:
-        one = left.pop()
-        if isinstance(one, dict):
-            left.extend(one.values())
-        elif isinstance(one, list):
-            left.extend(one)
-        elif isinstance(one, float):
-            if not math.isfinite(one):
-                raise ValueError("a number without end")
-        elif isinstance(one, int) and not -_WHOLE <= one < _WHOLE:
-            raise ValueError("a number beyond 64 bits")
-    return value
 
 
 def date_of(headers: Mapping[str, str], name: str = "date") -> datetime | None:

@@ -39,9 +39,10 @@ from tui_app.domain.errors import (
     Unavailable,
     UsageProblem,
 )
+from tui_app.domain.foreign_json import parse
 from tui_app.domain.ports import Clock
 from tui_app.outbound.addresses import Origin, path_of
-from tui_app.outbound.answers import Response, date_of, parse, reset_after, retry_after
+from tui_app.outbound.answers import Response, date_of, reset_after, retry_after
 from tui_app.outbound.line import CONNECT_SECONDS, Line, NoAnswer, NotSent, Reply
 from tui_app.outbound.recognition import Said, Shape, Unrecognised, advice, is_json, media, nobody, recognised
 from tui_app.outbound.tokens import TokenSource
@@ -250,7 +251,9 @@ class HttpService:
             return self._refused(request, reply)
         text = reply.body.decode("utf-8-sig", "replace")
         try:
-            response = Response(status, dict(headers), _value(reply, plain=plain), text, date_of(headers))
+            # What was read is told as far as it can be; of what was changed, nothing is believed that is odd.
+            value = _value(reply, plain=plain, strict=request.method != "GET")
+            response = Response(status, dict(headers), value, text, date_of(headers))
         except ValueError as error:
             raise self._stranger(request, status, f"with what cannot be read: {error}") from error
         if fits is not None and not fits(response):
@@ -313,7 +316,7 @@ class HttpService:
         return NotSignedIn(f"{told}; it comes from {self._tokens.place}", hint=hint)
 
 
-def _value(reply: Reply, *, plain: bool) -> Any:
+def _value(reply: Reply, *, plain: bool, strict: bool) -> Any:
     """The JSON of an answer; nothing where it has no body, or is a text that was allowed to be one.
 
     Raises:
@@ -324,7 +327,7 @@ def _value(reply: Reply, *, plain: bool) -> Any:
     if kind == "text/plain" and not empty:
         # Many a server does not say that it is JSON.
         try:
-            return parse(reply.body)
+            return parse(reply.body, strict=strict)
         except ValueError:
             if plain:
                 return None
@@ -334,7 +337,7 @@ def _value(reply: Reply, *, plain: bool) -> Any:
     if empty:
         return None
     try:
-        return parse(reply.body)
+        return parse(reply.body, strict=strict)
     except ValueError:
         if plain and kind == "":
             return None

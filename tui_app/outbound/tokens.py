@@ -13,9 +13,9 @@ from tui_app.clock import SystemClock
 from tui_app.config import credentials
 from tui_app.config.values import Secret
 from tui_app.domain.errors import NotSignedIn
+from tui_app.domain.foreign_json import parse
 from tui_app.domain.moments import known_epoch
 from tui_app.domain.ports import Clock
-from tui_app.outbound.answers import parse
 
 log = logging.getLogger("quash.runner")
 

@@ -6,6 +6,7 @@ and no token chooses another, so that a key is never taken for something it is n
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import stat
@@ -19,6 +20,8 @@ from starlette.types import Scope
 
 from tui_app.contract.principal import IN_PROCESS, Principal
 from tui_app.domain.errors import CannotConnect, NotSignedIn, UsageProblem
+from tui_app.domain.foreign_json import parse
+from tui_app.domain.moments import known_epoch
 from tui_app.service.jwks import JwksFile, VerifyingKey
 
 ALGORITHM = "HS256"
@@ -70,6 +73,7 @@ class Authenticator:
 
         if len(token) > LONGEST_TOKEN:
             raise NotSignedIn("this token is too long")
+        _check_parts(token)
         try:
             key = self._key(jwt.get_unverified_header(token).get("kid", ""))
             claims = jwt.decode(
@@ -95,6 +99,23 @@ class Authenticator:
         if found is None:
             raise NotSignedIn("this token names a key that this service does not have")
         return found
+
+
+def _check_parts(token: str) -> None:
+    """Refuse a token whose parts the library could not read without a fault, before anything of it is believed.
+
+    Raises:
+        NotSignedIn: a part is no JSON within its limits, or a time in it is no moment.
+    """
+    for part in token.split(".")[:2]:
+        try:
+            told = parse(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), strict=True)
+        except ValueError as error:
+            raise NotSignedIn("this token does not hold: a part of it is no JSON that can be read") from error
+        times = [name for name in ("exp", "nbf", "iat") if isinstance(told, dict) and name in told]
+        for name in times:
+            if known_epoch(told[name]) is None:
+                raise NotSignedIn(f"this token does not hold: its {name} is no moment")
 
 
 def _words(error: Exception) -> str:

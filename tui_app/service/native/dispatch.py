@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
@@ -17,6 +16,7 @@ from starlette.routing import compile_path
 from tui_app.contract.principal import Principal
 from tui_app.domain.canonical import digest
 from tui_app.domain.errors import NotAllowed, QuashError, RateLimited, Unavailable
+from tui_app.domain.foreign_json import parse
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Clock
 from tui_app.service.answers import HEADERS, encode
@@ -220,7 +220,7 @@ async def _body(route: NativeRoute, request: Request) -> tuple[Native | None, st
     if media != JSON:
         raise Declined(400, "VALIDATION_ERROR", f"Content-Type: this request wants {JSON}", header="Content-Type")
     try:
-        found = from_json(raw, allow_inf_nan=False)
+        found = parse(raw, strict=True)
         body_hash = digest(found)
     except ValueError as error:
         raise Declined(400, "VALIDATION_ERROR", "the body is no JSON that can be read") from error

@@ -61,7 +61,8 @@ SELECT type, id, status, required FROM dependency WHERE case_id = ? ORDER BY typ
 SELECT at, event, user_id, details FROM audit WHERE case_id = ? ORDER BY audit_id
 
 -- name: events
-SELECT a.case_id, a.event, json_extract(a.details, '$.idempotency_key') AS key, a.user_id
+-- Anybody may have written an audit: one entry that is no JSON takes no other with it.
+SELECT a.case_id, a.event, CASE WHEN json_valid(a.details) THEN CAST(a.details ->> '$.idempotency_key' AS TEXT) END AS key, a.user_id
 FROM json_each(?) AS o CROSS JOIN audit AS a ON a.case_id = o.value
 WHERE a.event IN ('CASE_CANCELLED', 'CASE_REINSTATED')
 ORDER BY a.audit_id

@@ -19,6 +19,7 @@ from tui_app.database.where import Field
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotFound
+from tui_app.domain.foreign_json import details, shown
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import TrailEntry
 from tui_app.domain.verdict import Effect, Verdict
@@ -166,7 +167,7 @@ def dependencies(connection: sqlite3.Connection, case_id: str) -> list[dict[str,
 def trail(connection: sqlite3.Connection, case_id: str) -> list[TrailEntry]:
     """The audit of a case, oldest first."""
     rows = connection.execute(SQL["trail"], (case_id,))
-    return [TrailEntry(row["at"], row["event"], row["user_id"], json.loads(row["details"])) for row in rows]
+    return [TrailEntry(row["at"], row["event"], row["user_id"], details(shown(row["details"]))) for row in rows]
 
 
 def found(connection: sqlite3.Connection, ids: Sequence[str], now: str) -> dict[str, Found]:

@@ -35,7 +35,9 @@ SELECT status, count(*) FROM command WHERE domain = ? AND batch_id = ? GROUP BY 
 SELECT at, event, details FROM audit WHERE id = (SELECT value FROM json_each(?)) ORDER BY audit_id
 
 -- name: cancels
-SELECT a.id, json_extract(a.details, '$.idempotency_key') AS key, json_extract(a.details, '$.operator') AS operator
+-- Anybody may have written an audit: one entry that is no JSON takes no other with it.
+SELECT a.id, CASE WHEN json_valid(a.details) THEN CAST(a.details ->> '$.idempotency_key' AS TEXT) END AS key,
+       CASE WHEN json_valid(a.details) THEN CAST(a.details ->> '$.operator' AS TEXT) END AS operator
 FROM json_each(?) AS o CROSS JOIN audit AS a ON a.id = o.value
 WHERE a.event = 'OPERATOR_CANCEL'
 ORDER BY a.audit_id

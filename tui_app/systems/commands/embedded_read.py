@@ -5,10 +5,8 @@ Functions on an open connection; whoever calls gives them a snapshot.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from tui_app.database.bound import ascii_json
 from tui_app.database.pages import Pages, Waiting
@@ -16,6 +14,7 @@ from tui_app.database.statements import load
 from tui_app.database.where import Field
 from tui_app.domain.errors import NotFound
 from tui_app.domain.filters import Op, Term
+from tui_app.domain.foreign_json import details, shown
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.commands import rules
@@ -108,7 +107,7 @@ def preview(connection: sqlite3.Connection, item_id: str) -> Preview:
         batch = rules.batch_numbers(dict(map(tuple, by_status)))
     around = rules.Surroundings(
         queue_exists=bool(row["queue_exists"]),
-        payload=None if payload is None else json.loads(payload["body"]),
+        payload=None if payload is None else shown(payload["body"]),
         batch=batch,
         process=None if process is None else process["type"],
     )
@@ -117,8 +116,8 @@ def preview(connection: sqlite3.Connection, item_id: str) -> Preview:
 
 def entry(row: sqlite3.Row) -> TrailEntry:
     """One row of the audit."""
-    details: dict[str, Any] = json.loads(row["details"])
-    return TrailEntry(row["at"], row["event"], details.get("operator"), details)
+    told = details(shown(row["details"]))
+    return TrailEntry(row["at"], row["event"], rules.operator_in(told), told)
 
 
 def found(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Found]:

@@ -5,7 +5,6 @@ Every function takes a connection and changes nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from psycopg.sql import Identifier
 
 from tui_app.database.postgres_rows import Connection, Row, possible, rows
 from tui_app.domain.errors import NotFound
+from tui_app.domain.foreign_json import details, shown
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.commands import rules
@@ -119,7 +119,7 @@ async def _payload(connection: Connection, command: rules.Command, msg_id: int) 
     if not found:
         return None
     text: str = found[0]["text"]
-    return json.loads(text) if found[0]["whole"] else f"{text}…"
+    return shown(text) if found[0]["whole"] else f"{text}…"
 
 
 async def trail(connection: Connection, item_id: str) -> list[TrailEntry]:
@@ -130,11 +130,8 @@ async def trail(connection: Connection, item_id: str) -> list[TrailEntry]:
 
 def _entry(read: Row) -> TrailEntry:
     """An entry of the audit, which anybody may have written: its details are any JSON."""
-    details = read["details"]
-    if not isinstance(details, dict):
-        details = {} if details is None else {"details": details}
-    operator = details.get("operator")
-    return TrailEntry(read["at"], read["event"], operator if isinstance(operator, str) else None, details)
+    told = details(read["details"])
+    return TrailEntry(read["at"], read["event"], rules.operator_in(told), told)
 
 
 async def found(connection: Connection, ids: Sequence[str]) -> dict[str, Found]:

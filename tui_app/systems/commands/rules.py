@@ -5,7 +5,6 @@ Pure. Both adapters use it, so that a plan made against one reads like a plan ma
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tui_app.domain.errors import MalformedId
+from tui_app.domain.foreign_json import dump
 from tui_app.domain.items import Seen, check_id
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.verdict import YES, Effect, Verdict, VerdictCode
@@ -51,6 +51,7 @@ __all__ = [
     "effects",
     "join_id",
     "missing",
+    "operator_in",
     "preview",
     "preview_sections",
     "reply",
@@ -231,6 +232,12 @@ def audit_details(
     }
 
 
+def operator_in(details: Mapping[str, Any]) -> str | None:
+    """Who an entry of the audit says it was; none where it names nobody."""
+    operator = details.get("operator")
+    return operator if isinstance(operator, str) else None
+
+
 def batch_numbers(by_status: Mapping[str, int]) -> dict[str, int]:
     """The numbers of a batch in our words, counted from its commands: stored counters can lie."""
     return {
@@ -295,4 +302,4 @@ def _counted(numbers: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _pretty(value: Any) -> tuple[str, ...]:
-    return tuple(json.dumps(value, indent=2, ensure_ascii=False).splitlines())
+    return tuple(dump(value, indent=2).splitlines())

@@ -36,7 +36,8 @@ ORDER BY s.run_at IS NULL, s.run_at, o.key
 SELECT at, event, principal, details FROM audit WHERE id = (SELECT value FROM json_each(?)) ORDER BY audit_id
 
 -- name: cancels
-SELECT a.id, json_extract(a.details, '$.idempotency_key') AS key, a.principal
+-- Anybody may have written an audit: one entry that is no JSON takes no other with it.
+SELECT a.id, CASE WHEN json_valid(a.details) THEN CAST(a.details ->> '$.idempotency_key' AS TEXT) END AS key, a.principal
 FROM json_each(?) AS o CROSS JOIN audit AS a ON a.id = o.value
 WHERE a.event = 'SCHEDULE_CANCELLED'
 ORDER BY a.audit_id

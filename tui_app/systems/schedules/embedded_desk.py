@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from tui_app.database.bound import ascii_json
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.where import SQLITE, Clause, Dialect
 from tui_app.domain import moments
+from tui_app.domain.foreign_json import details, shown
 from tui_app.domain.ports import Clock
 from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.desk import Cancellation, Cancelled
@@ -41,7 +41,7 @@ class EmbeddedDeskStore:
             if not whole(connection, [item_id]):
                 return None
             rows = connection.execute(SQL["trail"], (ascii_json([item_id]),))
-            return [shapes.audit_entry(row, json.loads(row["details"])) for row in rows]
+            return [shapes.audit_entry(row, details(shown(row["details"]))) for row in rows]
 
         return await self._file.read(work)
 

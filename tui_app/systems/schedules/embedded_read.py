@@ -5,7 +5,6 @@ Functions on an open connection; whoever calls gives them a snapshot.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,6 +15,7 @@ from tui_app.database.statements import load
 from tui_app.database.where import Clause, Field
 from tui_app.domain.errors import NotFound
 from tui_app.domain.filters import Op, Term
+from tui_app.domain.foreign_json import details, shown
 from tui_app.domain.items import Item, Page, PageQuery, Scalar, Seen
 from tui_app.domain.moments import stamp, stamped
 from tui_app.domain.ports import Preview, TrailEntry
@@ -120,7 +120,7 @@ def preview(connection: sqlite3.Connection, item_id: str, now: datetime) -> Prev
 def trail(connection: sqlite3.Connection, item_id: str) -> list[TrailEntry]:
     """The audit of one schedule, oldest first."""
     rows = connection.execute(SQL["trail"], (ascii_json([item_id]),))
-    return [TrailEntry(row["at"], row["event"], row["principal"], json.loads(row["details"])) for row in rows]
+    return [TrailEntry(row["at"], row["event"], row["principal"], details(shown(row["details"]))) for row in rows]
 
 
 def found(connection: sqlite3.Connection, ids: Sequence[str], now: datetime) -> dict[str, Found]:

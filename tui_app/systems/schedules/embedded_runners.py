@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import sqlite3
 from datetime import timedelta
 from typing import Any
@@ -16,10 +16,12 @@ from tui_app.systems.schedules import rules, shapes
 from tui_app.systems.schedules.embedded_read import SQL as READ
 from tui_app.systems.schedules.embedded_write import entry
 from tui_app.systems.schedules.plug import QUEUE
-from tui_app.systems.schedules.runners import GONE, Delivery, Job, Publisher, Runners, Standing, Unclaimed
+from tui_app.systems.schedules.runners import GONE, REJECTED, Delivery, Job, Publisher, Runners, Standing, Unclaimed
 from tui_app.systems.schedules.words import PUBLISHING
 
 SQL = load("tui_app.systems.schedules", "runners.sql")
+
+log = logging.getLogger("quash.runner")
 
 LEASE = timedelta(seconds=30)
 """How long a message is one consumer's alone; it comes again afterwards, unless it was acknowledged."""
@@ -105,10 +107,14 @@ class EmbeddedQueue:
         def work(connection: sqlite3.Connection) -> Delivery | None:
             now = self._clock.now()
             values = {"queue": QUEUE, "now": moments.stamp(now), "until": moments.stamp(now + LEASE)}
-            row = connection.execute(SQL["receive"], values).fetchone()
-            if row is None:
-                return None
-            return Delivery(json.loads(row["body"])["schedule_id"], row["message_id"], row["deliveries"])
+            while (row := connection.execute(SQL["receive"], values).fetchone()) is not None:
+                try:
+                    return Delivery(rules.schedule_id_in(row["body"]), row["message_id"], row["deliveries"])
+                except ValueError as error:
+                    log.warning("a message in %s is set aside in %s: %s", QUEUE, QUEUE + REJECTED, error)
+                    aside = {"queue": QUEUE + REJECTED, "message_id": row["message_id"]}
+                    connection.execute(SQL["reject"], aside)
+            return None
 
         return await self._file.write(work)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from tui_app.database.postgres_rows import Connection, Row, possible, rows
 from tui_app.domain import moments
 from tui_app.domain.errors import NotFound
+from tui_app.domain.foreign_json import details
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, TrailEntry
 from tui_app.systems.schedules import rules
@@ -79,7 +80,7 @@ async def preview(connection: Connection, item_id: str) -> Preview:
 async def trail(connection: Connection, item_id: str) -> list[TrailEntry]:
     """The audit of one schedule, oldest first."""
     read = await rows(connection, SQL["trail"], {"id": item_id})
-    return [TrailEntry(one["at"], one["event"], one["principal"], one["details"]) for one in read]
+    return [TrailEntry(one["at"], one["event"], one["principal"], details(one["details"])) for one in read]
 
 
 async def found(connection: Connection, ids: Iterable[str]) -> dict[str, Found]:

@@ -19,19 +19,19 @@ from aio_pika.exceptions import AMQPError, InvalidFrameError
 from pamqp.common import FieldTable
 
 from tui_app.config.values import Address
-from tui_app.domain.errors import CannotConnect, MalformedId
+from tui_app.domain.errors import CannotConnect
 from tui_app.outbound.transport import trust
 from tui_app.systems.schedules.plug import QUEUE
-from tui_app.systems.schedules.rules import check_schedule_id
-from tui_app.systems.schedules.runners import Delivery
+from tui_app.systems.schedules.rules import schedule_id_in
+from tui_app.systems.schedules.runners import REJECTED, Delivery
 
 log = logging.getLogger("quash.runner")
 # It tells of each lost connection with a traceback; with no handler installed that would land on the terminal.
 logging.getLogger("aiormq").addHandler(logging.NullHandler())
 logging.getLogger("aio_pika").addHandler(logging.NullHandler())
 
-LATER, REJECTED = ".later", ".rejected"
-"""What is put off waits in the one, and comes back to the queue; what is no message of ours is kept in the other."""
+LATER = ".later"
+"""The ending of the queue in which what is put off waits, until it comes back."""
 
 PREFETCH = 16
 """Messages that the broker hands to one consumer ahead: enough not to wait for it, few enough to share."""
@@ -97,7 +97,7 @@ class RabbitQueue:
         """
         while (message := await self._next()) is not None:
             try:
-                schedule_id = _schedule_id(message.body)
+                schedule_id = schedule_id_in(message.body)
             except ValueError as error:
                 await self._set_aside(message, str(error))
                 continue
@@ -203,22 +203,3 @@ class RabbitQueue:
             await channel.declare_queue(name, durable=True, arguments=arguments, timeout=self._patience)
         self._channel = channel
         return channel
-
-
-def _schedule_id(body: bytes) -> str:
-    """Which schedule a message is about; the rest of it is read from the database, which is true.
-
-    Raises:
-        ValueError: it is no message of ours.
-    """
-    try:
-        message = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("it is no JSON") from error
-    schedule_id = message.get("schedule_id") if isinstance(message, dict) else None
-    if not isinstance(schedule_id, str):
-        raise ValueError("it names no schedule")
-    try:
-        return check_schedule_id(schedule_id)
-    except MalformedId as error:
-        raise ValueError("its schedule_id is none") from error

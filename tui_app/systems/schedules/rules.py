@@ -15,6 +15,7 @@ from typing import Any
 
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedId
+from tui_app.domain.foreign_json import parse
 from tui_app.domain.items import Seen, check_id
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.verdict import YES, Effect, Verdict, VerdictCode
@@ -79,6 +80,25 @@ def check_uuid(text: str) -> str:
     if not text.isascii() or not _UUID.fullmatch(text.lower()):
         raise MalformedId(f"{text[:80]!r} is not a UUID", hint="It looks like 8-4-4-4-12 hexadecimal digits.")
     return text.lower()
+
+
+def schedule_id_in(body: str | bytes) -> str:
+    """Which schedule a message is about; the rest of it is read from the database, which is true.
+
+    Raises:
+        ValueError: it is no message of ours.
+    """
+    try:
+        message = parse(body)
+    except ValueError as error:
+        raise ValueError("it is no JSON") from error
+    named = message.get("schedule_id") if isinstance(message, dict) else None
+    if not isinstance(named, str):
+        raise ValueError("it names no schedule")
+    try:
+        return check_schedule_id(named)
+    except MalformedId as error:
+        raise ValueError("its schedule_id is none") from error
 
 
 _IN_THE_WAY: Mapping[str, tuple[VerdictCode, str]] = MappingProxyType(

@@ -29,6 +29,9 @@ INTERVAL = 1.0
 LONGEST_PAUSE = 30.0
 """Seconds between two tries at most, while the store or the queue is away."""
 
+REJECTED = ".rejected"
+"""The ending of the queue in which is kept what is no message of ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

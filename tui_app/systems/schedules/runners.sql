@@ -26,6 +26,9 @@ RETURNING message_id, body, deliveries
 -- name: acknowledge
 DELETE FROM message WHERE message_id = ?
 
+-- name: reject
+UPDATE message SET queue = :queue WHERE message_id = :message_id
+
 -- name: put_off
 UPDATE message SET visible_at = :until WHERE message_id = :message_id
 
