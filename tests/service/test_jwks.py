@@ -225,6 +225,65 @@ def test_keys_that_are_meant_for_something_else_are_passed_over(path):
     assert [kid for kid in ("r1", "p", "d", "enc", "sign", "long") if keys.find(kid)] == ["r1"]
 
 
+UNUSABLE = {
+    "no object": lambda: 1,
+    "nothing": dict,
+    "no name": lambda: public("other rsa", None),
+    "an empty name": lambda: public("other rsa", ""),
+    "a name that is a number": lambda: public("other rsa", None) | {"kid": 7},
+    "a kind that nobody knows": lambda: {"kty": "XYZ", "kid": "x"},
+    "a kind that is a list": lambda: {"kty": ["RSA"], "kid": "x"},
+    "a curve that is a list": lambda: public("ec", "x") | {"crv": ["P-256"]},
+    "another algorithm": lambda: public("other rsa", "x", alg="RS512"),
+    "an algorithm that is a list": lambda: public("other rsa", "x", alg=["RS256"]),
+    "uses that are a number": lambda: public("other rsa", "x", key_ops=7),
+    "a curve that does not fit": lambda: public("p384", "x"),
+    "an RSA key without a number": lambda: {"kty": "RSA", "kid": "x", "e": "AQAB"},
+    "numbers that are none": lambda: {"kty": "RSA", "kid": "x", "e": 3, "n": [1]},
+    "a point that lies on no curve": lambda: public("ec", "x") | {"x": "AAAA", "y": "AAAA"},
+    "a weak key": lambda: public("weak rsa", "x"),
+    "a shared secret": lambda: {"kty": "oct", "k": "c2VzYW1l", "kid": "x"},
+    "a private key": lambda: jwt.get_algorithm_by_name("ES256").to_jwk(private("ec"), as_dict=True) | {"kid": "x"},
+}
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("made", UNUSABLE.values(), ids=UNUSABLE)
+def test_one_key_that_cannot_be_used_is_passed_over_and_told(path, caplog, made, first):
+    good = public("rsa", "r1")
+    write(path, *([made(), good] if first else [good, made()]))
+    checks = Authenticator({"": KEY}, US, THEM, JwksFile(path))
+    assert checks.read(signed()).name == "jane"
+    with pytest.raises(NotSignedIn):
+        checks.read(signed("other rsa", "x"))
+    [told] = [record.getMessage() for record in caplog.records]
+    assert f"key {1 if first else 2} of {path} is passed over: " in told
+
+
+def test_keys_that_share_a_name_are_passed_over_and_the_others_hold(path, caplog):
+    write(path, public("rsa", "r1"), public("other rsa", "a"), public("ec", "a"))
+    keys = JwksFile(path)
+    assert keys.find("r1")
+    assert keys.find("a") is None
+    assert "share the kid 'a'" in caplog.text
+
+
+def test_one_key_twice_is_one_key(path, caplog):
+    write(path, public("rsa", "r1"), public("rsa", "r1"))
+    assert JwksFile(path).find("r1")
+    assert caplog.text == ""
+
+
+async def test_a_bad_key_that_comes_later_does_not_end_the_tokens_of_the_others(tmp_path, path):
+    checks = Authenticator({"": KEY}, US, THEM, JwksFile(path))
+    app = create_app(make_backend(make_world(tmp_path), checks))
+    async with listening(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        headers = {"Authorization": f"Bearer {signed()}"}
+        for made in UNUSABLE.values():
+            write(path, public("rsa", "r1"), made())
+            assert (await http.get("/v1", headers=headers)).status_code == 200
+
+
 WRONG = {
     "no JSON": lambda: "{",
     "no set": lambda: "[]",
@@ -234,7 +293,7 @@ WRONG = {
     "no name": lambda: json.dumps({"keys": [public("rsa", None)]}),
     "one name twice": lambda: json.dumps({"keys": [public("rsa", "a"), public("ec", "a")]}),
     "a weak key": lambda: json.dumps({"keys": [public("weak rsa", "a")]}),
-    "a shared secret": lambda: json.dumps({"keys": [public("rsa", "a"), {"kty": "oct", "k": "c2VzYW1l", "kid": "s"}]}),
+    "a shared secret": lambda: json.dumps({"keys": [{"kty": "oct", "k": "c2VzYW1l", "kid": "s"}]}),
     "a private key": lambda: json.dumps(
         {"keys": [jwt.get_algorithm_by_name("ES256").to_jwk(private("ec"), as_dict=True) | {"kid": "a"}]}
     ),

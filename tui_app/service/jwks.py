@@ -21,6 +21,8 @@ RSA_BITS = 2048
 
 LARGEST = 1024 * 1024
 
+_ISSUERS = "It is a JWKS, as the issuer publishes it."
+
 _SECRET = frozenset({"d", "k", "p", "q"})
 """Members of a key that no public one has."""
 
@@ -37,7 +39,7 @@ class JwksFile:
     """The keys in a file; read when this is made, and again whenever the file is another one.
 
     Raises:
-        UsageProblem: it cannot be read, everybody may write it, or it holds no keys, one twice or a secret one.
+        UsageProblem: it cannot be read, everybody may write it, or it holds no key that can be used.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -96,39 +98,72 @@ def _mark(facts: os.stat_result) -> tuple[int, ...]:
 
 
 def _keys(content: bytes, path: Path) -> Mapping[str, VerifyingKey]:
-    try:
-        listed = json.loads(content)["keys"]
-        found = [(str(one.get("kid") or ""), key) for one in listed if (key := _key(one, path)) is not None]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UsageProblem(f"{path} holds no set of keys", hint="It is a JWKS, as the issuer publishes it.") from error
-    names = [kid for kid, _ in found]
-    if not found or "" in names or len(set(names)) < len(names):
-        raise UsageProblem(
-            f"{path} needs at least one key for RS256 or ES256, each with a `kid` of its own",
-            hint="It is a JWKS, as the issuer publishes it.",
-        )
-    return dict(found)
-
-
-def _key(one: Mapping[str, Any], path: Path) -> VerifyingKey | None:
-    """A key that can verify; nothing for one that is meant for something else.
+    """The keys of a file that can be used, by name. Each of the others is passed over, and said so in the log.
 
     Raises:
-        UsageProblem: it is a secret one, or too weak.
+        UsageProblem: it is no set of keys, or none of them can be used.
+    """
+    try:
+        listed = json.loads(content)["keys"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UsageProblem(f"{path} holds no set of keys", hint=_ISSUERS) from error
+    if not isinstance(listed, list):
+        raise UsageProblem(f"{path} holds no set of keys", hint=_ISSUERS)
+    found: dict[str, list[tuple[Any, VerifyingKey]]] = {}
+    for number, one in enumerate(listed, start=1):
+        try:
+            kid, key = _key(one)
+        except _Unusable as why:
+            log.warning("key %d of %s is passed over: %s", number, path, why)
+            continue
+        if all(one != other for other, _ in found.setdefault(kid, [])):
+            found[kid].append((one, key))
+    for kid, keys in found.items():
+        if len(keys) > 1:
+            log.warning("%d keys of %s are passed over: they share the kid %.80r", len(keys), path, kid)
+    usable = {kid: keys[0][1] for kid, keys in found.items() if len(keys) == 1}
+    if not usable:
+        raise UsageProblem(
+            f"{path} needs at least one key for RS256 or ES256 with a `kid` of its own",
+            hint=f"{_ISSUERS} The log says why each of its keys is passed over.",
+        )
+    return usable
+
+
+class _Unusable(Exception):
+    """Why a key cannot verify anything here."""
+
+
+def _key(one: Any) -> tuple[str, VerifyingKey]:
+    """A key that can verify, with its name.
+
+    Raises:
+        _Unusable: it is meant for something else, has no name, is a secret one, or too weak, or no key at all.
     """
     import jwt
 
+    if not isinstance(one, dict):
+        raise _Unusable("it is no object")
     if _SECRET & one.keys():
-        raise UsageProblem(f"{path} holds a secret key", hint="Leave public keys there, and replace this one.")
+        raise _Unusable("it is a secret one; leave public keys there, and replace this one")
     curve = one.get("crv") if one.get("kty") == "EC" else None
-    algorithm = {("RSA", None): "RS256", ("EC", "P-256"): "ES256"}.get((str(one.get("kty")), curve))
-    meant = one.get("use") in (None, "sig") and "verify" in one.get("key_ops", ["verify"])
-    if algorithm is None or one.get("alg") not in (None, algorithm) or not meant:
-        return None
+    algorithm = {("RSA", None): "RS256", ("EC", "P-256"): "ES256"}.get((str(one.get("kty")), _plain(curve)))
+    if algorithm is None or one.get("alg") not in (None, algorithm):
+        raise _Unusable("it is not for RS256 or ES256")
+    uses = one.get("key_ops", ["verify"])
+    if one.get("use") not in (None, "sig") or not isinstance(uses, list) or "verify" not in uses:
+        raise _Unusable("it is not meant to verify signatures")
+    kid = one.get("kid")
+    if not isinstance(kid, str) or not kid:
+        raise _Unusable("it has no kid")
     try:
         key = jwt.PyJWK(dict(one), algorithm).key
-    except jwt.PyJWTError as error:
-        raise UsageProblem(f"{path} holds a key that is none: {error}") from error
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise _Unusable(f"it is none: {error}") from error
     if algorithm == "RS256" and key.key_size < RSA_BITS:
-        raise UsageProblem(f"{path} holds an RSA key of {key.key_size} bits", hint=f"{RSA_BITS} are the least.")
-    return VerifyingKey(algorithm, key)
+        raise _Unusable(f"an RSA key of {key.key_size} bits is too weak; {RSA_BITS} are the least")
+    return kid, VerifyingKey(algorithm, key)
+
+
+def _plain(curve: Any) -> str | None:
+    return None if curve is None else str(curve)
