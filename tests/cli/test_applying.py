@@ -37,8 +37,12 @@ def test_a_file_is_made_reviewed_and_applied(process, bus, tmp_path):
     assert found.code == Exit.DONE
     assert "2 cancelled" in found.out
     assert "ledger head" in found.out
-    again = process("apply", file, "--yes", "--expect-count", 2, "--accept-drift", "--output", "json")
-    assert (again.code, again.error["code"]) == (Exit.STALE, "CONFLICT")
+    [run] = process("runs", "--output", "json").json["runs"]
+    for named in (file, plan["id"]):
+        # Not "items moved": they moved because this very plan was applied.
+        again = process("apply", named, "--yes", "--expect-count", 2, "--output", "json")
+        assert (again.code, again.error["code"], again.error["details"]) == (Exit.STALE, "CONFLICT", {"run": run["id"]})
+        assert f"was applied, as run {run['id']}" in again.error["message"]
 
 
 def test_what_was_cancelled_already_is_done(quash, bus):

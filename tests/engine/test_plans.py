@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.world import TROUBLED, WHO, World, commands, fill, make_world
+from support.world import TROUBLED, WHO, World, commands, copy_bus, fill, make_world
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import CannotConnect, PlanChanged
 from tui_app.domain.filters import parse
@@ -33,7 +33,8 @@ async def written(world: World, plan_id: str) -> bytes:
 
 
 async def loaded(world: World, document: bytes, expected: str | None = None, who: Who = WHO) -> str:
-    return (await planfile.load(world.store, document, expected, who, world.systems)).id
+    plan = await planfile.load(world.store, document, expected, who, world.systems, world.clock.now())
+    return (await world.made((await world.planner.bring(plan)).id)).id
 
 
 async def test_a_filter_freezes_what_was_there_and_nothing_that_comes_later(world: World) -> None:
@@ -107,8 +108,11 @@ async def test_a_file_comes_back_as_the_same_plan(world: World, tmp_path: Path) 
     plan = await world.plan(commands(*ids, "payments/none"))
     document = await written(world, plan.id)
     assert await loaded(world, document) == plan.id
+    copy_bus(world.records.path, tmp_path / "elsewhere")
     elsewhere = make_world(tmp_path / "elsewhere")
-    assert await loaded(elsewhere, document) == plan.id
+    with pytest.raises(PlanChanged, match="elsewhere"):
+        await loaded(elsewhere, document)
+    assert await loaded(elsewhere, document, plan.hash) == plan.id
     copy = await elsewhere.store.plans.get(plan.id)
     assert (copy.hash, copy.totals) == (plan.hash, plan.totals)
     await elsewhere.close()

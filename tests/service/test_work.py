@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from support.backend import serving
 from support.invariants import assert_invariants
-from support.world import TROUBLED, fill
+from support.world import TROUBLED, copy_bus, fill
 from tui_app.contract.plans import PlanRequest, SelectionModel
 from tui_app.contract.principal import OPERATE
 from tui_app.contract.runs import OptionsModel, RunRequest
@@ -297,14 +297,16 @@ async def test_a_plan_travels_as_a_file(backend, tmp_path):
     document = b"".join([piece async for piece in backend.client.plans.file(plan.id)])
     lines = [json.loads(line) for line in document.splitlines()]
     assert (len(lines), lines[-1]["hash"]) == (32, plan.hash)
-    (tmp_path / "elsewhere").mkdir()
+    copy_bus(backend.world.records.path, tmp_path / "elsewhere")
     async with serving(backend.way, tmp_path / "elsewhere") as other:
         stranger = other.client_of("eve", OPERATE)
         with pytest.raises(PlanChanged, match="somebody else"):
             await stranger.plans.load(document)
         loaded = await stranger.plans.load(document, expected_hash=(plan.hash or "")[:8])
         assert (loaded.hash, loaded.counts, loaded.reason) == (plan.hash, plan.counts, REASON)
-        assert (await other.client.plans.load(document)).id == plan.id
+        assert (await stranger.plans.load(document)).id == plan.id
+        with pytest.raises(PlanChanged, match="somebody else"):
+            await other.client.plans.load(document)
         with pytest.raises(PlanChanged):
             await stranger.plans.load(document.replace(b"c000007", b"c000008"), expected_hash=plan.hash)
         with pytest.raises(PlanChanged):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -89,6 +90,13 @@ def fill(path: Path, number: int, **columns: Any) -> list[str]:
         )
     connection.close()
     return ids
+
+
+def copy_bus(path: Path, folder: Path) -> None:
+    """The same command bus in another folder, as two hosts reach one system."""
+    folder.mkdir()
+    with closing(sqlite3.connect(path)) as here, closing(sqlite3.connect(folder / path.name)) as there:
+        here.backup(there)
 
 
 @dataclass

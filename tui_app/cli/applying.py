@@ -10,12 +10,12 @@ from tui_app.cli.exits import Exit
 from tui_app.cli.plans import freeze
 from tui_app.cli.reading import Reading
 from tui_app.cli.selecting import chosen
-from tui_app.cli.session import connected
+from tui_app.cli.session import again, connected
 from tui_app.cli.telling import done_word
 from tui_app.cli.waiting import conclude
 from tui_app.contract.plans import DriftModel, PlanModel, PlanRequest
 from tui_app.domain.counting import counted
-from tui_app.domain.errors import Drifted, PlanChanged, UsageProblem
+from tui_app.domain.errors import Conflict, Drifted, PlanChanged, UsageProblem
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -42,8 +42,13 @@ async def apply_plan(call: Call) -> Exit:
     check_guards(call.arguments)
     async with connected(call) as client:
         plan = await _find(call, client)
+        _check_unused(call, plan)
         plan = await client.plans.check(plan.id, Reading(call))
         _check_drift(call, plan)
+        if plan.impact_moved:
+            call.talk.tell("the impact is another one than the plan was made with; as it is now:")
+            for effect in plan.summary or plan.impact:
+                call.talk.tell(f"  {effect.text}")
         run = await confirm(call, client, plan, shown=False)
         return await conclude(call, client, run)
 
@@ -61,11 +66,25 @@ async def _find(call: Call, client: BackendClient) -> PlanModel:
         raise UsageProblem("--hash is too short", hint=f"Give at least {SHORTEST_HASH} digits.")
     document = _document(asked.plan)
     if document is not None:
-        return await client.plans.load(document, expected_hash=given)
+        return await client.plans.load(document, expected_hash=given, progress=Reading(call))
     plan = await client.plans.finished(await client.plans.get(asked.plan), Reading(call))
     if given is not None and not (plan.hash or "").startswith(given):
         raise PlanChanged(f"plan {plan.id} has the hash {plan.hash}, not {given}")
     return plan
+
+
+def _check_unused(call: Call, plan: PlanModel) -> None:
+    """Refuse a plan that was applied.
+
+    Raises:
+        Conflict: naming the run.
+    """
+    if plan.run is not None:
+        raise Conflict(
+            f"plan {plan.id} was applied, as run {plan.run}",
+            hint=f"See what became of it with: {again(call, 'runs', plan.run)}",
+            run=plan.run,
+        )
 
 
 def _document(name: str) -> bytes | None:

@@ -98,9 +98,20 @@ class Plans:
             raise Unavailable(f"the plan could not be read again: {checked.drift.error}", hint="Nothing was sent.")
         return checked
 
-    async def load(self, document: bytes, *, expected_hash: str | None = None) -> PlanModel:
-        """Bring a plan file; without its hash only its maker, on the host where it was made, may."""
-        return await self._channel.upload(PlanModel, paths.PLAN_IMPORT, document, {"hash": expected_hash})
+    async def load(
+        self,
+        document: bytes,
+        *,
+        expected_hash: str | None = None,
+        progress: Callable[[PlanModel], None] | None = None,
+    ) -> PlanModel:
+        """Bring a plan file, and wait until its items are read; without its hash only who made it here may.
+
+        Raises:
+            Unavailable: its items could not be read.
+        """
+        brought = await self._channel.upload(PlanModel, paths.PLAN_IMPORT, document, {"hash": expected_hash})
+        return await self.finished(brought, progress)
 
     def file(self, plan: str) -> AsyncIterator[bytes]:
         """The plan as a file, in pieces."""

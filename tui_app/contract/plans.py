@@ -93,6 +93,8 @@ class PlanModel(Wire):
     ``undoes`` names the run that it brings back.
     ``notices`` holds for each system that notifies people the text that they read, with ``{reason}`` in it.
     ``impact`` names each effect on each target; ``summary`` tells the same in few lines, what matters first.
+    ``impact``, ``soonest`` and ``undo_seconds`` are as they were when the plan was read again last, where it was;
+    ``impact_moved``: the impact is another one than the plan was made with.
     ``arrived`` counts what matches the selection and came later, where it was asked.
     ``interrupted``: it is not made, and nobody makes it any more; resuming it goes on with that. ``run`` is the run
     that applied it.
@@ -124,6 +126,7 @@ class PlanModel(Wire):
     soonest: str | None = None
     paces: list[PaceModel] = Field(default_factory=list)
     undo_seconds: int | None = None
+    impact_moved: bool = False
     notices: dict[str, str] = Field(default_factory=dict)
     arrived: int | None = None
     interrupted: bool = False

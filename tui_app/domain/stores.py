@@ -66,11 +66,11 @@ class PlanStore(Protocol):
         """
 
     async def finish(
-        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, resumed_by: str | None = None
+        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, facts: Mapping[str, Any]
     ) -> PlanRecord:
         """The plan is made: its hash, and its entry in the ledger in the name of its maker.
 
-        ``resumed_by`` is the operator who went on with what its maker had left.
+        ``facts`` stand in the entry beside what the plan itself tells.
         """
 
     async def fail(self, plan_id: str, holder: str, error: str) -> None:
@@ -88,7 +88,10 @@ class PlanStore(Protocol):
         reason: str | None,
         who: Who,
     ) -> PlanRecord:
-        """Keep a plan that came as a file; one that is already here stays as it is."""
+        """Keep a plan that came as a file, to be read and then finished in the name of ``who``.
+
+        One that is already here stays as it is; where it could not be read before, it is read again.
+        """
 
 
 class RunStore(Protocol):

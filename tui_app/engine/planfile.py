@@ -2,28 +2,50 @@
 
 The first line is the head, then one item a line, and the last line holds the totals, the proposed reason and the hash.
 The hash covers head, items and totals exactly as they stand; the proposed reason is not part of the plan.
+
+A file is a claim. What it says of numbers has to be what its items add up to, its verb has to be one of its systems,
+and what it says of impact and deadlines is read anew from the systems before the plan is ready.
 """
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from tui_app.domain.canonical import canonical
-from tui_app.domain.errors import Conflict, PlanChanged
+from tui_app.domain.describe import Verb
+from tui_app.domain.errors import Conflict, NotFound, PlanChanged, TargetChanged, UsageProblem
 from tui_app.domain.foreign_json import parse
 from tui_app.domain.items import Seen
+from tui_app.domain.moments import known, stamp
 from tui_app.domain.moments import read as moment
-from tui_app.domain.moments import stamp
 from tui_app.domain.plan import PlanHasher, PlanHead, PlanItem, PlanState, PlanTotals, head_from, head_record
 from tui_app.domain.ports import System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Who
 from tui_app.domain.stores import Store
 from tui_app.domain.verdict import YES, Verdict, VerdictCode
+from tui_app.engine.binding import identities, moved
 from tui_app.engine.planning import frozen
 
 SCHEMA = "quash.planfile.v1"
+
+LONGEST_LIFE = timedelta(days=30)
+"""Between the making of a plan and its end."""
+
+LONGEST_UNDO = 10 * 366 * 86400
+"""Seconds for which anything can be undone."""
+
+LONGEST_TEXT = 4096
+MOST_EFFECTS = 5_000
+"""What no plan of ours exceeds: characters of a text, and effects on targets in its totals."""
+
+_SKEW = timedelta(minutes=10)
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 async def write(store: Store, plan_id: str) -> AsyncIterator[bytes]:
@@ -42,36 +64,90 @@ async def write(store: Store, plan_id: str) -> AsyncIterator[bytes]:
 
 
 async def load(
-    store: Store, document: bytes, expected_hash: str | None, who: Who, systems: Mapping[str, System]
+    store: Store,
+    document: bytes,
+    expected_hash: str | None,
+    who: Who,
+    systems: Mapping[str, System],
+    now: datetime,
 ) -> PlanRecord:
-    """Bring a plan file into the journal.
+    """Bring a plan file into the journal; the plan is ready once its items are read anew (``Planner.bring``).
 
     Raises:
-        PlanChanged: the file was edited or cut, is not the plan that was reviewed, or was made by somebody else or
-            elsewhere and no hash was given.
+        PlanChanged: the file was edited or cut, is not the plan that was reviewed, says what no plan could, or this
+            operator has not made it here and no hash was given.
+        UsageProblem: a system of it is not here, or does not have its verb.
+        TargetChanged: a system of it is another one than that of this name here.
         MalformedId: an id in it cannot be one.
         InvalidReason: it proposes a reason that cannot be used.
         Conflict: another plan of that name is here.
     """
+    # In a thread: a file of many items takes seconds, in which others are answered.
+    read = await asyncio.to_thread(_read, document, systems, now)
+    elsewhere = moved(read.head.targets, await identities(systems, read.head.targets))
+    if elsewhere is not None:
+        raise TargetChanged(elsewhere, hint="Use the profile that the plan was made with, or make a new plan.")
+    _check_origin(read.hash, expected_hash, await _made_here(store, read, who))
+    plan = await store.plans.load(read.head, read.items, read.totals, read.hash, read.reason, who)
+    if plan.hash != read.hash:
+        raise Conflict(f"there is another plan {read.head.id} here already", hint="Make the plan anew.")
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a file says, as far as it can be held against itself."""
+
+    head: PlanHead
+    items: Sequence[PlanItem]
+    totals: Mapping[str, Any]
+    hash: str
+    reason: str | None
+
+
+def _read(document: bytes, systems: Mapping[str, System], now: datetime) -> _File:
     lines = document.splitlines()
     if len(lines) < 2:
         raise PlanChanged("this is not a whole plan file: it has no foot")
     top, foot = _object(lines[0], 1), _object(lines[-1], len(lines))
     if top.get("schema") != SCHEMA or not {"totals", "hash"} <= foot.keys():
         raise PlanChanged("this is not a whole plan file: its head or its foot is missing")
-    head = _head(top.get("head"))
+    head = _head(top.get("head"), now)
+    _check_verb(head, systems)
     items = [_item(_object(line, number), number) for number, line in enumerate(lines[1:-1], start=2)]
     totals = _checked(head, items, systems).record()
     computed = _hash(head, items, foot["totals"])
     if computed != foot["hash"] or not _as_counted(foot["totals"], totals):
         raise PlanChanged("this plan file was changed after it was made: its hash does not match its content")
-    _check_origin(computed, expected_hash, head.operator == who.operator and head.host == who.host)
     reason = foot.get("reason")
-    proposed = None if reason is None else check_reason(_text(reason))
-    plan = await store.plans.load(head, items, foot["totals"], computed, proposed, who)
-    if plan.hash != computed:
-        raise Conflict(f"there is another plan {head.id} here already", hint="Make the plan anew.")
-    return plan
+    return _File(head, items, foot["totals"], computed, None if reason is None else check_reason(_text(reason)))
+
+
+def _check_verb(head: PlanHead, systems: Mapping[str, System]) -> None:
+    """Refuse a plan over a system that is not here, or for a verb that one of its systems does not have."""
+    for name in head.targets:
+        if name not in systems:
+            here = ", ".join(sorted(systems))
+            raise UsageProblem(f"this plan is over {name!r}, which is not here", hint=f"Systems here: {here}.")
+        if head.verb not in systems[name].description.verbs:
+            many = systems[name].description.many
+            raise UsageProblem(
+                f"{many} cannot be {head.verb}d", hint="quash makes no such plan; ask who sent the file."
+            )
+    if head.undoes is not None and head.verb is not Verb.REINSTATE:
+        raise PlanChanged("this plan file says that it undoes a run, and cancels")
+
+
+async def _made_here(store: Store, read: _File, who: Who) -> bool:
+    """Whether this operator made or brought this very plan here before.
+
+    The journal tells that: what a file says of its maker proves nothing.
+    """
+    try:
+        plan = await store.plans.get(read.head.id)
+    except NotFound:
+        return False
+    return plan.hash == read.hash and plan.maker is not None and plan.maker.operator == who.operator
 
 
 def _checked(head: PlanHead, items: Sequence[PlanItem], systems: Mapping[str, System]) -> PlanTotals:
@@ -80,8 +156,7 @@ def _checked(head: PlanHead, items: Sequence[PlanItem], systems: Mapping[str, Sy
     for position, item in enumerate(items):
         if item.position != position or item.system not in head.targets:
             raise PlanChanged(f"line {position + 2} does not belong where it stands")
-        system = systems.get(item.system)
-        if system is not None and system.check_id(item.seen.id) != item.seen.id:
+        if systems[item.system].check_id(item.seen.id) != item.seen.id:
             raise PlanChanged(f"line {position + 2} does not spell its id as {item.system} does")
         seen.add((item.system, item.seen.id))
         if len(seen) == position:
@@ -100,13 +175,18 @@ def _hash(head: PlanHead, items: Sequence[PlanItem], totals: Mapping[str, Any]) 
 def _as_counted(stored: Any, counted: Mapping[str, Any]) -> bool:
     """Whether the totals of a file are those of its items.
 
-    The items tell neither their impact nor how long they can be undone, so of these only the form is looked at.
+    The items tell neither their impact nor how long they can be undone. Of these the form and the limits are looked
+    at here, and what holds is read from the systems.
     """
     if not isinstance(stored, dict) or stored.keys() - {"undo_seconds"} != counted.keys():
         return False
-    if not isinstance(stored["impact"], list) or type(stored.get("undo_seconds", 0)) is not int:
+    seconds = stored.get("undo_seconds", 0)
+    if not isinstance(stored["impact"], list) or type(seconds) is not int or not 0 <= seconds <= LONGEST_UNDO:
         return False
-    well_formed = all(isinstance(row, list) and list(map(type, row)) == [str, str, int] for row in stored["impact"])
+    well_formed = len(stored["impact"]) <= MOST_EFFECTS and all(
+        isinstance(row, list) and list(map(type, row)) == [str, str, int] and 0 < row[2] < 2**53
+        for row in stored["impact"]
+    )
     return well_formed and all(stored[name] == counted[name] for name in counted if name != "impact")
 
 
@@ -115,7 +195,7 @@ def _check_origin(computed: str, expected: str | None, own: bool) -> None:
         raise PlanChanged(f"this plan has the hash {computed}, not {expected}")
     if expected is None and not own:
         raise PlanChanged(
-            "this plan file was made by somebody else, or on another host",
+            "this plan file was made by somebody else, or elsewhere",
             hint=f"If it is the plan you reviewed, apply it with --hash {computed}.",
         )
 
@@ -134,14 +214,18 @@ def _text(value: Any) -> str:
     """A text that every store can hold.
 
     Raises:
-        PlanChanged: it is none, or it has half characters.
+        PlanChanged: it is none, it is longer than any that quash writes, or it has half characters.
     """
-    if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
+    if (
+        not isinstance(value, str)
+        or len(value) > LONGEST_TEXT
+        or any("\ud800" <= character <= "\udfff" for character in value)
+    ):
         raise PlanChanged("this plan file holds something else where a text should be")
     return value
 
 
-def _head(read: Any) -> PlanHead:
+def _head(read: Any, now: datetime) -> PlanHead:
     head = head_from(read if isinstance(read, dict) else {})
     for name in ("id", "created_at", "expires_at", "operator", "host", "selection"):
         _text(getattr(head, name))
@@ -149,6 +233,11 @@ def _head(read: Any) -> PlanHead:
         _text(part)
     if head.expires_at != stamp(moment(head.expires_at)):
         raise PlanChanged("the plan file does not say when it expires in the way quash writes it, in UTC")
+    if not _NAME.fullmatch(head.id):
+        raise PlanChanged("the plan file gives its plan a name that no plan has")
+    made = known(head.created_at)
+    if made is None or made > now + _SKEW or moment(head.expires_at) - made > LONGEST_LIFE:
+        raise PlanChanged("the plan file was made in the future, or lives longer than a plan can")
     return head
 
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.drift import DriftReport
-from tui_app.domain.errors import Conflict, QuashError, Unavailable
+from tui_app.domain.errors import Conflict, PlanChanged, QuashError, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Seen, Selection
 from tui_app.domain.moments import known, later, stamp
-from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, totals_from
+from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, PlanTotals, totals_from
 from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Progress, Waiting, Who
@@ -90,6 +91,12 @@ class Planner:
             self._begin(f"make {plan_id}", self._make(plan_id, resumed_by=who.operator))
         return plan
 
+    async def bring(self, plan: PlanRecord) -> PlanRecord:
+        """Begin to read a plan that came as a file, unless that is under way or done; see ``planfile.load``."""
+        if plan.state is PlanState.BUILDING:
+            self._begin(f"make {plan.id}", self._make(plan.id))
+        return plan
+
     async def check(self, plan_id: str) -> PlanRecord:
         """Begin to read every item of a plan again; the report is noted on the plan.
 
@@ -100,7 +107,7 @@ class Planner:
         if plan.state is not PlanState.READY:
             raise Conflict(f"plan {plan_id} is {plan.state}", hint="Wait until it is made.")
         if f"check {plan_id}" not in self._tasks:
-            await self._store.plans.note_drift(plan_id, _drift_record("running", 0, DriftReport()))
+            await self._store.plans.note_drift(plan_id, _again("running", 0, DriftReport(), _read_before(plan)))
             self._begin(f"check {plan_id}", self._compare(plan_id))
         return await self._store.plans.get(plan_id)
 
@@ -167,7 +174,9 @@ class Planner:
             return
         prolonging = asyncio.create_task(self._prolong(plan_id))
         try:
-            await self._freeze(plan_id, resumed_by)
+            selections = await self._store.plans.selections(plan_id)
+            resumed = {} if resumed_by is None else {"resumed_by": resumed_by}
+            await (self._freeze(plan_id, selections, resumed) if selections else self._read_file(plan_id, resumed))
         except Conflict:
             return
         except QuashError as error:
@@ -186,8 +195,15 @@ class Planner:
         now = self._clock.now()
         return await self._store.plans.lease(plan_id, self._holder, now, now + LEASE)
 
-    async def _freeze(self, plan_id: str, resumed_by: str | None) -> None:
-        plan, selections = await self._store.plans.get(plan_id), await self._store.plans.selections(plan_id)
+    async def _read_file(self, plan_id: str, resumed: Mapping[str, str]) -> None:
+        """Read the items of a plan that came as a file: what it says of their impact and deadlines is not believed."""
+        plan = await self._store.plans.get(plan_id)
+        await self._read_again(plan, exact=True)
+        made = {"at": stamp(self._clock.now()), "made_by": plan.head.operator, "made_at": plan.head.created_at}
+        await self._store.plans.finish(plan_id, self._holder, plan.totals, plan.hash or "", {**made, **resumed})
+
+    async def _freeze(self, plan_id: str, selections: Sequence[Selection], resumed: Mapping[str, str]) -> None:
+        plan = await self._store.plans.get(plan_id)
         hasher, totals = PlanHasher(plan.head), totals_from(plan.totals)
         met = overlaps(selections)
         async for item in frozen(self._store, plan_id):
@@ -212,7 +228,7 @@ class Planner:
             progress = Progress(items, totals.record(), expected, asdict(place))
             await self._store.plans.append(plan_id, self._holder, progress)
         record = totals.record()
-        await self._store.plans.finish(plan_id, self._holder, record, hasher.finish(record), resumed_by)
+        await self._store.plans.finish(plan_id, self._holder, record, hasher.finish(record), resumed)
 
     async def _count(self, selection: Selection) -> Count:
         return await self._systems[selection.system].count(selection.filter or Filter(), as_of=selection.as_of)
@@ -243,30 +259,61 @@ class Planner:
                 yield selection.system, await ask(partial(recall.survey, selection.system, system, ids)), place
 
     async def _compare(self, plan_id: str) -> None:
-        report, read = DriftReport(), 0
+        plan = await self._store.plans.get(plan_id)
         try:
-            recall = Recall(self._store.runs, (await self._store.plans.get(plan_id)).head)
-            batch: list[PlanItem] = []
-            async for item in frozen(self._store, plan_id):
-                if batch and (item.system != batch[0].system or len(batch) == page_size(self._systems[item.system])):
-                    read += await self._compare_page(plan_id, batch, recall, report)
-                    await self._store.plans.note_drift(plan_id, _drift_record("running", read, report))
-                    batch = []
-                batch.append(item)
-            if batch:
-                read += await self._compare_page(plan_id, batch, recall, report)
+            await self._read_again(plan)
         except QuashError as error:
-            failed = {**_drift_record("failed", read, report), "error": _why(error)}
+            failed = {**_again("failed", 0, DriftReport(), _read_before(plan)), "error": _why(error)}
             await self._store.plans.note_drift(plan_id, failed)
-            return
-        await self._store.plans.note_drift(plan_id, _drift_record("done", read, report))
 
-    async def _compare_page(self, plan_id: str, batch: Sequence[PlanItem], recall: Recall, report: DriftReport) -> int:
+    async def _read_again(self, plan: PlanRecord, *, exact: bool = False) -> None:
+        """Read every item of a plan again, and note what moved, and the impact and the deadlines as they are now.
+
+        Raises:
+            PlanChanged: ``exact``, and an item did not move, but is due at another moment than the plan says.
+        """
+        reading = _Reading(DriftReport(), PlanTotals(), exact=exact)
+        recall, before = Recall(self._store.runs, plan.head), _read_before(plan)
+        batch: list[PlanItem] = []
+        async for item in frozen(self._store, plan.id):
+            if batch and (item.system != batch[0].system or len(batch) == page_size(self._systems[item.system])):
+                await self._read_page(plan.id, batch, recall, reading)
+                noted = _again("running", reading.items, reading.report, before)
+                await self._store.plans.note_drift(plan.id, noted)
+                batch = []
+            batch.append(item)
+        if batch:
+            await self._read_page(plan.id, batch, recall, reading)
+        found = reading.totals.record()
+        told = {name: found.get(name) for name in ("impact", "soonest", "undo_seconds")}
+        await self._store.plans.note_drift(plan.id, _again("done", reading.items, reading.report, told))
+
+    async def _read_page(self, plan_id: str, batch: Sequence[PlanItem], recall: Recall, reading: _Reading) -> None:
         system = batch[0].system
         again = partial(recall.survey, system, self._systems[system], [one.seen.id for one in batch])
-        now = await self._patience.ask(plan_id, system, again)
-        report.add(system, [one.seen for one in batch], now)
-        return len(batch)
+        reading.add(system, batch, await self._patience.ask(plan_id, system, again))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What reading a plan again has found so far."""
+
+    report: DriftReport
+    totals: PlanTotals
+    exact: bool
+    items: int = 0
+
+    def add(self, system: str, batch: Sequence[PlanItem], now: Sequence[Seen]) -> None:
+        """A page of items, as they are now; only what the plan would send has an impact."""
+        before = [one.seen for one in batch]
+        self.report.add(system, before, now)
+        self.items += len(batch)
+        for was, found in zip(before, now, strict=True):
+            if self.exact and was.fingerprint == found.fingerprint and was.due != found.due:
+                due = found.due or "at no time"
+                raise PlanChanged(f"the plan file says that {system} {was.id} is due {was.due}, and it is due {due}")
+            if was.verdict.cancellable and found.verdict.cancellable:
+                self.totals.add(system, found)
 
 
 def _why(error: QuashError) -> str:
@@ -274,9 +321,15 @@ def _why(error: QuashError) -> str:
     return f"{error.message}. {error.hint}".removesuffix(". ")
 
 
-def _drift_record(state: str, read: int, report: DriftReport) -> dict[str, object]:
+def _read_before(plan: PlanRecord) -> Mapping[str, Any] | None:
+    """Impact and deadlines as they were when all of the plan was read again last."""
+    return (plan.drift or {}).get("totals")
+
+
+def _again(state: str, read: int, report: DriftReport, totals: Mapping[str, Any] | None) -> dict[str, object]:
+    """What is noted of reading a plan again."""
     counts = {kind.value: number for kind, number in report.counts.items()}
-    return {"state": state, "read": read, **counts, "examples": report.examples}
+    return {"state": state, "read": read, **counts, "examples": report.examples, "totals": totals}
 
 
 async def frozen(store: Store, plan_id: str) -> AsyncIterator[PlanItem]:

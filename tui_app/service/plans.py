@@ -124,8 +124,9 @@ async def load(call: Call[ImportQuery, bytes]) -> PlanModel:
     """Bring a plan file."""
     backend = call.backend
     backend.steering.check_writable()
-    plan = await planfile.load(backend.store, call.body, call.query.hash, call.who, backend.systems)
-    return told(backend, plan)
+    now = backend.clock.now()
+    plan = await planfile.load(backend.store, call.body, call.query.hash, call.who, backend.systems, now)
+    return told(backend, await backend.planner.bring(plan))
 
 
 async def confirm(call: Call[NoQuery, RunRequest]) -> RunModel:
@@ -153,7 +154,7 @@ ROUTES = (
     Route("GET", paths.PLANS, "plans", "Plans, newest first", newest, PlansModel, errors=JOURNAL),
     Route("POST", paths.PLAN_IMPORT, "plan_import", "Bring a plan file", load, PlanModel, 201, query=ImportQuery,
           body=bytes, media=JSON_LINES, largest=FILE, needs=OPERATE,
-          errors=("FORBIDDEN", "PLAN_CHANGED", "MALFORMED_ID", "CONFLICT", *JOURNAL)),
+          errors=("PLAN_CHANGED", "TARGET_CHANGED", "MALFORMED_ID", "INVALID_REASON", "CONFLICT", *UNREACHABLE)),
     Route("GET", paths.PLAN, "plan_state", "A plan as it stands", get, PlanModel, query=PlanQuery,
           errors=("NOT_FOUND", *UNREACHABLE)),
     Route("GET", paths.PLAN_ITEMS, "plan_items", "Frozen items in order", items, PlanItemsModel,

@@ -28,7 +28,7 @@ from tui_app.contract.runs import (
 )
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.items import Item
-from tui_app.domain.plan import PlanItem, expected_phrase
+from tui_app.domain.plan import PlanItem, PlanState, expected_phrase
 from tui_app.domain.ports import Preview, System, TrailEntry
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import LedgerRow, PlanRecord, RunItem, RunRecord
@@ -129,14 +129,16 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], facts: Facts, arrive
     notices = {one.system: one.notice for one in described if one.notice and cancels}
     totals = plan.totals
     counts = totals.get("counts") or {"items": plan.read, "cancellable": 0, "blocked": plan.read}
-    effects = [(Effect(code, target), count) for code, target, count in totals.get("impact", ())]
+    read = _as_read(plan)
+    effects = [(Effect(code, target), count) for code, target, count in read.get("impact") or ()]
     impact = [effects_line(effect, words.get(effect.code), count, counts["cancellable"]) for effect, count in effects]
-    cancellable = counts["cancellable"] if plan.hash else 0
+    made = plan.state is PlanState.READY
+    cancellable = counts["cancellable"] if made else 0
     return PlanModel(
         id=plan.id,
         state=plan.state.value,
         verb=plan.head.verb.value,
-        hash=plan.hash,
+        hash=plan.hash if made else None,
         counts=PlanCountsModel(**counts),
         read=plan.read,
         expected=plan.expected,
@@ -158,14 +160,26 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], facts: Facts, arrive
         expires_at=plan.head.expires_at,
         targets=dict(plan.head.targets),
         drift=None if plan.drift is None else DriftModel.model_validate(dict(plan.drift)),
-        soonest=totals.get("soonest"),
+        soonest=read.get("soonest"),
         paces=_paces(totals.get("by_system", {}), facts.rates),
-        undo_seconds=totals.get("undo_seconds"),
+        undo_seconds=read.get("undo_seconds"),
+        impact_moved="impact" in totals and "impact" in read and read["impact"] != totals["impact"],
         notices=notices,
         arrived=arrived,
         run=plan.run,
         error=plan.error,
     )
+
+
+def _as_read(plan: PlanRecord) -> Mapping[str, Any]:
+    """Impact and deadlines of a plan: as they were when it was read again last, else as it was made.
+
+    What a file says of them is nothing that anybody here has read.
+    """
+    again: Mapping[str, Any] | None = (plan.drift or {}).get("totals")
+    if again is not None:
+        return again
+    return {} if plan.hash and plan.state is not PlanState.READY else plan.totals
 
 
 def plan_item_model(item: PlanItem) -> PlanItemModel:

@@ -26,7 +26,8 @@ _RUN = "(SELECT run.id FROM run WHERE run.plan = plan.number) AS run"
 PLAN_COLUMNS = f"{_PLAIN}, totals, drift, {_RUN}"
 """What a plan is read from."""
 
-_LISTED = f"{_PLAIN}, json_remove(totals, '$.impact') AS totals, json_remove(drift, '$.examples') AS drift, {_RUN}"
+_SHORT = "json_remove(totals, '$.impact') AS totals, json_remove(drift, '$.examples', '$.totals.impact') AS drift"
+_LISTED = f"{_PLAIN}, {_SHORT}, {_RUN}"
 ITEM_COLUMNS = "i.position, i.system, i.item, i.status, i.version, i.code, i.reason, i.due"
 """What a frozen item is read from, of a table that is called ``i``."""
 
@@ -188,7 +189,7 @@ class SqlitePlans:
         await self._file.write(work)
 
     async def finish(
-        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, resumed_by: str | None = None
+        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, facts: Mapping[str, Any]
     ) -> PlanRecord:
         def work(connection: sqlite3.Connection) -> None:
             _hold(
@@ -205,7 +206,7 @@ class SqlitePlans:
                     ),
                 )
             )
-            _enter_planned(connection, plan_id, resumed_by)
+            _enter_planned(connection, plan_id, facts)
 
         await self._file.write(work)
         return await self.get(plan_id)
@@ -237,14 +238,18 @@ class SqlitePlans:
     ) -> PlanRecord:
         def work(connection: sqlite3.Connection) -> None:
             if connection.execute("SELECT 1 FROM plan WHERE id = ?", (head.id,)).fetchone():
+                connection.execute(
+                    "UPDATE plan SET state = ?, error = NULL, drift = NULL, maker = ?"
+                    " WHERE id = ? AND hash = ? AND state = ? AND selections = '[]'",
+                    (PlanState.BUILDING, json.dumps(asdict(who)), head.id, plan_hash, PlanState.FAILED),
+                )
                 return
             _insert(connection, head, (), reason, who)
             _insert_items(connection, head.id, items)
             connection.execute(
-                "UPDATE plan SET state = ?, totals = ?, hash = ?, read = ?, expected = ? WHERE id = ?",
-                (PlanState.READY, json.dumps(dict(totals)), plan_hash, len(items), len(items), head.id),
+                "UPDATE plan SET totals = ?, hash = ?, read = ?, expected = ? WHERE id = ?",
+                (json.dumps(dict(totals)), plan_hash, len(items), len(items), head.id),
             )
-            _enter_planned(connection, head.id, None)
 
         await self._file.write(work)
         return await self.get(head.id)
@@ -262,11 +267,10 @@ def _find(connection: sqlite3.Connection, plan_id: str) -> PlanRecord:
     return plan_record(row)
 
 
-def _enter_planned(connection: sqlite3.Connection, plan_id: str, resumed_by: str | None) -> None:
+def _enter_planned(connection: sqlite3.Connection, plan_id: str, facts: Mapping[str, Any]) -> None:
     plan = _find(connection, plan_id)
-    facts = {
+    told = {
         **({} if plan.maker is None else asdict(plan.maker)),
-        **({} if resumed_by is None else {"resumed_by": resumed_by}),
         "at": plan.head.created_at,
         "plan": plan_id,
         "plan_hash": plan.hash,
@@ -275,5 +279,6 @@ def _enter_planned(connection: sqlite3.Connection, plan_id: str, resumed_by: str
         "targets": dict(plan.head.targets),
         "counts": plan.totals["counts"],
         "reason": plan.reason,
+        **facts,
     }
-    entries.append(connection, Event.PLANNED, facts)
+    entries.append(connection, Event.PLANNED, told)
