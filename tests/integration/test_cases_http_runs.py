@@ -275,8 +275,8 @@ async def test_a_plan_of_a_server_that_takes_no_reads_fails_with_whom_to_ask(tmp
         world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
         plan = await world.plan(Selection("cases", ids=NAMES))
         assert plan.state is PlanState.FAILED
-        assert world.waits == [60.0] * 9
-        assert "it was waited for 9 min" in plan.error
+        assert world.waits == [60.0] * 16
+        assert "nothing more could be read for 16 min" in plan.error
         assert "Level 3: contact #case-ops" in plan.error
         assert len(way.raw.log) <= 10 * len(NAMES)
         await world.close()
@@ -292,7 +292,7 @@ async def test_reading_a_plan_again_waits_and_fails_in_the_same_way(tmp_path):
         checked = await world.store.plans.get(plan.id)
         assert checked.drift["state"] == "failed"
         assert "Level 3: contact #case-ops" in checked.drift["error"]
-        assert world.waits == [60.0] * 9
+        assert world.waits == [60.0] * 16
         await world.close()
 
 

@@ -72,6 +72,7 @@ class Quirks:
     polls: int = 1
     limit: Rate | None = None
     reads: Rate | None = None
+    retry_after: str = "60"
     busy: int = 0
     deadlines: tuple[str, ...] = ("cancel",)
 
@@ -271,7 +272,7 @@ class CaseServer:
 
     def _limited(self) -> Answered:
         answer = self._error(429, "RATE_LIMIT", "Too Many Requests")
-        return Answered(429, answer.body, {"Retry-After": "60"})
+        return Answered(429, answer.body, {"Retry-After": self.quirks.retry_after})
 
     def _error(self, status: int, code: str, message: str) -> Answered:
         at = moments.stamp(self._now())

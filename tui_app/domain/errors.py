@@ -204,9 +204,13 @@ class CannotConnect(Unavailable):
 
 
 class RateLimited(Unavailable):
-    """The server asked us to wait."""
+    """The server asked us to wait.
+
+    ``read`` is how much of what was asked for has been read and is kept for whoever asks again: it tells progress.
+    """
 
     code = "RATE_LIMITED"
+    read = 0
 
 
 class Busy(Unavailable):

@@ -216,6 +216,15 @@ class KeepsWords(Protocol):
 
 
 @runtime_checkable
+class ReadsMany(Protocol):
+    """A system that reads many items with few requests, beside what it is otherwise."""
+
+    @property
+    def survey_size(self) -> int:
+        """Items that a plan reads together."""
+
+
+@runtime_checkable
 class MakesTables(Protocol):
     """A system that makes what it needs with the first thing that is asked of it."""
 

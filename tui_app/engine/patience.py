@@ -1,8 +1,9 @@
-"""Waiting for a system that takes no reads, while a plan is made or read again: for all to see, and not for ever."""
+"""Waits for a system that takes no reads while a plan is made or read again: visibly, and as long as it gets on."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -14,11 +15,30 @@ from tui_app.engine.worker import Wait, asked_for
 
 T = TypeVar("T")
 
-BUDGET = timedelta(minutes=10)
-"""How long one step of a plan is waited for before the plan fails; each further step has as long."""
+BUDGET = timedelta(minutes=16)
+"""How long one step of a plan is waited for while nothing more of it is read, beside the longest wait asked for.
+
+A quarter of an hour is the longest usual window of a limit, and not every server says how long its window is.
+"""
 
 SILENT = timedelta(seconds=3)
 """How long a system may take to answer before it is said that it has not."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step of a plan: since when nothing more of it was read, how much was read, and the longest wait asked for."""
+
+    since: datetime
+    read: int = 0
+    longest: timedelta = timedelta(0)
+
+    def met(self, limited: RateLimited, now: datetime) -> timedelta:
+        """Return how long the step has waited without getting on."""
+        if limited.read > self.read:
+            self.since, self.read, self.longest = now, limited.read, timedelta(0)
+        self.longest = max(self.longest, timedelta(seconds=limited.retry_after or 0.0))
+        return now - self.since
 
 
 class Patience:
@@ -37,27 +57,27 @@ class Patience:
         return found if found.since <= stamp(self._clock.now() - SILENT) else None
 
     async def ask(self, plan_id: str, system: str, work: Callable[[], Awaitable[T]]) -> T:
-        """What a system answers, asked again whenever it says that it can be.
+        """Return what a system answers; ask again whenever it says that it can be asked.
 
         Raises:
-            RateLimited: it has taken nothing for as long as a plan waits, or wants to be left alone for longer.
+            RateLimited: it took no reads for as long as a step is waited for, and none of them got on.
         """
-        begun = self._clock.now()
+        step = _Step(self._clock.now())
         try:
             while True:
                 self._waiting[plan_id] = Waiting(system, stamp(self._clock.now()))
                 try:
                     return await work()
                 except RateLimited as limited:
-                    await self._wait_for(plan_id, system, limited, begun)
+                    await self._wait_for(plan_id, system, limited, step)
         finally:
             self._waiting.pop(plan_id, None)
 
-    async def _wait_for(self, plan_id: str, system: str, limited: RateLimited, begun: datetime) -> None:
+    async def _wait_for(self, plan_id: str, system: str, limited: RateLimited, step: _Step) -> None:
         now, asked = self._clock.now(), asked_for(limited)
-        if now + asked - begun > BUDGET:
-            waited = span((now - begun).total_seconds())
-            told = f"{limited.message}; it was waited for {waited}, and would be for {span(asked.total_seconds())} more"
+        waited = step.met(limited, now)
+        if waited + asked > BUDGET + step.longest:
+            told = f"{limited.message}; nothing more could be read for {span(waited.total_seconds())}"
             raise RateLimited(told, hint=limited.hint, retry_after=limited.retry_after) from limited
         self._waiting[plan_id] = Waiting(system, stamp(now), stamp(now + asked))
         await self._wait(asked.total_seconds())

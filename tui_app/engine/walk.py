@@ -9,15 +9,16 @@ from functools import partial
 
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Cursor, Page, PageQuery, Seen, Selection
-from tui_app.domain.ports import System
+from tui_app.domain.ports import ReadsMany, System
 
 PAGE, SMALLEST = 500, 10
 """Items that are read and frozen together, at most and at least."""
 
 
 def page_size(system: System) -> int:
-    """Items of a system that are read together: what takes long to send takes long to read, too."""
-    return min(PAGE, max(SMALLEST, system.chunk_size))
+    """Return how many items of a system are read together: those of a chunk, unless it reads more at once."""
+    size = system.survey_size if isinstance(system, ReadsMany) else system.chunk_size
+    return min(PAGE, max(SMALLEST, size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,18 @@ async def walk(
     selection: Selection, system: System, place: Place, ask: Callable[[Callable[[], Awaitable[Page]]], Awaitable[Page]]
 ) -> AsyncIterator[tuple[list[str], Place]]:
     """The ids of a selection from a place on, a page at a time, each with the place behind it; read through ``ask``."""
-    size = page_size(system)
     if selection.ids is not None:
-        for start in range(place.offset, len(selection.ids), size):
-            yield list(selection.ids[start : start + size]), replace(place, offset=start + size)
+        start = place.offset
+        while start < len(selection.ids):
+            # What a system reads together may be known only once it was asked.
+            end = start + page_size(system)
+            yield list(selection.ids[start:end]), replace(place, offset=end)
+            start = end
         return
     sort, as_of = system.description.default_sort, place.as_of or selection.as_of
     cursor, done = None if place.cursor is None else Cursor.decode(place.cursor), place.done
     while not done:
-        query = PageQuery(selection.filter or Filter(), sort, size, cursor, as_of=as_of)
+        query = PageQuery(selection.filter or Filter(), sort, page_size(system), cursor, as_of=as_of)
         page = await ask(partial(system.page, query))
         as_of, done = as_of or page.as_of, not page.more_after
         if page.items:

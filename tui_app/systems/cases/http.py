@@ -26,11 +26,14 @@ from tui_app.systems.cases.conduct import Conduct
 from tui_app.systems.cases.impact import preview
 from tui_app.systems.cases.inquiry import Inquiry, Standing
 from tui_app.systems.cases.line import CaseLine, Kept
-from tui_app.systems.cases.lists import Lists, item_of
+from tui_app.systems.cases.lists import MOST, Lists, item_of
 from tui_app.systems.cases.shapes import Impact
 from tui_app.systems.cases.words import SUMMED
 
 T = TypeVar("T")
+
+LISTED = 3
+"""Cases that are looked for in the server's list rather than read by themselves, at least."""
 
 TOGETHER = 16
 """Cases of one chunk where the server has no limit that we know."""
@@ -77,6 +80,11 @@ class HttpCases:
     def chunk_size(self) -> int:
         return 1 if self._limited else TOGETHER
 
+    @property
+    def survey_size(self) -> int:
+        """See ``ReadsMany``: where the server has a list, as many as one page of it tells of."""
+        return MOST if self._lists.there else self.chunk_size
+
     def check_id(self, text: str) -> str:
         return rules.check_id(text)
 
@@ -111,12 +119,17 @@ class HttpCases:
     async def survey(
         self, ids: Sequence[str], verb: Verb = Verb.CANCEL, made: Mapping[str, Made] = MappingProxyType({})
     ) -> list[Seen]:
-        """Each case by itself; the same survey after a limit goes on with what that had left unread.
+        """Each case by itself, as far as the server's list does not tell of it; what was read before a limit is kept.
 
         One that cannot be read is not known, and blocks itself; where none can be, the server is unavailable.
         """
         kept = self._begun.take(ids, verb, self._line.clock.now())
-        found = await _all(self._seen(one, verb, kept, made.get(one)) for one in ids)
+        try:
+            listed = await self._lists.standings(ids) if len(ids) >= LISTED else {}
+        except Unavailable as trouble:
+            self._begun.keep(ids, verb, kept, trouble, self._line.clock.now())
+            raise
+        found = await _all(self._seen(one, verb, kept, made.get(one), listed.get(one)) for one in ids)
         troubles = [one for one in found if isinstance(one, Unavailable)]
         limits = [one for one in troubles if isinstance(one, RateLimited)]
         if limits:
@@ -125,12 +138,15 @@ class HttpCases:
             self._begun.keep(ids, verb, kept, longest, self._line.clock.now())
             raise longest
         if troubles and len(troubles) == len(found):
+            self._begun.keep(ids, verb, kept, troubles[0], self._line.clock.now())
             raise troubles[0]
         return [_unread(one, told) for one, told in zip(ids, found, strict=True)]
 
-    async def _seen(self, case_id: str, verb: Verb, kept: Kept, made: Made | None) -> Seen | Unavailable:
+    async def _seen(
+        self, case_id: str, verb: Verb, kept: Kept, made: Made | None, listed: Standing | None
+    ) -> Seen | Unavailable:
         try:
-            return await self._inquiry.seen(case_id, verb, kept, made)
+            return await self._inquiry.seen(case_id, verb, kept, made, listed)
         except Unavailable as trouble:
             return trouble
 

@@ -194,14 +194,23 @@ class Inquiry:
             told = f"{self.line.service.origin} knows no path for a case: {self._why(last, 'case')}"
             raise self.line.unrecognised(told, advice(last.status), 1)
 
-    async def seen(self, case_id: str, verb: Verb, kept: Kept | None = None, made: Made | None = None) -> Seen:
+    async def seen(
+        self,
+        case_id: str,
+        verb: Verb,
+        kept: Kept | None = None,
+        made: Made | None = None,
+        listed: Standing | None = None,
+    ) -> Seen:
         """What a plan freezes of one case: verdict for the verb, and impact; ``made`` is what an undo knows of it.
+
+        A case that the list tells of, with its status, is not read by itself.
 
         Raises:
             RateLimited: the server takes no reads at present; ``kept`` has what was read so far.
         """
         try:
-            found = await self.standing(case_id, kept)
+            found = listed if listed is not None and listed.status else await self.standing(case_id, kept)
         except NotAllowed as error:
             return Seen(case_id, "", "", Verdict.no(VerdictCode.FORBIDDEN, error.message))
         except Untold as error:

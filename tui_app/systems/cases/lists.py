@@ -7,14 +7,14 @@ believed to have used it: a filter that was ignored would show, and cancel, ever
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedFilter, NotAllowed, QuashError, Unavailable
 from tui_app.domain.filters import Filter, Op, Term
-from tui_app.domain.items import PAGE_LIMIT, Count, Item, Page, PageQuery, Scalar, check_sort
+from tui_app.domain.items import PAGE_LIMIT, Count, Item, Page, PageQuery, Scalar, Sort, check_sort
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.http import CONCURRENCY, Unsendable
 from tui_app.outbound.recognition import Unrecognised
@@ -62,6 +62,24 @@ class Lists:
                 return Count(int(told.get("total") or 0), exact=told.get("total_exact") is True)
         ids, others = named_ids(wanted)
         return Count(len(ids), exact=not others)
+
+    async def standings(self, ids: Sequence[str]) -> dict[str, Standing]:
+        """Return the cases that the server's list tells of, by id; none where it has no list, or none for us.
+
+        Raises:
+            Unavailable: the server takes no reads at present, or cannot be asked.
+        """
+        found: dict[str, Standing] = {}
+        for start in range(0, len(ids), MOST):
+            named = Filter((Term("id", Op.ANY, tuple(ids[start : start + MOST])),))
+            try:
+                response = None if self.there is False else await self._ask(PageQuery(named, Sort("id"), MOST), None)
+            except (MalformedFilter, NotAllowed):
+                return found
+            if response is None:
+                return found
+            found |= {one.id: one for one in _standings(response, self._now())}
+        return found
 
     async def _ask(self, query: PageQuery, cursor: str | None) -> Response | None:
         """The server's answer for a page behind a cursor; none where it has no list, or none of our kind.
@@ -246,8 +264,11 @@ def _slice(ids: Sequence[str], query: PageQuery) -> tuple[list[str], bool, bool]
 
 
 def _rows_of(response: Response, as_of: str) -> list[Item]:
-    return [_row_of(one, as_of) for one in response.json["cases"] if isinstance(one, dict) and one.get("case_id")]
+    return [item_of(one) for one in _standings(response, as_of)]
 
 
-def _row_of(one: Mapping[str, Any], now: str) -> Item:
-    return item_of(Standing(str(one["case_id"]), shapes.told(one), shapes.holds(one), "the list has none", now))
+def _standings(response: Response, now: str) -> list[Standing]:
+    told = [one for one in response.json["cases"] if isinstance(one, dict) and one.get("case_id")]
+    return [
+        Standing(str(one["case_id"]), shapes.told(one), shapes.holds(one), "the list has none", now) for one in told
+    ]

@@ -9,7 +9,15 @@ from urllib.parse import urlsplit
 
 from tui_app.clock import SystemClock
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import Conflict, NotFound, RateLimited, Unavailable
+from tui_app.domain.errors import (
+    Conflict,
+    MalformedFilter,
+    NotAllowed,
+    NotFound,
+    RateLimited,
+    Unavailable,
+    UsageProblem,
+)
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
@@ -31,12 +39,19 @@ from tui_app.systems.schedules.http_rules import (
     seen_of,
     verified,
 )
+from tui_app.systems.schedules.http_walk import Unlistable
 from tui_app.systems.schedules.http_wire import Denied, NoAudit, NotTold, Wire, each
 from tui_app.systems.schedules.http_write import Sender
 
 BULK_CHUNK = 100
 SINGLE_CHUNK = 32
 """One bulk request; or two rounds of single ones."""
+
+LISTED = 8
+"""So many schedules are read by themselves rather than looked for with one more request to each list of what waits."""
+
+SURVEYED = 500
+"""Schedules that a plan reads together: few requests to a list tell of all of them."""
 
 ARRANGED = 20
 """List requests of each status at most, to put ids into the order in which they go out."""
@@ -73,7 +88,8 @@ class HttpSchedules:
         self._wire = Wire(service, DIALECTS.get(dialect), contact)
         self._pages = Pages(self._wire, self._clock)
         self._sender = Sender(self._wire, self._clock)
-        self._begun: Begun[str, Seen] = Begun()
+        self._begun: Begun[str, Seen | None] = Begun()
+        """What was read for each survey, by id; none where the list did not tell of it."""
 
     @property
     def description(self) -> Description:
@@ -82,6 +98,11 @@ class HttpSchedules:
     @property
     def chunk_size(self) -> int:
         return BULK_CHUNK if self._wire.bulk else SINGLE_CHUNK
+
+    @property
+    def survey_size(self) -> int:
+        """See ``ReadsMany``."""
+        return SURVEYED
 
     @property
     def credentials_expire(self) -> datetime | None:
@@ -117,7 +138,9 @@ class HttpSchedules:
         return item_of(await self._row(item_id), self._clock.now())
 
     async def survey(self, ids: Sequence[str], verb: Verb = Verb.CANCEL) -> list[Seen]:
-        """See the Protocol; one read for each. The same survey after a limit goes on with what that had left unread.
+        """See the Protocol; by the list where that takes fewer requests, else one read for each.
+
+        What was read before a limit or another trouble is kept, and the same survey goes on with it.
 
         Raises:
             Conflict: the verb is not to cancel.
@@ -131,7 +154,8 @@ class HttpSchedules:
 
         async def look(item_id: str) -> None:
             async with places:
-                if item_id in seen or troubles or (len(strangers) >= CONCURRENCY and not seen):
+                strange = len(strangers) >= CONCURRENCY and not any(seen.values())
+                if seen[item_id] is not None or troubles or strange:
                     return
                 try:
                     seen[item_id] = await self._seen(item_id)
@@ -141,18 +165,40 @@ class HttpSchedules:
                     # The others would meet it as well, each for as long.
                     troubles.append(trouble)
 
-        await each(once, look)
+        try:
+            seen.update(await self._listed([one for one in once if one not in seen]))
+            await each(once, look)
+        except Unavailable as trouble:
+            # Of the list: whoever looks for one schedule keeps its trouble.
+            troubles.append(trouble)
         if troubles:
-            if isinstance(troubles[0], RateLimited):
-                self._begun.keep(once, verb, seen, troubles[0], self._clock.now())
-            raise troubles[0]
-        if strangers and not seen:
+            limits = [one for one in troubles if isinstance(one, RateLimited)]
+            self._begun.keep(once, verb, seen, (limits or troubles)[0], self._clock.now())
+            raise (limits or troubles)[0]
+        if strangers and not any(seen.values()):
             raise next(iter(strangers.values()))
-        for item_id in once:
-            if item_id not in seen:
-                told = strangers.get(item_id) or next(iter(strangers.values()))
-                seen[item_id] = _unread(item_id, f"it could not be read: {told}")
-        return [seen[item_id] for item_id in ids]
+        first = next(iter(strangers.values()), None)
+        return [
+            seen[item_id] or _unread(item_id, f"it could not be read: {strangers.get(item_id, first)}")
+            for item_id in ids
+        ]
+
+    async def _listed(self, ids: Sequence[str]) -> dict[str, Seen | None]:
+        """What the list tells of each, as far as that takes a quarter of the requests; none where it does not.
+
+        Raises:
+            Unavailable: the service cannot be asked at present, also as ``RateLimited``.
+        """
+        found: dict[str, Seen | None] = dict.fromkeys(ids)
+        if len(ids) < LISTED:
+            return found
+        try:
+            rows = await self._pages.soonest(ids, len(ids) // LISTED)
+        except (Unlistable, Unrecognised, NotAllowed, UsageProblem, MalformedFilter):
+            # There is no list for us that can be walked: each is read by itself.
+            return found
+        now = self._clock.now()
+        return found | {row.id: seen_of(row, now) for row in rows if row.id in found}
 
     async def _seen(self, item_id: str) -> Seen:
         try:

@@ -13,6 +13,10 @@ PASSES = 3
 """How often schedules of one moment are read where the service gives them in another order each time."""
 
 
+class Unlistable(Unavailable):
+    """The service answers, and its list cannot be walked."""
+
+
 @dataclass
 class Walk:
     """One list, walked from its first moment to its last, or the other way; ``rows`` are those that were met."""
@@ -42,7 +46,7 @@ class Walk:
         listed = await self.wire.listed(self.ask)
         due = [row.run_at for row in listed.rows]
         if due != sorted(due, reverse=self.ask.descending):
-            raise Unavailable("the service does not list schedules by the moment at which they go out", hint="")
+            raise Unlistable("the service does not list schedules by the moment at which they go out", hint="")
         self.rows.update((row.id, row) for row in listed.rows)
         moved = bool(due) and self._beyond(due[-1])
         told = min(listed.total, self.ask.page * self.ask.limit)
@@ -74,7 +78,7 @@ class Walk:
         """Some of one moment were told twice, and so others not at all: they are in no order, and are read again."""
         self._passes += 1
         if self._passes > PASSES:
-            raise Unavailable(
+            raise Unlistable(
                 "the service lists schedules of one moment in another order each time, and some may be missing",
                 hint="Narrow the list, or try again.",
             )
