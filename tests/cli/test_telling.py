@@ -72,14 +72,14 @@ def test_a_wait_for_a_rate_of_ours_is_not_said_to_be_the_systems():
 def test_items_of_unknown_outcome_say_why_and_what_to_do_about_them():
     why = "no answer came. Level 3: contact #case-ops."
     unknown = [canned.item(1, "unknown", code="OUTCOME_UNKNOWN", message=why), canned.item(2, "unknown")]
-    assert list(telling.doubt_lines("unknown", unknown, 2, "quash runs report r1")) == [
-        f"  unknown: commands payments/c000001: {why}",
+    assert list(telling.not_done_lines("unknown", unknown, 2, "quash runs report r1")) == [
+        f"  unknown: commands payments/c000001: OUTCOME_UNKNOWN: {why}",
         "  unknown: commands payments/c000002: no answer",
         "  It was sent, and no answer came. Its status and trail tell; if it is still meant, plan it anew.",
     ]
-    *_, last = telling.doubt_lines("unknown", unknown, 1502, "quash runs report r1")
+    *_, last = telling.not_done_lines("unknown", unknown, 1502, "quash runs report r1")
     assert last == "  1,500 more are unknown; all of them: quash runs report r1"
-    assert list(telling.doubt_lines("unknown", [], 0, "")) == []
+    assert list(telling.not_done_lines("unknown", [], 0, "")) == []
 
 
 def test_a_plan_is_told_by_its_summary():

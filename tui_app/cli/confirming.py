@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tui_app.cli.deadline import Deadline
+from tui_app.cli.named_items import blocked_items
 from tui_app.cli.session import again
 from tui_app.cli.sight import OutOfSight, answered
 from tui_app.cli.telling import done_word, plan_lines, urgent, withheld
@@ -72,7 +73,7 @@ async def confirm(call: Call, client: BackendClient, plan: PlanModel, *, shown: 
         check_count(asked.expect_count, plan.counts.items)
     told = shown or not asked.yes
     if told:
-        for line in plan_lines(plan, notify=asked.notify, reason=asked.reason):
+        for line in plan_lines(plan, await blocked_items(client, plan), notify=asked.notify, reason=asked.reason):
             call.talk.say(line)
     reason = reason_for(asked, plan.reason)
     phrase = None if asked.yes else _typed(plan, call.setup.profile.environment)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit
+from tui_app.cli.named_items import SHOWN, as_data, blocked_items
 from tui_app.cli.output import Column, Record
 from tui_app.cli.reading import Reading
 from tui_app.cli.selecting import Chosen, chosen
@@ -51,7 +52,7 @@ def _flat(plan: Record) -> Record:
 async def show_plan(call: Call) -> Exit:
     """One plan, made or in the making."""
     async with connected(call) as client:
-        _print(call, await client.plans.get(call.arguments.plan))
+        await _print(call, client, await client.plans.get(call.arguments.plan))
     return Exit.DONE
 
 
@@ -62,17 +63,20 @@ async def resume_plan(call: Call) -> Exit:
         if not was.interrupted:
             call.talk.say(f"plan {was.id} is {was.state}: there is nothing to resume")
         plan = await client.plans.finished(await client.plans.resume(was.id), Reading(call))
-    _print(call, plan)
+        await _print(call, client, plan)
     return Exit.DONE
 
 
-def _print(call: Call, plan: PlanModel) -> None:
-    def told() -> Iterator[str]:
-        return (
-            plan_lines(plan) if plan.state == "ready" else unmade_lines(plan, again(call, "plans", "resume", plan.id))
-        )
+async def _print(call: Call, client: BackendClient, plan: PlanModel) -> None:
+    """A plan as data, with its blocked items: some of each code in text, all in JSON."""
+    ready = plan.state == "ready"
+    blocked = await blocked_items(client, plan, SHOWN if call.output.form == "table" else None) if ready else {}
 
-    call.output.one("quash.plan.v1", {"plan": plan.model_dump(mode="json")}, told)
+    def told() -> Iterator[str]:
+        return plan_lines(plan, blocked) if ready else unmade_lines(plan, again(call, "plans", "resume", plan.id))
+
+    document = {"plan": plan.model_dump(mode="json"), "blocked": as_data(blocked, "system", "id", "code", "reason")}
+    call.output.one("quash.plan.v1", document, told)
 
 
 async def make_plan(call: Call) -> Exit:
@@ -91,7 +95,7 @@ async def make_plan(call: Call) -> Exit:
                 await _write(client, plan, file)
         if file is not None:
             call.talk.say(f"written to {asked.out}; apply it with: {again(call, 'apply', asked.out)}")
-    _print(call, plan)
+        await _print(call, client, plan)
     return Exit.PARTLY if any(line.code == "NOT_FOUND" for line in plan.blocked) else Exit.DONE
 
 

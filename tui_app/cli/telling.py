@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tui_app.client.lasting import lasting
@@ -16,7 +17,7 @@ from tui_app.domain.plan import short
 from tui_app.domain.run import Verified
 
 if TYPE_CHECKING:
-    from tui_app.contract.plans import PlanModel
+    from tui_app.contract.plans import PlanItemModel, PlanModel
     from tui_app.contract.runs import RunItemModel, RunModel
 
 YOURS = "(the reason that you give)"
@@ -34,13 +35,26 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def plan_lines(plan: PlanModel, *, notify: bool = True, reason: str | None = None) -> Iterator[str]:
-    """A plan in lines, under the choice whether stakeholders are told, and of what."""
+def plan_lines(
+    plan: PlanModel,
+    blocked: Mapping[str, Sequence[PlanItemModel]] = MappingProxyType({}),
+    *,
+    notify: bool = True,
+    reason: str | None = None,
+) -> Iterator[str]:
+    """A plan in lines, under the choice whether stakeholders are told, and of what.
+
+    ``blocked`` holds the first blocked items of each code.
+    """
     counts, word = plan.counts, done_word(plan.verb)
     yield f"plan {plan.id} ({short(plan.hash or '')}): {plan.selection}"
     yield f"  {counts.items:,} in the plan, {counts.cancellable:,} will be {word}, {counts.blocked:,} blocked"
     for line in plan.blocked:
         yield f"  blocked: {line.count:,} {line.code}"
+        named = blocked.get(line.code, ())
+        yield from (f"    {item.system} {item.id}: {item.reason or line.code}" for item in named)
+        if named and line.count > len(named):
+            yield f"    and {line.count - len(named):,} more; --output json names all"
     yield from (f"  {line}" for line in urgent(plan))
     for effect in plan.summary or plan.impact:
         withheld = effect.notifies and not notify
@@ -131,8 +145,8 @@ def run_lines(run: RunModel, resume: str = "") -> Iterator[str]:
         yield f"  ledger head {run.head}"
 
 
-def doubt_lines(kind: str, items: Sequence[RunItemModel], number: int, report: str) -> Iterator[str]:
-    """Some items that are unknown or contradicted, as ``kind`` says: why, and what to do.
+def not_done_lines(kind: str, items: Sequence[RunItemModel], number: int, report: str) -> Iterator[str]:
+    """Some items that were not done or are in doubt, as ``kind`` says: why, and what to do.
 
     ``number`` is how many there are, and ``report`` what names all of them.
     """
@@ -140,7 +154,7 @@ def doubt_lines(kind: str, items: Sequence[RunItemModel], number: int, report: s
         if kind == Verified.CONTRADICTED:
             why = item.note or "the system says otherwise"
         else:
-            why = item.message or item.code or "no answer"
+            why = ": ".join(part for part in (item.code, item.message) if part) or "no answer"
         yield f"  {kind}: {item.system} {item.id}: {why}"
     if number:
         yield f"  {WHAT_TO_DO[kind]}"

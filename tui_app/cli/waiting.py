@@ -9,23 +9,21 @@ from typing import TYPE_CHECKING
 
 from tui_app.cli.deadline import Deadline
 from tui_app.cli.exits import Exit, of_run
+from tui_app.cli.named_items import NOT_DONE, SHOWN, as_data, not_done_items
 from tui_app.cli.session import again
 from tui_app.cli.sight import OutOfSight, Sight
-from tui_app.cli.telling import doubt_lines, numbers, run_lines, stopping, waits
+from tui_app.cli.telling import not_done_lines, numbers, run_lines, stopping, waits
 from tui_app.client.progress import clock
-from tui_app.domain.errors import QuashError, Unavailable
+from tui_app.domain.errors import QuashError
 from tui_app.domain.run import Verified
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
     from tui_app.client.backend import BackendClient
-    from tui_app.contract.runs import RunItemModel, RunModel
+    from tui_app.contract.runs import RunModel
 
 FIRST_POLL, LONGEST_POLL = 0.05, 1.0
 """Seconds between two looks: short runs end soon, and long ones are not worth asking often."""
-
-NAMED = 3
-"""Items of a doubtful outcome that are named; the report of a run has all of them."""
 
 ALONE_SECONDS = 10.0
 """How long a run may be without a runner: one that was just started takes a moment to come."""
@@ -151,23 +149,18 @@ def _tell_paused(call: Call, undone: RunModel) -> None:
 
 
 async def print_run(call: Call, client: BackendClient, run: RunModel, *, named: bool = True) -> None:
-    """A run as data; a person is also told why an outcome is unknown or contradicted, and what to do about it.
+    """A run as data, with the items that were not done or are in doubt; a person is told what to do about them.
 
-    Some items of those are ``named``, where they can be read.
+    The items are ``named`` where they can be read: some in text, all in JSON.
     """
+    text = call.output.form == "table"
+    items = await not_done_items(client, run, SHOWN if text else None) if named else {}
     told = [*run_lines(run, again(call, "runs", "resume", run.id))]
-    if call.output.form == "table":
-        report = again(call, "runs", "report", run.id)
-        for kind, number in (("unknown", run.counts["unknown"]), (Verified.CONTRADICTED, run.verified.contradicted)):
-            items = await _some(client, run, kind) if named and number else []
-            told += doubt_lines(kind, items, number, report)
-    call.output.one("quash.run.v1", {"run": run.model_dump(mode="json")}, lambda: told)
-
-
-async def _some(client: BackendClient, run: RunModel, kind: str) -> list[RunItemModel]:
-    state, verified = (None, kind) if kind == Verified.CONTRADICTED else (kind, None)
-    try:
-        return (await client.runs.items(run.id, limit=NAMED, state=state, verified=verified)).items
-    except Unavailable:
-        # What became of the run is known, and it has to be told also where its items cannot be.
-        return []
+    report = again(call, "runs", "report", run.id)
+    numbers_of = {state.value: run.counts[state] for state in NOT_DONE}
+    numbers_of[Verified.CONTRADICTED.value] = run.verified.contradicted
+    for kind, number in numbers_of.items():
+        told += not_done_lines(kind, items.get(kind, []), number, report)
+    fields = ("system", "id", "state", "code", "message", "verified", "note")
+    document = {"run": run.model_dump(mode="json"), "not_done": as_data(items, *fields) if named else None}
+    call.output.one("quash.run.v1", document, lambda: told)
