@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from tui_app.cli import plain
-from tui_app.cli.output import Column, Output, Talk
+from tui_app.cli.output import Output, Talk
+from tui_app.cli.table import Column
 from tui_app.domain.errors import Conflict
 
 COLUMNS = [Column("id", "Id"), Column("n", "Number"), Column("ok", "Fine")]

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tui_app.cli.exits import Exit
-from tui_app.cli.output import Column, Record
+from tui_app.cli.output import Record
 from tui_app.cli.session import connected, describe
+from tui_app.cli.table import Column
 from tui_app.cli.telling import now
 from tui_app.domain.describe import Kind
 from tui_app.domain.errors import NotFound
@@ -62,10 +63,18 @@ def _tell_page(call: Call, shown: int, page: PageModel) -> None:
 
 def _columns(system: SystemModel) -> list[Column]:
     columns = [
-        Column(column.field, column.title, MAX_ID if column.kind == Kind.ID else 40)
+        Column(
+            column.field,
+            column.title,
+            MAX_ID if column.kind == Kind.ID else 40,
+            priority=0 if column.kind == Kind.ID else column.priority,
+            flexible=column.flexible or column.kind == Kind.TEXT,
+            moment=column.kind in (Kind.TIME, Kind.DEADLINE),
+            id=column.kind == Kind.ID,
+        )
         for column in sorted(system.columns, key=lambda column: column.kind != Kind.ID)
     ]
-    return [*columns, Column("verdict", "Can be cancelled")]
+    return [*columns, Column("verdict", "Verdict", priority=1)]
 
 
 def _flat(item: Record) -> Record:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit
-from tui_app.cli.output import Column
 from tui_app.cli.session import connected
+from tui_app.cli.table import Column
 from tui_app.client.export import LedgerFilter, export_ledger, ledger_pieces, ledger_rows, place
 from tui_app.domain.counting import counted
 from tui_app.domain.errors import UsageProblem
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from tui_app.contract.ledger import LedgerCheck
 
 COLUMNS = [
-    Column("seq", "Seq"),
-    Column("at", "At"),
-    Column("operator", "Operator"),
-    Column("event", "Event"),
-    Column("run", "Run"),
-    Column("system", "System"),
-    Column("item", "Item", 512),
-    Column("code", "Code"),
-    Column("reason", "Reason"),
-    Column("hash", "Hash", 64),
+    Column("seq", "Seq", priority=5),
+    Column("at", "At", priority=0, moment=True),
+    Column("operator", "Operator", priority=1, flexible=True),
+    Column("event", "Event", priority=0),
+    Column("run", "Run", priority=4, id=True),
+    Column("system", "System", priority=4),
+    Column("item", "Item", 512, priority=1, id=True),
+    Column("code", "Code", priority=3, flexible=True),
+    Column("reason", "Reason", priority=2, flexible=True),
+    Column("hash", "Hash", 64, priority=6),
 ]
 _FORMS = {"table": Format.JSONL, "json": Format.JSONL, "jsonl": Format.JSONL, "csv": Format.CSV}
 _ANCHOR = re.compile(r"[0-9]+:[0-9a-f]{64}")

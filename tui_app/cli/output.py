@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-import unicodedata
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TextIO
 
 from tui_app.cli.plain import plainly, wants_ascii
+from tui_app.cli.table import GAP, Column, cell_width, cut, fit
 from tui_app.domain.errors import QuashError
 from tui_app.domain.foreign_json import dump
+from tui_app.domain.moments import to_the_second
 from tui_app.domain.report import Csv
-from tui_app.domain.visible import visible
-
-CELL = 60
-"""Characters of a cell in a table, where a column does not say otherwise."""
+from tui_app.domain.visible import CUT, PLAIN_CUT, visible
 
 LINE = 2_000
 """Characters of a line of text."""
@@ -23,31 +21,23 @@ LINE = 2_000
 Record = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table: the record's field, its title, and how many characters are shown at most."""
-
-    field: str
-    title: str
-    limit: int = CELL
-
-
 def _json(value: Any) -> str:
     return dump(value, ascii_only=True)
 
 
-def _width(text: str) -> int:
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    flat = sum(unicodedata.combining(character) != 0 for character in text)
-    return len(text) + wide - flat
-
-
-def _cell(value: Any, limit: int) -> str:
+def _cell(value: Any, column: Column) -> str:
     if value is None:
         return plainly("–", sys.stdout)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return visible(f"{value:,}" if isinstance(value, int) else str(value), limit, plain=wants_ascii(sys.stdout))
+    if column.moment:
+        value = to_the_second(value)
+    return visible(f"{value:,}" if isinstance(value, int) else str(value), column.limit, plain=wants_ascii(sys.stdout))
+
+
+def _room() -> int | None:
+    """The width of the terminal that is written to, in cells; none where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 class Output:
@@ -120,12 +110,18 @@ class Output:
             self.text(csv.row(row))
 
     def _table(self, rows: Sequence[Record], columns: Sequence[Column]) -> None:
-        lines = [[column.title for column in columns]]
-        lines += [[_cell(row.get(column.field), column.limit) for column in columns] for row in rows]
-        widths = [max(map(_width, cells)) for cells in zip(*lines, strict=True)]
-        for cells in lines:
-            padded = [cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)]
-            self.text("  ".join(padded).rstrip() + "\n")
+        cells = [[_cell(row.get(column.field), column) for column in columns] for row in rows]
+        lines = [[column.title for column in columns], *cells]
+        widths = [max(map(cell_width, column)) for column in zip(*lines, strict=True)]
+        empty = [not any(row.get(column.field) for row in rows) for column in columns]
+        layout = fit(columns, widths, empty, _room())
+        mark = PLAIN_CUT if wants_ascii(sys.stdout) else CUT
+        for line in lines:
+            shown = [(cut(line[place], width, mark, middle=columns[place].id), width) for place, width in layout.shown]
+            padded = [text + " " * (width - cell_width(text)) for text, width in shown]
+            self.text((" " * GAP).join(padded).rstrip() + "\n")
+        if layout.hidden:
+            sys.stderr.write(f"not shown at this width: {', '.join(layout.hidden)} (--output json or csv has all)\n")
 
 
 class Talk:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit
 from tui_app.cli.named_items import SHOWN, as_data, blocked_items
-from tui_app.cli.output import Column, Record
+from tui_app.cli.output import Record
 from tui_app.cli.reading import Reading
 from tui_app.cli.selecting import Chosen, chosen
 from tui_app.cli.session import again, connected
+from tui_app.cli.table import Column
 from tui_app.cli.telling import plan_lines, unmade_lines
 from tui_app.client.export import NewFile, place
 from tui_app.contract.plans import PlanModel, PlanRequest
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
 
 
 COLUMNS = [
-    Column("id", "Plan"),
-    Column("state", "State"),
-    Column("items", "Items"),
-    Column("cancellable", "Can be done"),
-    Column("blocked", "Blocked"),
-    Column("operator", "Operator"),
-    Column("created_at", "Made"),
-    Column("expires_at", "Expires"),
-    Column("run", "Run"),
-    Column("selection", "Selection"),
+    Column("id", "Plan", priority=0),
+    Column("state", "State", priority=0),
+    Column("items", "Items", priority=1),
+    Column("cancellable", "Can be done", priority=2),
+    Column("blocked", "Blocked", priority=2),
+    Column("operator", "Operator", priority=3, flexible=True),
+    Column("created_at", "Made", priority=3, moment=True),
+    Column("expires_at", "Expires", priority=4, moment=True),
+    Column("run", "Run", priority=3),
+    Column("selection", "Selection", priority=2, flexible=True),
 ]
 
 

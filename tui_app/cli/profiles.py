@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
-from tui_app.cli.output import Column, Record
+from tui_app.cli.output import Record
+from tui_app.cli.table import Column
 from tui_app.config.profiles import Profile, settings_of
 from tui_app.config.setup import read_config
 
@@ -22,13 +23,13 @@ COLUMNS = [
     Column("default", "Default"),
     Column("environment", "Environment"),
     Column("read_only", "Read-only"),
-    Column("where", "Where", 200),
+    Column("where", "Where", 200, priority=0, flexible=True),
 ]
 CHECKED = [
     Column("system", "System"),
     Column("items", "Items"),
     Column("exact", "Exact"),
-    Column("token_until", "Token until"),
+    Column("token_until", "Token until", moment=True),
 ]
 
 

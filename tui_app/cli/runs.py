@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from tui_app.cli.confirming import check_guards, confirm
 from tui_app.cli.exits import Exit, of_run
-from tui_app.cli.output import Column, Record
+from tui_app.cli.output import Record
 from tui_app.cli.reading import Reading
 from tui_app.cli.session import connected
+from tui_app.cli.table import Column
 from tui_app.cli.waiting import conclude, print_run
 from tui_app.client.export import export_run, place, run_pieces
 from tui_app.contract.runs import RunModel
@@ -18,16 +19,19 @@ if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
 
 COLUMNS = [
-    Column("id", "Run"),
-    Column("state", "State"),
-    *(
-        Column(name, name.replace("_", " ").capitalize())
-        for name in ("cancelled", "reinstated", "already_cancelled", "refused", "skipped", "unknown", "pending")
-    ),
-    Column("operator", "Operator"),
-    Column("created_at", "Confirmed"),
-    Column("undo_until", "Undo until"),
-    Column("reason", "Reason"),
+    Column("id", "Run", priority=0),
+    Column("state", "State", priority=0),
+    Column("cancelled", "Cancelled", priority=1),
+    Column("reinstated", "Reinstated", priority=1),
+    Column("already_cancelled", "Already", priority=4),
+    Column("refused", "Refused", priority=1),
+    Column("skipped", "Skipped", priority=2),
+    Column("unknown", "Unknown", priority=1),
+    Column("pending", "Pending", priority=1),
+    Column("operator", "Operator", priority=3, flexible=True),
+    Column("created_at", "Confirmed", priority=3, moment=True),
+    Column("undo_until", "Undo until", priority=5, moment=True),
+    Column("reason", "Reason", priority=2, flexible=True),
 ]
 _FORMS = {"table": Format.MARKDOWN, "json": Format.JSONL, "jsonl": Format.JSONL, "csv": Format.CSV}
 

@@ -99,6 +99,12 @@ def place(value: object) -> str | None:
     return value
 
 
+def to_the_second(value: object) -> str:
+    """A moment as a person reads it in a table, ``2026-01-05 08:00:00Z``; what is no moment, as it is written."""
+    moment = known(value)
+    return str(value) if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}Z"
+
+
 def held(seconds: float) -> float:
     """A number of seconds, held to the longest stretch of time either way; what is no number is zero."""
     longest = LONGEST.total_seconds()
