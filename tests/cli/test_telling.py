@@ -73,7 +73,7 @@ def test_items_of_unknown_outcome_say_why_and_what_to_do_about_them():
     why = "no answer came. Level 3: contact #case-ops."
     unknown = [canned.item(1, "unknown", code="OUTCOME_UNKNOWN", message=why), canned.item(2, "unknown")]
     assert list(telling.not_done_lines("unknown", unknown, 2, "quash runs report r1")) == [
-        f"  unknown: commands payments/c000001: OUTCOME_UNKNOWN: {why}",
+        f"  unknown: commands payments/c000001: {why}",
         "  unknown: commands payments/c000002: no answer",
         "  It was sent, and no answer came. Its status and trail tell; if it is still meant, plan it anew.",
     ]

@@ -62,7 +62,7 @@ def fit(columns: Sequence[Column], widths: Sequence[int], empty: Sequence[bool],
     def least(place: int) -> int:
         column = columns[place]
         if column.id:
-            return min(widths[place], max(LEAST, room // 3))
+            return min(widths[place], max(LEAST, room // 4))
         return min(widths[place], max(LEAST, cell_width(column.title))) if column.flexible else widths[place]
 
     def taken(width_of: Sequence[int]) -> int:

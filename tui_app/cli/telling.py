@@ -14,7 +14,7 @@ from tui_app.domain.advice import WHAT_TO_DO
 from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.plan import short
-from tui_app.domain.run import Verified
+from tui_app.domain.run import ItemState, Verified
 
 if TYPE_CHECKING:
     from tui_app.contract.plans import PlanItemModel, PlanModel
@@ -153,8 +153,10 @@ def not_done_lines(kind: str, items: Sequence[RunItemModel], number: int, report
     for item in items:
         if kind == Verified.CONTRADICTED:
             why = item.note or "the system says otherwise"
+        elif kind == ItemState.UNKNOWN:
+            why = item.message or item.code or "no answer"
         else:
-            why = ": ".join(part for part in (item.code, item.message) if part) or "no answer"
+            why = ": ".join(part for part in (item.code, item.message) if part) or "no reason given"
         yield f"  {kind}: {item.system} {item.id}: {why}"
     if number:
         yield f"  {WHAT_TO_DO[kind]}"
