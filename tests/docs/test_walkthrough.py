@@ -27,8 +27,9 @@ def settled(text: str) -> str:
 
 
 def as_pattern(lines: list[str]) -> str:
-    """What is printed, as a pattern: … stands for anything."""
-    return ".*".join(re.escape(piece) for piece in settled("\n".join(lines)).split("…"))
+    """What is printed, as a pattern: … stands for the rest of a line, and on a line of its own for whole lines."""
+    groups = re.split(r"\n…\n", settled("\n".join(lines)))
+    return r"\n(?:.*\n)*".join(".*".join(re.escape(piece) for piece in group.split("…")) for group in groups)
 
 
 def block() -> Fence:
