@@ -426,7 +426,9 @@ async def test_a_reader_sees_everything_that_he_may(databases, bus):
     preview = await system.preview(f"payments/{own}")
     assert preview.verdict.cancellable
     assert preview.sections[-1].lines == ("not known: the archive does not hold it",)
-    assert (await system.survey(named("payments", [own])))[0].verdict.cancellable
+    (seen,) = await system.survey(named("payments", [own]))
+    assert seen.verdict.code is VerdictCode.FORBIDDEN
+    assert "GRANT UPDATE ON commandbus.command" in seen.verdict.reason
     with pytest.raises(NotAllowed):
         await system.trail(f"payments/{own}")
     await system.close()

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from support.orders import cancel, errand, named, orders
 from tui_app.database.postgres import Patience
-from tui_app.domain.errors import Busy, CannotConnect, OutcomeUnknown, QuashError
+from tui_app.domain.errors import Busy, CannotConnect, OutcomeUnknown
 from tui_app.domain.run import ItemState, Verified
 from tui_app.systems.commands.postgres import PostgresCommands
 
@@ -319,9 +319,9 @@ async def test_a_commit_that_the_server_refuses_is_no_unknown_outcome(bus, comma
     (own,) = await bus.waiting("payments")
     chunk = await orders(commands, named("payments", [own]))
     await bus.run(SLOW_COMMIT.replace("PERFORM pg_advisory_xact_lock(42)", "RAISE EXCEPTION 'not today'"))
-    with pytest.raises(QuashError, match="not today") as raised:
-        await commands.execute(chunk, errand())
-    assert not isinstance(raised.value, OutcomeUnknown)
+    (answer,) = await commands.execute(chunk, errand())
+    assert (answer.state, answer.code) == (ItemState.REFUSED, "REFUSED")
+    assert "not today" in answer.message
     assert await bus.statuses([own]) == {"IN_TROUBLESHOOTING_QUEUE": 1}
 
 

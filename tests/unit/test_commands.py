@@ -64,28 +64,30 @@ def test_an_id_is_refused_or_comes_back(text):
 
 
 @pytest.mark.parametrize(
-    ("status", "queue", "exists", "code"),
+    ("status", "queue", "fault", "code"),
     [
-        (WAITING, "", False, None),
-        (WAITING, "r", True, None),
-        (WAITING, "r", False, VerdictCode.REPLY_QUEUE_MISSING),
-        ("PENDING", "r", True, VerdictCode.NOT_IN_TROUBLESHOOTING),
-        ("IN_PROGRESS", "r", False, VerdictCode.NOT_IN_TROUBLESHOOTING),
-        ("COMPLETED", "r", True, VerdictCode.TERMINAL),
-        ("FAILED", "r", True, VerdictCode.TERMINAL),
-        ("CANCELED", "r", False, VerdictCode.ALREADY_CANCELLED),
-        ("SOMETHING_NEW", "r", True, VerdictCode.NOT_IN_TROUBLESHOOTING),
+        (WAITING, "", rules.QUEUE_MISSING, None),
+        (WAITING, "r", None, None),
+        (WAITING, "r", rules.QUEUE_MISSING, VerdictCode.REPLY_QUEUE_MISSING),
+        (WAITING, "r", rules.QUEUE_TOO_LONG, VerdictCode.REPLY_QUEUE_MISSING),
+        (WAITING, "r", "GRANT INSERT ON pgmq.q_r TO quash", VerdictCode.FORBIDDEN),
+        ("PENDING", "r", None, VerdictCode.NOT_IN_TROUBLESHOOTING),
+        ("IN_PROGRESS", "r", rules.QUEUE_MISSING, VerdictCode.NOT_IN_TROUBLESHOOTING),
+        ("COMPLETED", "r", None, VerdictCode.TERMINAL),
+        ("FAILED", "r", None, VerdictCode.TERMINAL),
+        ("CANCELED", "r", rules.QUEUE_MISSING, VerdictCode.ALREADY_CANCELLED),
+        ("SOMETHING_NEW", "r", None, VerdictCode.NOT_IN_TROUBLESHOOTING),
     ],
 )
-def test_verdicts(status, queue, exists, code):
-    verdict = rules.verdict(status, queue, exists)
+def test_verdicts(status, queue, fault, code):
+    verdict = rules.verdict(status, queue, fault)
     assert (verdict.cancellable, verdict.code) == (code is None, code)
     if code is None:
         assert verdict.reason is None
     else:
         # the sentence names what is in the way, in our own words
         assert "CANCELED" not in verdict.reason
-        named = queue if code is VerdictCode.REPLY_QUEUE_MISSING else status
+        named = queue if status == WAITING else status
         assert named in verdict.reason or code is VerdictCode.ALREADY_CANCELLED
 
 
@@ -153,21 +155,21 @@ def test_a_template_and_the_keys_of_a_row_share_nothing():
 
 
 def test_a_preview_shows_the_reply_the_sender_will_read():
-    around = rules.Surroundings(True, {"amount": 1}, {"commands": 2}, "OrderProcess")
+    around = rules.Surroundings(None, {"amount": 1}, {"commands": 2}, "OrderProcess")
     preview = rules.preview(COMMAND, around)
     sections = {section.title: "\n".join(section.lines) for section in preview.sections}
     assert json.loads(sections["Reply to payments__replies"]).keys() == rules.reply(COMMAND, "r", "t").keys()
     assert sections["Batch b1"] == "commands: 2"
     assert json.loads(sections["Payload"]) == {"amount": 1}
     assert any("OrderProcess" in warning for warning in preview.warnings)
-    unknown = rules.preview(COMMAND, rules.Surroundings(True))
+    unknown = rules.preview(COMMAND, rules.Surroundings(None))
     texts = {section.title: section.lines for section in unknown.sections}
     assert "not known" in texts["Payload"][0]
     assert "not known" in texts["Batch b1"][0]
 
 
 def test_what_cannot_be_cancelled_has_no_impact():
-    preview = rules.preview(COMMAND, rules.Surroundings(False))
+    preview = rules.preview(COMMAND, rules.Surroundings(rules.QUEUE_MISSING))
     assert preview.verdict.code is VerdictCode.REPLY_QUEUE_MISSING
     assert preview.effects == ()
     assert preview.warnings == ()
@@ -180,7 +182,7 @@ def an_order(version="3"):
     return Order(
         "payments/abc",
         "our-key",
-        rules.missing("payments/abc").__class__("payments/abc", WAITING, version, rules.verdict(WAITING, "", True)),
+        rules.missing("payments/abc").__class__("payments/abc", WAITING, version, rules.verdict(WAITING, "", None)),
     )
 
 
@@ -194,7 +196,7 @@ def an_order(version="3"):
         (answers.Found("COMPLETED", "5", cancels=(answers.Cancel("our-key", "a"),)), ItemState.CANCELLED, True),
         (answers.Found("COMPLETED", "5"), ItemState.REFUSED, None),
         (answers.Found(WAITING, "4"), ItemState.SKIPPED, None),
-        (answers.Found(WAITING, "3", "r", False), ItemState.REFUSED, None),
+        (answers.Found(WAITING, "3", "r", rules.QUEUE_MISSING), ItemState.REFUSED, None),
         (None, ItemState.REFUSED, None),
     ],
 )

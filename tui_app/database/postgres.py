@@ -124,7 +124,7 @@ class Postgres:
         except UnicodeEncodeError as error:
             raise MalformedFilter("a value holds half a character, which no database can hold") from error
         except psycopg.DataError as error:
-            raise MalformedFilter(f"a value does not fit: {_sentence(error)}") from error
+            raise MalformedFilter(f"a value does not fit: {sentence(error)}") from error
         except psycopg.Error as error:
             raise self._translated(error) from error
 
@@ -247,12 +247,12 @@ class Postgres:
         try:
             connection = await AsyncConnection.connect(self._conninfo)
         except psycopg.Error as error:
-            raise CannotConnect(f"{self.place} does not let us in: {_sentence(error)}") from error
+            raise CannotConnect(f"{self.place} does not let us in: {sentence(error)}") from error
         await connection.close()
 
     def _translated(self, error: psycopg.Error) -> QuashError:
         """The error of ours for one that changed nothing."""
-        said = _sentence(error)
+        said = sentence(error)
         if isinstance(error, _IN_USE):
             return Busy(f"{self.place} is busy: {said}", hint="Nothing was changed; try again in a moment.")
         if isinstance(error, errors.DiskFull):
@@ -269,7 +269,7 @@ class Postgres:
             return CannotConnect(f"the connection to {self.place} was lost: {said}")
         if isinstance(error, psycopg.OperationalError):
             return Busy(f"{self.place} cannot do it now: {said}")
-        if _is_of_the_statement(error):
+        if is_of_the_statement(error):
             return Refused(
                 f"{self.place} refused this, and rolled all of it back: {said}",
                 hint="Read what the database says; nothing was changed.",
@@ -284,7 +284,10 @@ async def _commit(connection: AsyncConnection[Any]) -> None:
         raise errors.InFailedSqlTransaction("the transaction was rolled back because of an earlier error")
 
 
-def _is_of_the_statement(error: psycopg.Error) -> bool:
+def is_of_the_statement(error: psycopg.Error) -> bool:
+    """Whether the server refused one statement for what is in it, so that others may be taken all the same."""
+    if isinstance(error, _IN_USE):
+        return False
     return error.sqlstate is not None and error.sqlstate.startswith(_OF_THE_STATEMENT)
 
 
@@ -299,5 +302,6 @@ def _may_have_committed(error: psycopg.Error) -> bool:
     return _is_lost(error) or error.sqlstate == errors.StatementCompletionUnknown.sqlstate
 
 
-def _sentence(error: psycopg.Error) -> str:
+def sentence(error: psycopg.Error) -> str:
+    """What the server or the driver says, in one line."""
     return (error.diag.message_primary or str(error).strip() or type(error).__name__).splitlines()[0]

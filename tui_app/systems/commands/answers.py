@@ -29,7 +29,7 @@ class Found:
     status: str
     version: str
     reply_queue: str = ""
-    queue_exists: bool = True
+    queue_fault: str | None = None
     cancels: tuple[Cancel, ...] = ()
 
 
@@ -56,7 +56,7 @@ def passed_over(order: Order, found: Found | None) -> Answer:
     if found.status == IN_TROUBLESHOOTING and found.version != order.seen.version:
         changed = "it changed since it was planned, and is in troubleshooting again"
         return Answer(ItemState.SKIPPED, SkipCode.DRIFTED.value, changed, before=found.status, after=found.status)
-    now = verdict(found.status, found.reply_queue, found.queue_exists)
+    now = verdict(found.status, found.reply_queue, found.queue_fault)
     code = VerdictCode.NOT_KNOWN if now.code is None else now.code
     reason = now.reason or "it was left alone, and nothing tells why"
     return Answer(ItemState.REFUSED, code.value, reason, before=found.status, after=found.status)

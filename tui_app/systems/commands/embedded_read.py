@@ -54,7 +54,7 @@ def item_of(row: sqlite3.Row) -> Item:
         id=row["id"],
         status=row["status"],
         version=str(row["revision"]),
-        verdict=rules.verdict(row["status"], row["reply_queue"], bool(row["queue_exists"])),
+        verdict=rules.verdict(row["status"], row["reply_queue"], row["queue_fault"]),
         fields=fields,
     )
 
@@ -83,10 +83,10 @@ def row_of(connection: sqlite3.Connection, item_id: str) -> sqlite3.Row:
 def survey(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Seen]:
     """What is to be seen of each id, in the order that was given."""
     seen = [rules.missing(item_id) for item_id in ids]
-    for position, item_id, status, revision, queue, batch, exists, compensates in map(
+    for position, item_id, status, revision, queue, batch, fault, compensates in map(
         tuple, connection.execute(SQL["survey"], (ascii_json(list(ids)),))
     ):
-        now = rules.verdict(status, queue, bool(exists))
+        now = rules.verdict(status, queue, fault)
         effects = rules.effects(queue, bool(batch), bool(compensates)) if now.cancellable else ()
         seen[position] = Seen(item_id, status, str(revision), now, effects)
     return seen
@@ -106,7 +106,7 @@ def preview(connection: sqlite3.Connection, item_id: str) -> Preview:
         by_status = connection.execute(SQL["batch"], (row["domain"], row["batch_id"])).fetchall()
         batch = rules.batch_numbers(dict(map(tuple, by_status)))
     around = rules.Surroundings(
-        queue_exists=bool(row["queue_exists"]),
+        queue_fault=row["queue_fault"],
         payload=None if payload is None else shown(payload["body"]),
         batch=batch,
         process=None if process is None else process["type"],
@@ -130,6 +130,6 @@ def found(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Found
         cancels.setdefault(item_id, []).append(Cancel(key, operator))
     rows = map(tuple, connection.execute(SQL["survey"], given))
     return {
-        item_id: Found(status, str(revision), queue, bool(exists), tuple(cancels.get(item_id, ())))
-        for _, item_id, status, revision, queue, _, exists, _ in rows
+        item_id: Found(status, str(revision), queue, fault, tuple(cancels.get(item_id, ())))
+        for _, item_id, status, revision, queue, _, fault, _ in rows
     }

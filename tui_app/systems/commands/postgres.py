@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import psycopg
+from psycopg import errors
+
 from tui_app.database.encodings import UnencodableText, check_words, unescaped_json
-from tui_app.database.postgres import PATIENCE, Patience, Postgres
+from tui_app.database.postgres import PATIENCE, Patience, Postgres, sentence
 from tui_app.database.postgres_pages import COUNT_SECONDS
+from tui_app.database.postgres_parts import in_parts
 from tui_app.database.postgres_rows import Connection, encoding, encoding_of, identity, rows
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import Conflict, InvalidReason, MalformedId, NotAllowed
+from tui_app.domain.errors import Conflict, InvalidReason, MalformedId, NotAllowed, Refused
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, TrailEntry
-from tui_app.domain.run import Answer, Errand, Order, Verification, first_of_each
+from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, first_of_each
+from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.systems.commands import postgres_read as read
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.answers import Found, cancelled, looked_at, passed_over, verifications
@@ -101,24 +106,45 @@ class PostgresCommands:
         """
         if errand.verb is not Verb.CANCEL:
             raise Conflict("a cancelled command cannot be brought back", hint="Send it again as a new command.")
+        try:
+            return await self._cancelled(orders, errand)
+        except (InvalidReason, UnencodableText) as error:
+            return [Answer.refused(order, error) for order in orders]
+        except NotAllowed as error:
+            now = {seen.id: seen.verdict for seen in await self.survey([order.id for order in orders])}
+            return [_forbidden(order, now[order.id], error) for order in orders]
+        except Refused:
+            # The commit was refused, of which nobody can say for which command: so that is asked of each part.
+            return await self._cancelled(orders, errand, immediate=True)
+
+    async def _cancelled(self, orders: Sequence[Order], errand: Errand, *, immediate: bool = False) -> list[Answer]:
         by_id = first_of_each(orders)
 
-        async def work(connection: Connection) -> tuple[set[str], dict[str, Found]]:
-            changed = await _cancel(connection, list(by_id.values()), errand)
+        async def work(connection: Connection) -> list[Answer]:
+            ids = list(by_id)
+            parts = await in_parts(
+                connection,
+                sorted(by_id.values(), key=_reply_queue),
+                lambda part: _cancel(connection, part, errand),
+                lambda: rows(connection, SQL["hold"], {"ids": listed(ids)}),
+                immediate=immediate,
+            )
+            changed = {item_id for part in parts.done for item_id in part}
+            refusals = {order.id: error for order, error in parts.refused}
             # A statement of its own: only a snapshot taken after the locks sees what others committed meanwhile.
             rest = [order.id for order in orders if order.id not in changed or by_id[order.id] is not order]
-            return changed, await read.found(connection, rest)
+            found = await read.found(connection, rest)
+            lacking = {seen.id: seen.verdict for seen in await read.survey(connection, list(refusals))}
+            return [
+                cancelled(order)
+                if order.id in changed and by_id[order.id] is order
+                else _refusal(order, found.get(order.id), refusals[order.id], lacking[order.id])
+                if order.id in refusals
+                else passed_over(order, found.get(order.id))
+                for order in orders
+            ]
 
-        try:
-            changed, found = await self.database.write(work)
-        except (NotAllowed, InvalidReason, UnencodableText) as error:
-            return [Answer.refused(order, error) for order in orders]
-        return [
-            cancelled(order)
-            if order.id in changed and by_id[order.id] is order
-            else passed_over(order, found.get(order.id))
-            for order in orders
-        ]
+        return await self.database.write(work)
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
         """The same guarded write.
@@ -147,6 +173,29 @@ class PostgresCommands:
 
     async def close(self) -> None:
         await self.database.close()
+
+
+def _reply_queue(order: Order) -> str:
+    """Commands of one reply queue stand together: what refuses one message of a queue may refuse them all."""
+    return next((effect.target for effect in order.seen.effects if effect.target), "")
+
+
+def _refusal(order: Order, found: Found | None, error: psycopg.Error, now: Verdict) -> Answer:
+    """The answer for a command that the database refused by itself: why it is blocked now, else in its own words."""
+    standing = passed_over(order, found)
+    if standing.state is not ItemState.REFUSED or standing.code != VerdictCode.NOT_KNOWN:
+        return standing
+    said = f"the database refused this one and rolled it back: {sentence(error)}"
+    if isinstance(error, errors.InsufficientPrivilege):
+        return _forbidden(order, now, NotAllowed(said))
+    return Answer.refused(order, Refused(said))
+
+
+def _forbidden(order: Order, now: Verdict, error: NotAllowed) -> Answer:
+    """The answer for a command that our role may not cancel, with the grant that is missing where it is known."""
+    if now.code is VerdictCode.FORBIDDEN and now.reason is not None:
+        error = NotAllowed(now.reason)
+    return Answer.refused(order, error)
 
 
 async def _cancel(connection: Connection, orders: Sequence[Order], errand: Errand) -> set[str]:

@@ -1,10 +1,12 @@
 -- name: page
 -- The filter, the place and the order are composed from a fixed table of expressions; every value is bound.
+-- The rows first: what is wrong with a queue is asked once for each of them.
+WITH found AS MATERIALIZED (
+    SELECT c.* FROM commandbus.command AS c WHERE {where} ORDER BY {order} LIMIT %s
+), {queues}
 SELECT {columns}, {now} AS as_of
-FROM commandbus.command AS c
-WHERE {where}
+FROM found AS c JOIN queues AS q ON q.reply_queue = c.reply_queue
 ORDER BY {order}
-LIMIT %s
 
 -- name: any
 SELECT EXISTS (SELECT FROM commandbus.command AS c WHERE {where}) AS found
@@ -16,17 +18,20 @@ SELECT count(*) AS n FROM commandbus.command AS c WHERE {where}
 EXPLAIN (FORMAT JSON) SELECT FROM commandbus.command AS c WHERE {where}
 
 -- name: one
+WITH found AS MATERIALIZED (
+    SELECT c.* FROM commandbus.command AS c WHERE c.domain = %(domain)s AND c.command_id = %(command_id)s::uuid
+), {queues}
 SELECT {columns}, {has_process} AS has_process,
        coalesce(has_table_privilege(to_regclass('pgmq.' || quote_ident(%(archive)s)), 'SELECT'), false) AS has_archive,
        c.msg_id
-FROM commandbus.command AS c
-WHERE c.domain = %(domain)s AND c.command_id = %(command_id)s::uuid
+FROM found AS c JOIN queues AS q ON q.reply_queue = c.reply_queue
 
 -- name: survey
-SELECT {id} AS id, c.status, {version} AS version, c.reply_queue, {queue_exists} AS queue_exists,
-       c.batch_id IS NOT NULL AS in_batch, c.correlation_id::text AS correlation_id, {has_process} AS has_process
-FROM jsonb_to_recordset(%(ids)s::jsonb) AS w (domain text, command_id uuid)
-JOIN commandbus.command AS c ON c.domain = w.domain AND c.command_id = w.command_id
+WITH {named}, {queues}
+SELECT {id} AS id, c.status, {version} AS version, c.reply_queue, q.fault AS queue_fault,
+       c.batch_id IS NOT NULL AS in_batch, c.correlation_id::text AS correlation_id, {has_process} AS has_process,
+       {cancel_grants} AS cancel_grants, {batch_grants} AS batch_grants
+FROM found AS c JOIN queues AS q ON q.reply_queue = c.reply_queue
 
 -- name: processes
 -- Whose process it is is not known from the command, and the index begins with its domain: walk the few domains.
@@ -62,9 +67,9 @@ WHERE a.domain = %(domain)s AND a.command_id = %(command_id)s::uuid
 ORDER BY a.audit_id
 
 -- name: found
-SELECT {id} AS id, c.status, {version} AS version, c.reply_queue, {queue_exists} AS queue_exists, cancels.listed
-FROM jsonb_to_recordset(%(ids)s::jsonb) AS w (domain text, command_id uuid)
-JOIN commandbus.command AS c ON c.domain = w.domain AND c.command_id = w.command_id
+WITH {named}, {queues}
+SELECT {id} AS id, c.status, {version} AS version, c.reply_queue, q.fault AS queue_fault, cancels.listed
+FROM found AS c JOIN queues AS q ON q.reply_queue = c.reply_queue
 CROSS JOIN LATERAL (
     SELECT coalesce(
         jsonb_agg(jsonb_build_array(a.details_json ->> 'idempotency_key', a.details_json ->> 'operator')
@@ -84,18 +89,18 @@ FOR UPDATE OF c
 -- name: cancel
 -- The one guarded write: rows are locked in one order, so that two of these never wait for each other in a circle,
 -- and judged as they are under the lock. Batches are counted in one order too, after every row is locked.
-WITH held AS MATERIALIZED (
-    SELECT c.domain, c.command_id, w.key,
-           c.status = 'IN_TROUBLESHOOTING_QUEUE' AND {version} = w.version AND {queue_exists} AS may
+WITH found AS MATERIALIZED (
+    SELECT c.domain, c.command_id, c.reply_queue, w.key,
+           c.status = 'IN_TROUBLESHOOTING_QUEUE' AND {version} = w.version AS as_seen
     FROM jsonb_to_recordset(%(orders)s::jsonb) AS w (domain text, command_id uuid, version text, key text)
     JOIN commandbus.command AS c ON c.domain = w.domain AND c.command_id = w.command_id
     ORDER BY c.domain, c.command_id
     FOR UPDATE OF c
-), cancelled AS (
+), {queues}, cancelled AS (
     UPDATE commandbus.command AS c
     SET status = 'CANCELED', updated_at = now()
-    FROM held AS h
-    WHERE h.may AND c.domain = h.domain AND c.command_id = h.command_id AND c.status = 'IN_TROUBLESHOOTING_QUEUE'
+    FROM found AS h JOIN queues AS q ON q.reply_queue = h.reply_queue
+    WHERE h.as_seen AND q.fault IS NULL AND c.domain = h.domain AND c.command_id = h.command_id AND c.status = 'IN_TROUBLESHOOTING_QUEUE'
     RETURNING c.domain, c.command_id, c.command_type, c.correlation_id, c.reply_queue, c.batch_id, h.key
 ), recorded AS (
     INSERT INTO commandbus.audit (domain, command_id, event_type, details_json)

@@ -29,7 +29,7 @@ def item_of(read: Row) -> Item:
     """A row that holds a whole command, as an item."""
     fields: dict[str, Scalar] = {name: read[name] for name in FIELDS}
     fields["error_code"] = read["error_code"] or None
-    verdict = rules.verdict(read["status"], read["reply_queue"], read["queue_exists"])
+    verdict = rules.verdict(read["status"], read["reply_queue"], read["queue_fault"])
     return Item(rules.DESCRIPTION.system, read["id"], read["status"], read["version"], verdict, fields)
 
 
@@ -71,7 +71,10 @@ async def survey(connection: Connection, ids: Sequence[str]) -> list[Seen]:
 
 
 def _seen(read: Row, compensates: bool) -> Seen:
-    verdict = rules.verdict(read["status"], read["reply_queue"], read["queue_exists"])
+    verdict = rules.verdict(read["status"], read["reply_queue"], read["queue_fault"])
+    lacking = "; ".join(filter(None, (read["cancel_grants"], read["batch_grants"] if read["in_batch"] else None)))
+    if verdict.cancellable and lacking:
+        verdict = rules.without_rights(lacking)
     effects = rules.effects(read["reply_queue"], read["in_batch"], compensates) if verdict.cancellable else ()
     return Seen(read["id"], read["status"], read["version"], verdict, effects)
 
@@ -102,7 +105,7 @@ async def preview(connection: Connection, item_id: str) -> Preview:
     processes = {}
     if one["has_process"] and command.correlation_id is not None:
         processes = await _processes(connection, [command.correlation_id])
-    around = rules.Surroundings(one["queue_exists"], payload, batch, processes.get(command.correlation_id or ""))
+    around = rules.Surroundings(one["queue_fault"], payload, batch, processes.get(command.correlation_id or ""))
     return rules.preview(command, around)
 
 
@@ -143,7 +146,7 @@ async def found(connection: Connection, ids: Sequence[str]) -> dict[str, Found]:
             read["status"],
             read["version"],
             read["reply_queue"],
-            read["queue_exists"],
+            read["queue_fault"],
             tuple(Cancel(*cancel) for cancel in read["listed"]),
         )
         for read in await rows(connection, SQL["found"], {"ids": listed(ids)})

@@ -35,12 +35,11 @@ FIELDS: Mapping[str, Field] = {
     )
 }
 
-_QUEUE = "to_regclass('pgmq.' || quote_ident('q_' || lower(c.reply_queue)))"
+_RIGHTS = load("tui_app.systems.commands", "postgres_rights.sql")
 _FRAGMENTS = {
     "{id}": FIELDS["id"].sql,
     # Workers and operators stamp a row whenever they change it; the attempts tell two changes of one moment apart.
     "{version}": f"({moment('c.updated_at')} || '/' || c.attempts)",
-    "{queue_exists}": f"(c.reply_queue = '' OR {_QUEUE} IS NOT NULL)",
     "{has_process}": "coalesce(has_table_privilege(to_regclass('commandbus.process'), 'SELECT'), false)",
     "{now}": moment("now()"),
     "{at}": moment("a.ts"),
@@ -56,10 +55,13 @@ def _shown(name: str) -> str:
 
 
 def _prepared(statement: str) -> str:
-    columns = [*map(_shown, FIELDS), "{version} AS version", "{queue_exists} AS queue_exists"]
+    columns = [*map(_shown, FIELDS), "{version} AS version", "q.fault AS queue_fault"]
     statement = statement.replace("{columns}", ", ".join(columns))
     for name, text in _FRAGMENTS.items():
         statement = statement.replace(name, text)
+    # These are made of each other, each of those that stand before it in its file.
+    for name, text in reversed(list(_RIGHTS.items())):
+        statement = statement.replace(f"{{{name}}}", text)
     return statement
 
 

@@ -59,6 +59,7 @@ __all__ = [
     "reply_template",
     "split_id",
     "verdict",
+    "without_rights",
 ]
 
 CANCEL_EVENT = "OPERATOR_CANCEL"
@@ -123,20 +124,38 @@ def missing(item_id: str) -> Seen:
     return Seen(item_id, "", "", NOT_FOUND)
 
 
+QUEUE_MISSING = "MISSING"
+QUEUE_TOO_LONG = "TOO_LONG"
+"""What may be wrong with a reply queue. Any other word names the grants that are missing to send to it."""
+
+
 @lru_cache(maxsize=4096)
-def verdict(status: str, reply_queue: str, queue_exists: bool) -> Verdict:
-    """May a command be cancelled; ``queue_exists`` does not matter where ``reply_queue`` is empty."""
+def verdict(status: str, reply_queue: str, queue_fault: str | None) -> Verdict:
+    """May a command be cancelled; ``queue_fault`` does not matter where ``reply_queue`` is empty."""
     if status == IN_TROUBLESHOOTING:
-        if reply_queue and not queue_exists:
-            return Verdict.no(
-                VerdictCode.REPLY_QUEUE_MISSING,
-                f"its reply queue {reply_queue} does not exist, so its sender could not be told",
-            )
-        return YES
+        return _unsendable(reply_queue, queue_fault) if reply_queue and queue_fault else YES
     code, reason = _NOT_WAITING.get(
         status, (VerdictCode.NOT_IN_TROUBLESHOOTING, f"its status is {status}; it is not in troubleshooting")
     )
     return Verdict.no(code, reason)
+
+
+def _unsendable(reply_queue: str, fault: str) -> Verdict:
+    if fault == QUEUE_MISSING:
+        why = f"its reply queue {reply_queue} does not exist, so its sender could not be told"
+        return Verdict.no(VerdictCode.REPLY_QUEUE_MISSING, why)
+    if fault == QUEUE_TOO_LONG:
+        why = f"the name of its reply queue {reply_queue} is too long: the database cuts it, and may find another queue"
+        return Verdict.no(VerdictCode.REPLY_QUEUE_MISSING, why)
+    why = f"our role may not send to its reply queue {reply_queue}; its owner allows it with: {fault}"
+    return Verdict.no(VerdictCode.FORBIDDEN, why)
+
+
+@lru_cache(maxsize=64)
+def without_rights(grants: str) -> Verdict:
+    """The verdict where the role that we act as may cancel nothing; ``grants`` are what it lacks."""
+    why = f"our role may not cancel it; the owner of the command bus allows it with: {grants}"
+    return Verdict.no(VerdictCode.FORBIDDEN, why)
 
 
 @lru_cache(maxsize=4096)
@@ -257,7 +276,7 @@ class Surroundings:
     ``process`` is the kind of process manager that knows the correlation id.
     """
 
-    queue_exists: bool
+    queue_fault: str | None
     payload: Any = None
     batch: Mapping[str, int] | None = None
     process: str | None = None
@@ -285,7 +304,7 @@ def preview_sections(command: Command, around: Surroundings) -> tuple[Section, .
 
 def preview(command: Command, around: Surroundings) -> Preview:
     """The verdict and impact of one command; what cannot be cancelled has no impact."""
-    now = verdict(command.status, command.reply_queue, around.queue_exists)
+    now = verdict(command.status, command.reply_queue, around.queue_fault)
     if not now.cancellable:
         return Preview(now, sections=preview_sections(command, around))
     warnings = []
