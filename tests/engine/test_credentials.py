@@ -15,7 +15,7 @@ from tui_app.domain.ports import Reply
 from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState, Verified
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
-from tui_app.systems.cases.shapes import error_of
+from tui_app.systems.cases.dialects import error_of
 
 VARIABLE = "QUASH_COMMANDS_TOKEN"
 

@@ -176,6 +176,28 @@ async def test_the_permission_is_read_in_every_shape(shape):
         assert seen.verdict.cancellable
 
 
+async def test_a_route_that_a_server_lacks_is_not_asked_for_with_every_case():
+    async with case_server(*ids(60), quirks=Quirks(without=("case",))) as way:
+        system = way.open()
+        for start in range(0, 60, 10):
+            assert all(one.verdict.cancellable for one in await system.survey(ids(60)[start : start + 10]))
+        assert way.server.steps.count("case") == 10, "those that were on their way together, and no more"
+        way.server.quirks.without = ()
+        way.server.clock.forward(700)
+        await system.survey(ids(60)[:10])
+        assert way.server.steps.count("case") == 20, "a server may learn it"
+
+
+async def test_a_case_that_is_not_there_says_nothing_of_the_route():
+    async with case_server(ONE) as way:
+        system = way.open()
+        for name in ("CASE-7", "CASE-8", "CASE-9", "CASE-10"):
+            [seen] = await system.survey([name])
+            assert seen.verdict.code is VerdictCode.NOT_FOUND
+        await system.survey([ONE])
+        assert way.server.steps.count("case") == 5
+
+
 async def test_an_unknown_status_is_left_to_the_server():
     async with case_server(ONE) as way:
         way.server.cases[ONE].status = "sealed_by_committee"

@@ -23,7 +23,7 @@ from tui_app.outbound.addresses import check_id
 from tui_app.outbound.answers import reset_after, retry_after
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.recognition import Unrecognised
-from tui_app.systems.cases.shapes import error_of
+from tui_app.systems.cases.dialects import error_of
 
 SHORT = {"patience": 0.25, "connect": 0.25}
 JSON = {"Content-Type": "application/json"}

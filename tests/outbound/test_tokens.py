@@ -13,7 +13,7 @@ from support.world import MovableClock
 from tui_app.domain.errors import NotSignedIn
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
-from tui_app.systems.cases.shapes import error_of
+from tui_app.systems.cases.dialects import error_of
 
 NAME = "QUASH_CASES_TOKEN"
 KEY = b"k" * 32

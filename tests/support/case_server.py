@@ -24,9 +24,9 @@ from tui_app.domain.rates import Rate
 from tui_app.domain.run import Errand, ItemState, Order
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
+from tui_app.systems.cases.dialects import error_of
 from tui_app.systems.cases.http import HttpCases
 from tui_app.systems.cases.line import CaseLine
-from tui_app.systems.cases.shapes import error_of
 
 JANE = "jane@example.com"
 TOKEN = "opaque-token"

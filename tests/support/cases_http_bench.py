@@ -20,10 +20,10 @@ from tui_app.service.auth import Authenticator
 from tui_app.service.native.cases import api
 from tui_app.service.native.dispatch import NativeService
 from tui_app.service.native.idempotency import Answers
+from tui_app.systems.cases.dialects import error_of
 from tui_app.systems.cases.http import HttpCases
 from tui_app.systems.cases.line import CaseLine
 from tui_app.systems.cases.plug import CasesSettings
-from tui_app.systems.cases.shapes import error_of
 
 CANCEL = ("operate", "cancel_case")
 

@@ -21,9 +21,10 @@ from tui_app.outbound.answers import retry_after
 from tui_app.outbound.recognition import Unrecognised
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Found, accepted, not_reinstated
+from tui_app.systems.cases.dialects import Operation
 from tui_app.systems.cases.evidence import KEY_LIVES
 from tui_app.systems.cases.inquiry import PERMISSION, Audit, Inquiry, Untold
-from tui_app.systems.cases.line import CASES, LASTING, TRIES, CaseLine, times
+from tui_app.systems.cases.line import LASTING, TRIES, CaseLine, times
 from tui_app.systems.cases.replies import (
     cancelled,
     free,
@@ -37,6 +38,7 @@ from tui_app.systems.cases.replies import (
     undoable,
     unknown,
     verified,
+    without_keys,
 )
 from tui_app.systems.cases.waits import PROCESSING, Taken, Waits
 from tui_app.systems.cases.words import CANCELLED, CANCELLING
@@ -100,14 +102,14 @@ class Conduct:
         self._tries[order.key] += 1
         if errand.verb is Verb.REINSTATE:
             body = {"reason": rules.ROLLBACK_CODE, "restore_previous_state": True, "notes": errand.reason}
-            return await self._asked(order, "reinstate", body)
+            return await self._asked(order, Operation.REINSTATE, body)
         told = errand.options.notify_stakeholders
         wish = {"reason": rules.REASON_CODE, "notes": errand.reason, "notify_stakeholders": told}
-        return await self._asked(order, "cancel", wish)
+        return await self._asked(order, Operation.CANCEL, wish)
 
-    async def _asked(self, order: Order, step: str, body: Mapping[str, Any]) -> Response:
+    async def _asked(self, order: Order, op: Operation, body: Mapping[str, Any]) -> Response:
         return await self.line.post(
-            *CASES, order.id, step, key=order.key, json=body, fits=lambda one: shapes.is_change(one, order.id)
+            op, order.id, key=order.key, json=body, fits=lambda one: shapes.is_change(one, order.id)
         )
 
     async def _judged(self, order: Order, errand: Errand, response: Response, *, again: bool) -> Answer:
@@ -165,7 +167,8 @@ class Conduct:
         return unknown(order, f"{told}. {self.line.escalation(self._done(order), look(order))}")
 
     def _done(self, order: Order) -> str:
-        return f"tried {times(self._tries[order.key])} under one key"
+        under = " under one key" if self.line.dialect.knows_keys else ""
+        return f"tried {times(self._tries[order.key])}{under}"
 
     async def _forbidden(self, order: Order, message: str) -> str:
         held = await self.inquiry.permitted(anew=True)
@@ -181,9 +184,10 @@ class Conduct:
     def _taken_on(self, order: Order, errand: Errand, told: shapes.Receipt) -> Answer:
         if errand.verb is Verb.REINSTATE:
             return Answer(ItemState.REINSTATED, before=order.seen.status, after=told.status)
+        until = told.deadline if self.line.dialect.has(Operation.REINSTATE) else None
         if told.status == CANCELLED:
-            return cancelled(order, told.deadline)
-        self._waits.take(order, told.deadline, self.line.clock.now())
+            return cancelled(order, until)
+        self._waits.take(order, until, self.line.clock.now())
         return accepted(order)
 
     async def _after_silence(self, order: Order, errand: Errand, error: OutcomeUnknown) -> Answer | OutcomeUnknown:
@@ -197,16 +201,20 @@ class Conduct:
             looks += 1
             await self.line.pause(looks)
             reply = await self.settle(order, errand)
-            if isinstance(reply, Answer):
+            if isinstance(reply, Answer) and not self._may_come(reply):
                 return reply
             if isinstance(reply, RateLimited):
                 # The server is there again: what became of it is asked for when it may be.
                 return accepted(order)
-            mute = isinstance(reply, OutcomeUnknown)
+            mute = isinstance(reply, OutcomeUnknown | Answer)
         done = f"{self._done(order)} and looked at {times(looks)}, with exponential backoff"
         if not mute:
             return OutcomeUnknown(f"case {order.id}: {error.message}. {self.line.escalation(done)}")
         return unknown(order, f"{error.message}. {self.line.escalation(done, look(order))}")
+
+    def _may_come(self, reply: Answer) -> bool:
+        """Whether the effect of a request may yet be seen: nothing is sent again where the API knows no keys."""
+        return reply.state is ItemState.UNKNOWN and not self.line.dialect.knows_keys
 
     async def settle(self, order: Order, errand: Errand) -> Reply:
         """What became of an order that may have been sent: read first; sent again only while its key lives.
@@ -283,6 +291,8 @@ class Conduct:
         """The answer for a case that is as it was, where it is not to be sent again; none where it is."""
         if errand.only_look:
             return unknown(order, not_again(found))
+        if not self.line.dialect.knows_keys:
+            return unknown(order, without_keys(found))
         alive = order.sent_at is None or self.line.clock.now() - moments.read(order.sent_at) < KEY_LIVES
         return None if alive else unknown(order, late(found))
 

@@ -23,6 +23,7 @@ from tui_app.outbound.recognition import Unrecognised, heard
 from tui_app.outbound.slices import Slices
 from tui_app.systems.cases import rules
 from tui_app.systems.cases.conduct import Conduct
+from tui_app.systems.cases.dialects import Operation
 from tui_app.systems.cases.impact import preview
 from tui_app.systems.cases.inquiry import Inquiry, Standing
 from tui_app.systems.cases.line import CaseLine, Kept
@@ -57,7 +58,8 @@ class HttpCases:
 
     @property
     def description(self) -> Description:
-        return SUMMED if self._lists.there is not False else replace(SUMMED, lists=False)
+        verbs = SUMMED.verbs if self._line.dialect.has(Operation.REINSTATE) else (Verb.CANCEL,)
+        return replace(SUMMED, lists=self._lists.there is not False, verbs=verbs)
 
     def act_for(self, operator: str) -> None:
         self._line.operator = operator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
@@ -18,6 +18,7 @@ from tui_app.outbound.answers import Response
 from tui_app.outbound.recognition import Unrecognised, advice
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Event, Found, Proof
+from tui_app.systems.cases.dialects import Operation
 from tui_app.systems.cases.evidence import (
     WINDOW,
     Deadline,
@@ -30,8 +31,8 @@ from tui_app.systems.cases.evidence import (
     requests_of,
 )
 from tui_app.systems.cases.impact import effects, undo_seconds
-from tui_app.systems.cases.line import CASES, CaseLine, Kept
-from tui_app.systems.cases.words import ASSUMED, BACK, CANCELLED, NOT_READ, TERMINAL
+from tui_app.systems.cases.line import ABSENT, CaseLine, Kept
+from tui_app.systems.cases.words import ASSUMED, BACK, CANCELLED, FINAL, NOT_READ, REVERSIBLE, TERMINAL
 
 PERMISSION = "cancel_case"
 ASKED_AGAIN = timedelta(seconds=60)
@@ -41,6 +42,12 @@ STRANGE = timedelta(seconds=5)
 """How long nobody asks again about it where a stranger answered: each item of a plan wants to know."""
 
 _ABSENT = (404, 405)
+
+CERTAIN = 3
+"""Cases in a row that are there and that the server does not show, before it is taken to show none."""
+
+FORGOTTEN = timedelta(minutes=10)
+"""How long that is believed: a server may learn it."""
 
 
 class Untold(Unavailable):
@@ -111,6 +118,7 @@ class Inquiry:
     line: CaseLine
     _permission: _Permission = field(default_factory=_Permission)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _not_shown: tuple[datetime, int] = (datetime.min.replace(tzinfo=UTC), 0)
 
     async def permitted(self, run_id: str | None = None, *, anew: bool = False) -> bool | None:
         """Whether the user holds the permission to cancel; none where the server does not say. Asked once a run.
@@ -126,10 +134,8 @@ class Inquiry:
                     raise last.stranger
             elif not anew and last.at is not None and (last.run_id == run_id if run_id is not None else recent):
                 return last.held
-            user = await self.line.user()
-            path = ("api", "v1", "users", user, "permissions", PERMISSION)
             try:
-                response = await self.line.get(*path, fits=shapes.is_permission)
+                response = await self.line.get(Operation.PERMISSION, fits=shapes.is_permission)
             except Unrecognised as stranger:
                 self._permission = replace(last, stranger=stranger, at=now, run_id=None)
                 raise
@@ -161,11 +167,12 @@ class Inquiry:
             Untold: the server answers, and does not tell its status: the id may be none there.
             Unavailable: it could not be read; as ``Unrecognised`` where what answered is not the API.
         """
-        first = await self._of(case_id, kept=kept)
+        first = await self._of(Operation.CASE, case_id, kept) if self._shows_cases() else ABSENT
         told = shapes.told(first.json, first.text) if first.ok else shapes.Told()
         last = first
         if told.status is None:
-            last = await self._of(case_id, "status", kept=kept)
+            last = await self._of(Operation.STATUS, case_id, kept)
+            self._note_route(first, last)
             if last.status in _ABSENT and not first.ok:
                 self._check_paths(first, last)
                 return None
@@ -175,10 +182,23 @@ class Inquiry:
             raise self._untold(case_id, first if last.refusal.no_route and not first.ok else last)
         held, unread = (shapes.holds(first.json), "") if first.ok else (None, "")
         if held is None and told.status not in TERMINAL:
-            around = await self._of(case_id, "dependencies", kept=kept)
+            around = await self._of(Operation.DEPENDENCIES, case_id, kept)
             held = shapes.holds(around.json) if around.ok else None
             unread = "" if held is not None else self._why(around, "three facts")
         return Standing(case_id, told, held, unread, self._moment(last))
+
+    def _shows_cases(self) -> bool:
+        """Whether a case itself is asked for: not where it is known by several that only their status is shown."""
+        since, number = self._not_shown
+        return number < CERTAIN or self.line.clock.now() - since > FORGOTTEN
+
+    def _note_route(self, first: Response, last: Response) -> None:
+        """Count cases that are there, by their status, and that the server does not show."""
+        if first is ABSENT:
+            return
+        _, number = self._not_shown
+        missing = first.status in _ABSENT and last.ok
+        self._not_shown = (self.line.clock.now(), number + 1) if missing else (self.line.clock.now(), 0)
 
     def _untold(self, case_id: str, answer: Response) -> Untold:
         why = "it does not tell its status" if answer.ok else self._why(answer, "status")
@@ -190,7 +210,7 @@ class Inquiry:
         Raises:
             Unrecognised: it knows neither path, which says nothing about the case.
         """
-        if first.refusal.no_route and last.refusal.no_route:
+        if (first is ABSENT or first.refusal.no_route) and last.refusal.no_route:
             told = f"{self.line.service.origin} knows no path for a case: {self._why(last, 'case')}"
             raise self.line.unrecognised(told, advice(last.status), 1)
 
@@ -230,6 +250,8 @@ class Inquiry:
             impact, unread = await self.impact(case_id, kept)
             touched = effects(impact) if not unread else (Effect(NOT_READ, unread),)
             window = undo_seconds(impact)
+            if not self.line.dialect.has(Operation.REINSTATE):
+                touched, window = (*(one for one in touched if one.code != REVERSIBLE), Effect(FINAL)), None
         return Seen(case_id, found.status, found.version, verdict, touched, undo_seconds=window)
 
     async def _with_permission(self, found: Standing, verdict: Verdict) -> Verdict:
@@ -256,14 +278,14 @@ class Inquiry:
 
     async def impact(self, case_id: str, kept: Kept | None = None) -> tuple[shapes.Impact, str]:
         """What cancelling would do, and why that is not known, where it is not."""
-        response = await self._of(case_id, "cancel", "preview", kept=kept)
+        response = await self._of(Operation.PREVIEW, case_id, kept)
         if not response.ok:
             return shapes.Impact(), self._why(response, "preview")
         return shapes.impact(response.json, self._moment(response)), ""
 
     async def audit(self, case_id: str, kept: Kept | None = None) -> Audit:
         """The audit of a case that is there."""
-        response = await self._of(case_id, "audit-log", kept=kept)
+        response = await self._of(Operation.AUDIT, case_id, kept)
         if not response.ok:
             return Audit((), self._why(response, "audit log"), kept=response.status not in _ABSENT)
         return Audit(tuple(shapes.entries(response.json)))
@@ -278,7 +300,7 @@ class Inquiry:
         audit = audit or await self.audit(order.id)
         users = {await self.line.user(), errand.operator}
         told = await self._events(order, errand, audit.entries, users)
-        due = deadline_of(standing.told.deadline, audit.entries)
+        due = deadline_of(standing.told.deadline, audit.entries) if self.line.dialect.has(Operation.REINSTATE) else None
         requests = requests_of(order, audit.entries, told, standing.status, standing.now, due)
         events = tuple(one for one in told if one.event in (rules.CANCEL_EVENT, rules.REINSTATE_EVENT))
         # What was planned was judged by a deadline that may be told nowhere any more: the server judges it again.
@@ -298,13 +320,17 @@ class Inquiry:
             return told
         return events_of(order, errand, trail, users, period, await errand.intents(order.id))
 
-    async def _of(self, case_id: str, *parts: str, kept: Kept | None) -> Response:
-        fits = _FITS[parts]
-        plain = parts == ("status",)
+    async def _of(self, op: Operation, case_id: str, kept: Kept | None) -> Response:
+        fits = _FITS[op]
+        empty = op is Operation.AUDIT and self.line.dialect.empty_audit
         response = await self.line.get(
-            *CASES, case_id, *parts, kept=kept, fits=lambda one: fits(one, case_id), plain=plain
+            op,
+            case_id,
+            kept=kept,
+            fits=lambda one: (empty and one.json == []) or fits(one, case_id),
+            plain=op is Operation.STATUS,
         )
-        if response.status == 403 and (not parts or parts == ("status",)):
+        if response.status == 403 and op in (Operation.CASE, Operation.STATUS):
             told = response.refusal.message
             raise NotAllowed(f"case {case_id} may not be read{told and f': {told}'}")
         return response
@@ -317,15 +343,17 @@ class Inquiry:
         if response.ok:
             return f"the answer has no {what}"
         told = response.refusal.message
+        if response is ABSENT:
+            return f"{told}: {what}"
         return f"the server answered {response.status}{told and f', {told}'}"
 
 
-_FITS: Mapping[tuple[str, ...], Callable[[Response, str], bool]] = {
-    (): lambda response, case_id: shapes.is_about(response.json, case_id),
-    ("status",): shapes.is_status,
-    ("dependencies",): shapes.is_held,
-    ("cancel", "preview"): shapes.is_impact,
-    ("audit-log",): shapes.is_audit,
+_FITS: Mapping[Operation, Callable[[Response, str], bool]] = {
+    Operation.CASE: lambda response, case_id: shapes.is_about(response.json, case_id),
+    Operation.STATUS: shapes.is_status,
+    Operation.DEPENDENCIES: shapes.is_held,
+    Operation.PREVIEW: shapes.is_impact,
+    Operation.AUDIT: shapes.is_audit,
 }
 """Which success is an answer to what is read of a case."""
 

@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING, Any
 from tui_app.domain.errors import CannotConnect, RateLimited, Unavailable
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Clock
-from tui_app.outbound.answers import reset_after
+from tui_app.outbound.answers import Response, reset_after
 from tui_app.outbound.http import Fits, HttpService, Untrusted
-from tui_app.outbound.recognition import Unrecognised
+from tui_app.outbound.recognition import Said, Unrecognised
+from tui_app.systems.cases.dialects import RUNBOOK, Dialect, Operation
 
 if TYPE_CHECKING:
-    from tui_app.outbound.answers import Response
     from tui_app.outbound.tokens import TokenSource
-
-CASES = ("api", "v2", "cases")
-USER_HEADER = "X-User-ID"
-KEY_HEADER = "X-Idempotency-Key"
 
 LIMITED = 60.0
 """Seconds to wait where a server limits us and does not say for how long, as the runbook has it."""
@@ -47,7 +43,10 @@ _WHERE = "Check that it runs, and `url` of cases in the profile."
 Wait = Callable[[float], Awaitable[None]]
 
 Kept = dict[tuple[str, ...], "Response"]
-"""Answers by their path: what was read before a limit came in the way is not asked for again after it."""
+"""Answers by operation and case: what was read before a limit came in the way is not asked for again after it."""
+
+ABSENT = Response(404, {}, None, "", said=Said("ROUTE_NOT_FOUND", "this API has none"))
+"""The answer in place of what the dialect of the API does not have; nobody is asked."""
 
 
 class CaseLine:
@@ -63,9 +62,11 @@ class CaseLine:
         operator: str,
         *,
         clock: Clock,
+        dialect: Dialect = RUNBOOK,
         contact: str | None = None,
         wait: Wait = asyncio.sleep,
     ) -> None:
+        self.dialect = dialect
         self.service = service
         self.tokens = tokens
         self.clock = clock
@@ -93,7 +94,9 @@ class CaseLine:
 
     async def get(
         self,
-        *parts: str,
+        op: Operation,
+        case_id: str = "",
+        *,
         query: Mapping[str, Any] | None = None,
         kept: Kept | None = None,
         fits: Fits | None = None,
@@ -111,16 +114,19 @@ class CaseLine:
             Unavailable: the trouble has not passed; the hint is how the runbook escalates.
             NotSignedIn: there is no token, or it is not accepted.
         """
+        path = self.dialect.path(op, case_id=case_id, user=await self.user())
+        if path is None:
+            return ABSENT
         if kept is not None:
-            if parts in kept:
-                return kept[parts]
+            if (op, case_id) in kept:
+                return kept[op, case_id]
             self._check_open()
-        response = await self._read(parts, query, fits, plain=plain)
+        response = await self._read(path, query, fits, plain=plain)
         self._met = self._met or not response.refusal.no_route
         self._limits = 0
         self._note(response)
         if kept is not None:
-            kept[parts] = response
+            kept[op, case_id] = response
         return response
 
     async def _read(
@@ -129,7 +135,7 @@ class CaseLine:
         failures, begun = 0, self.clock.now()
         while True:
             try:
-                headers = {USER_HEADER: await self.user()}
+                headers = await self._headers()
                 return await self.service.read(*parts, query=query, headers=headers, plain=plain, fits=fits)
             except RateLimited as limited:
                 raise self._limited(limited) from limited
@@ -151,18 +157,27 @@ class CaseLine:
         told = f"cases: nothing at {self.service.origin} is recognised as the case API yet: {message}"
         return Unrecognised(told, hint=f"Check `url` of cases in the profile, as its path too. {hint}")
 
-    async def post(self, *parts: str, key: str, json: Mapping[str, Any], fits: Fits) -> Response:
-        """Ask once for a change, under a key.
+    async def _headers(self) -> dict[str, str]:
+        return {**self.dialect.headers, self.dialect.user_header: await self.user()}
+
+    async def post(self, op: Operation, case_id: str, *, key: str, json: Mapping[str, Any], fits: Fits) -> Response:
+        """Ask once for a change, under a key where the API knows keys.
 
         Raises:
             OutcomeUnknown: it may have been made.
             RateLimited, CannotConnect, NotSignedIn: it certainly has not.
         """
-        headers = {USER_HEADER: await self.user(), KEY_HEADER: key}
+        path = self.dialect.path(op, case_id=case_id)
+        assert path is not None
+        headers = await self._headers()
+        if self.dialect.key_header is not None:
+            headers[self.dialect.key_header] = key
         now = stamp(self.clock.now())
         self.sent[key] = (self.sent.get(key, (now, now))[0], now)
         try:
-            return await self.service.write(*parts, json=dict(json), headers=headers, fits=fits)
+            return await self.service.write(
+                *path, json=dict(json), headers=headers, method=self.dialect.methods[op], fits=fits
+            )
         except RateLimited as limited:
             asked = _seconds(limited)
             told = f"{limited.message}: {asked:g} s, then with the same key"

@@ -19,8 +19,8 @@ from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.http import CONCURRENCY, Unsendable
 from tui_app.outbound.recognition import Unrecognised
 from tui_app.systems.cases import rules, shapes
+from tui_app.systems.cases.dialects import Operation
 from tui_app.systems.cases.inquiry import Inquiry, Standing
-from tui_app.systems.cases.line import CASES
 from tui_app.systems.cases.words import DESCRIPTION, KINDS
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class Lists:
 
     inquiry: Inquiry
     there: bool | None = None
+
+    def __post_init__(self) -> None:
+        if not self.inquiry.line.dialect.has(Operation.LIST):
+            self.there = False
 
     async def page(self, query: PageQuery) -> Page:
         """Rows of the server's list, or of the ids that the filter names.
@@ -96,7 +100,7 @@ class Lists:
             "as_of": query.as_of,
         }
         try:
-            response = await self.inquiry.line.get(*CASES, query=asked, fits=shapes.is_list)
+            response = await self.inquiry.line.get(Operation.LIST, query=asked, fits=shapes.is_list)
         except Unsendable as error:
             raise MalformedFilter(error.message, hint=error.hint) from error
         except Unrecognised as stranger:

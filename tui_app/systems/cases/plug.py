@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from tui_app.config.profiles import (
 from tui_app.config.values import Address
 from tui_app.domain.ports import System
 from tui_app.domain.rates import Rate
+from tui_app.systems.cases import dialects
 from tui_app.systems.plug import Plug
 
 TOKEN_VARIABLE = "QUASH_CASES_TOKEN"  # noqa: S105 - the name of the variable, not what it holds
@@ -45,6 +47,47 @@ class CasesSettings:
             '"https://cases.example.com"',
         ),
     ] = EMBEDDED
+    dialect: Annotated[
+        str,
+        Setting(
+            values.one_of(*dialects.DIALECTS),
+            "how the API is asked: `runbook`, or `lims` for its newer generation",
+            '"lims"',
+        ),
+    ] = dialects.RUNBOOK.name
+    paths: Annotated[
+        Mapping[str, str] | None,
+        Setting(
+            dialects.read_paths,
+            "paths of the API in place of the dialect's, below `url`: "
+            f"{', '.join(f'`{key}`' for key in dialects.PATH_KEYS)}; `none` where it has no such path",
+            '{ cases = "/v2/cases", audit = "{cases}/{id}/history" }',
+        ),
+    ] = None
+    methods: Annotated[
+        Mapping[str, str] | None,
+        Setting(dialects.read_methods, "methods of `cancel` and `reinstate`", '{ cancel = "PATCH" }'),
+    ] = None
+    headers: Annotated[
+        Mapping[str, str] | None,
+        Setting(
+            dialects.read_headers,
+            "headers of every request, never a token; `lims` needs `Lab-Id` and `Discipline-Name`",
+            '{ "Lab-Id" = "7", "Discipline-Name" = "histology" }',
+        ),
+    ] = None
+    user_header: Annotated[
+        str | None,
+        Setting(dialects.read_header, "the header that names the user, in place of the dialect's", '"Api-User"'),
+    ] = None
+    key_header: Annotated[
+        str | None,
+        Setting(
+            dialects.read_header,
+            "the header of the idempotency key; `none` where the API knows no keys, and nothing is sent twice",
+            '"Idempotency-Key"',
+        ),
+    ] = None
     token_command: Annotated[tuple[str, ...] | None, TOKEN_COMMAND] = None
     token_file: Annotated[str | None, TOKEN_FILE] = None
     contact: Annotated[str | None, CONTACT] = None
@@ -66,11 +109,17 @@ def _open(settings: CasesSettings, rooms: Rooms) -> System:
     from tui_app.outbound.tokens import TokenSource
     from tui_app.systems.cases.http import HttpCases
     from tui_app.systems.cases.line import CaseLine
-    from tui_app.systems.cases.shapes import error_of
 
+    dialect = dialects.DIALECTS[settings.dialect].changed(
+        paths=settings.paths or {},
+        methods=settings.methods or {},
+        headers=settings.headers or {},
+        user_header=settings.user_header,
+        key_header=settings.key_header,
+    )
     tokens = TokenSource(settings.token_command, settings.token_file, TOKEN_VARIABLE, os.environ)
-    service = HttpService(settings.url.reveal(), tokens=tokens, shape=error_of, ca_file=settings.ca_file)
-    line = CaseLine(service, tokens, login(), clock=SystemClock(), contact=settings.contact)
+    service = HttpService(settings.url.reveal(), tokens=tokens, shape=dialect.error_of, ca_file=settings.ca_file)
+    line = CaseLine(service, tokens, login(), clock=SystemClock(), dialect=dialect, contact=settings.contact)
     return HttpCases(line, str(settings.url), limited=settings.rate is not None)
 
 

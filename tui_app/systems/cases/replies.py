@@ -103,6 +103,14 @@ def late(found: Found) -> str:
     )
 
 
+def without_keys(found: Found) -> str:
+    """Why a case that may have been sent is not sent again to an API that knows no idempotency keys."""
+    return (
+        f"it may have been sent, and the case is {found.status}: this API knows no idempotency keys, so that it is not "
+        "sent again. Read the case, and make a new plan if it is still meant."
+    )
+
+
 def left_to_the_case(order: Order, found: Found) -> Answer:
     """The answer for a case that we have cancelled, with the deadline that its requests tell, and how it is known."""
     told = next((one for one in found.requests if one.undo_until), None)

@@ -15,7 +15,6 @@ from tui_app.domain import moments
 from tui_app.domain.items import Scalar
 from tui_app.domain.ports import TrailEntry
 from tui_app.outbound.answers import Response
-from tui_app.outbound.recognition import Said, said
 from tui_app.systems.cases.rules import CANCEL_EVENT, REINSTATE_EVENT, REQUESTED_EVENT, WITHDRAWN_EVENT, Standing
 from tui_app.systems.cases.words import CANCELLED, CANCELLING, LONGEST_TITLE, NO_ORDER, ORDER_IN_PROGRESS, STATUSES
 
@@ -302,12 +301,6 @@ def allowed(status: int, value: Any) -> bool | None:
         body = unwrapped(value)
         return next((_flag(body[name]) for name in _FLAGS if name in body), None)
     return value if isinstance(value, bool) else True
-
-
-def error_of(_: int, value: Any) -> Said | None:
-    """A refusal as the case API writes it: ``{"error": {"code", "message", …}}``; none where it is another's."""
-    inner = value.get("error") if isinstance(value, dict) else None
-    return said(inner.get("code"), inner.get("message"), inner.get("details")) if isinstance(inner, dict) else None
 
 
 def is_about(value: Any, case_id: str) -> bool:
