@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
     from tui_app.config.profiles import Kinds
     from tui_app.domain.ports import System
+    from tui_app.engine.heads import Heads
     from tui_app.engine.worker import Worker
     from tui_app.service.auth import Authenticator
     from tui_app.service.backend import Backend
@@ -94,11 +95,18 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
 
     profile, named = setup.profile, systems(setup)
     rooms = setup.rooms.open()
-    clock, store = SystemClock(), open_store(rooms.journal)
+    clock, store, heads = SystemClock(), open_store(rooms.journal), _heads(setup)
     command = runner_command(*setup.options)
     launcher = LocalLauncher(rooms.folder, command if authenticator is None else [*command, SERVED])
     steering = Steering(
-        store, named, launcher, clock, environment=profile.environment, cap=profile.cap, read_only=profile.read_only
+        store,
+        named,
+        launcher,
+        clock,
+        environment=profile.environment,
+        cap=profile.cap,
+        read_only=profile.read_only,
+        heads=heads,
     )
     facts = Facts(
         profile=profile.name,
@@ -119,9 +127,30 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
         clock=clock,
         who=setup.who,
         fault_log=rooms.folder / FAULT_LOG,
+        heads=heads,
         authenticator=authenticator,
         native=None if authenticator is None else _native(setup, named),
     )
+
+
+def _heads(setup: Setup) -> Heads:
+    from pathlib import Path
+
+    from tui_app.engine.heads import Heads
+
+    named = setup.profile.anchor_file
+    return Heads(setup.profile.name, None if named is None else Path(named).expanduser())
+
+
+def read_anchors(path: Path) -> list[str]:
+    """The heads in an anchor file, as they stand there.
+
+    Raises:
+        UsageProblem: the file cannot be read.
+    """
+    from tui_app.engine.heads import read_anchors
+
+    return read_anchors(path)
 
 
 def _native(setup: Setup, at_hand: Mapping[str, System]) -> NativeService:
@@ -240,7 +269,8 @@ async def run_runner(setup: Setup, *, served: bool) -> int:
 
     async def worker() -> Worker:
         name, rates = f"{socket.gethostname()}:{os.getpid()}", setup.profile.rates
-        return Worker(name, store, at_hand, SystemClock(), setup.who(setup.operator), serves=served, rates=rates)
+        who, heads = setup.who(setup.operator), _heads(setup)
+        return Worker(name, store, at_hand, SystemClock(), who, serves=served, rates=rates, heads=heads)
 
     try:
         return await local.work(rooms.folder, store, worker)

@@ -53,7 +53,7 @@ def test_a_ledger_that_holds(quash, bus, run):
     assert (found.code, found.json["schema"]) == (Exit.DONE, "quash.check.v1")
     assert found.json["ledger"]["holds"] is True
     assert found.json["ledger"]["head"] == run["head"]
-    assert "the ledger holds" in quash("ledger", "verify", "--anchor", run["head"]).out
+    assert "OK: ledger verified" in quash("ledger", "verify", "--anchor", run["head"]).out
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_a_ledger_that_was_changed(quash, bus, run, statement):
     found = quash("ledger", "verify", "--output", "json")
     assert found.code == Exit.LEDGER
     assert found.json["ledger"]["holds"] is False
-    assert found.json["ledger"]["problem"]
-    assert "DOES NOT HOLD" in quash("ledger", "verify").out
+    assert found.json["ledger"]["problems"]
+    assert "LEDGER BROKEN" in quash("ledger", "verify").out
 
 
 def test_a_ledger_that_was_cut_is_found_by_its_anchor(quash, bus, run):
@@ -89,3 +89,48 @@ def test_an_export_ends_with_the_head(quash, bus, run, tmp_path):
     assert foot["head"] == run["head"]
     assert quash("ledger", "export", "-o", path).code == Exit.USAGE
     assert quash("ledger", "export", "--run", run["id"]).lines[-1]["head"] == run["head"]
+
+
+def test_a_report_of_a_broken_ledger_says_so_and_exits_nine(quash, bus, run, tmp_path):
+    whole = quash("runs", "report", run["id"])
+    assert (whole.code, "OK: ledger verified" in whole.out) == (Exit.DONE, True)
+    with closing(sqlite3.connect(bus.folder / "journal.db")) as connection, connection:
+        # One pointer of one item, in a table that no hash covers.
+        changed = connection.execute("UPDATE run_item SET state = 'refused' WHERE position = 0").rowcount
+    assert changed == 1
+    for words in (("runs", "report", run["id"]), ("ledger", "export")):
+        for out in ((), ("-o", tmp_path / f"{words[0]}.jsonl")):
+            found = quash(*words, *out, "--output", "jsonl")
+            written = found.out if not out else out[1].read_text(encoding="ascii")
+            foot = json.loads(written.splitlines()[-1])
+            assert found.code == Exit.LEDGER
+            assert foot["holds"] is False
+            assert "state says refused, the ledger says cancelled" in foot["ledger"]
+            assert "LEDGER BROKEN" in found.err
+
+
+def test_an_anchor_file_is_compared_line_by_line(quash, bus, run, tmp_path):
+    heads = tmp_path / "heads"
+    heads.write_text(f"2026-01-02T03:04:05Z {run['id']} {run['head']}\n\n", encoding="ascii")
+    found = quash("ledger", "verify", "--anchor-file", heads)
+    assert (found.code, "Compared with 1 anchor." in found.out) == (Exit.DONE, True)
+    assert "No anchor was compared" in quash("ledger", "verify").out
+    seq, _, digest = run["head"].partition(":")
+    heads.write_text(f"{run['head']}\n{seq}:{digest[::-1]}\n", encoding="ascii")
+    found = quash("ledger", "verify", "--anchor-file", heads, "--output", "json")
+    assert (found.code, found.json["ledger"]["anchors"]) == (Exit.LEDGER, 2)
+    heads.write_text("", encoding="ascii")
+    for file in (heads, tmp_path / "none"):
+        assert quash("ledger", "verify", "--anchor-file", file).code == Exit.USAGE
+
+
+def test_the_runner_appends_each_head_to_the_anchor_file_of_the_profile(quash, runners, bus, config, tmp_path):
+    heads = tmp_path / "heads"
+    config(f'[profiles.local]\nanchor_file = "{heads}"\n[profiles.local.commands]\n')
+    words = ("--reason", "duplicate request", "--yes", "--expect-count", 1, "--output", "json")
+    run = quash("cancel", "commands", bus.in_status(TROUBLED)[0], *words).json["run"]
+    runners.finish()
+    assert heads.read_text(encoding="ascii").split()[1:] == [run["id"], run["head"]]
+    assert quash("ledger", "verify", "--output", "json").json["ledger"]["anchors"] == 1
+    heads.write_text(f"1:{'0' * 64}\n", encoding="ascii")
+    assert quash("ledger", "verify").code == Exit.LEDGER

@@ -300,9 +300,9 @@ async def test_every_answer_of_a_tour_is_as_described(mixed):
         page = (await tour.ask("ledger", 200, query={"limit": 2})).json()
         await tour.ask("ledger", 200, query={"after": page["next"], "limit": 500, "newest": "true"})
         await tour.ask("ledger", 400, query={"after": "nowhere"})
-        check = (await tour.ask("ledger_check", 200, query={"anchor": over["head"]})).json()
+        check = (await tour.ask("ledger_check", 200, body={"anchors": [over["head"]]})).json()
         assert check["holds"]
-        await tour.ask("ledger_check", 400, query={"anchor": "1:xyz"})
+        await tour.ask("ledger_check", 400, body={"anchors": ["1:xyz"]})
     async with backend.raw("eve", "cancel_case") as http:
         guest = Tour(http)
         await guest.ask(

@@ -186,7 +186,7 @@ async def test_the_whole_path(backend):
     assert [(line.state, line.code, line.count) for line in run.outcomes] == [("cancelled", None, 30)]
     assert (run.attended, run.wanted, run.pause) == (True, None, None)
     assert [one.id for one in await client.runs.list()] == [run.id]
-    check = await client.ledger.check(run.head)
+    check = await client.ledger.check([run.head])
     assert (check.holds, check.items, check.problem) == (True, 30, None)
     await assert_invariants(backend.world.store, backend.world.records)
 
@@ -417,11 +417,11 @@ async def test_a_ledger_that_was_changed_says_where(backend):
 @pytest.mark.parametrize("anchor", ["", "7", "7:xyz", f"x:{'0' * 64}"])
 async def test_an_anchor_that_is_none_is_refused(backend, anchor):
     with pytest.raises(UsageProblem, match="anchor"):
-        await backend.client.ledger.check(anchor)
+        await backend.client.ledger.check([anchor])
 
 
 async def test_an_anchor_that_is_not_here_is_told(backend):
-    check = await backend.client.ledger.check(f"7:{'0' * 64}")
+    check = await backend.client.ledger.check([f"7:{'0' * 64}"])
     assert (check.holds, check.seq) == (False, 7)
 
 

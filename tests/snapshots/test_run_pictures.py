@@ -301,21 +301,21 @@ def test_ledger_that_holds(pictured, size):
         await operator.on(LedgerScreen)
         await operator.sees("confirmed")
         await operator.press("V")
-        await operator.sees("The ledger holds")
+        await operator.sees("OK: ledger verified")
 
     assert pictured(canned, size, verified)
 
 
 def test_ledger_that_does_not(pictured):
     canned = Canned()
-    problem = "its hash does not match its content"
-    canned.ledger(check=LedgerCheck(holds=False, entries=1, items=0, seq=2, problem=problem))
+    problem = "entry 2: its hash does not match its content"
+    canned.ledger(check=LedgerCheck(holds=False, entries=1, items=0, seq=2, problems=[problem]))
 
     async def broken(operator: Operator) -> None:
         await operator.press("5")
         await operator.on(LedgerScreen)
         await operator.sees("The ledger is empty")
         await operator.press("V")
-        await operator.sees("does not verify")
+        await operator.sees("LEDGER BROKEN")
 
     assert pictured(canned, SMALL, broken)

@@ -18,6 +18,7 @@ from tui_app.client.backend import BackendClient
 from tui_app.client.transport import BASE_URL, EmbeddedTransport, tcp_transport
 from tui_app.contract.principal import OPERATE, Principal
 from tui_app.domain.records import RunRecord, Who
+from tui_app.engine.heads import Heads
 from tui_app.service.app import create_app
 from tui_app.service.auth import Authenticator, issue_token
 from tui_app.service.backend import Backend, Facts
@@ -44,6 +45,7 @@ def make_backend(world: World, authenticator: Authenticator | None = None, **fac
         clock=world.clock,
         who=who,
         fault_log=world.folder / "faults.log",
+        heads=Heads("local", syslog=None),
         authenticator=authenticator,
     )
 

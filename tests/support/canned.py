@@ -201,7 +201,7 @@ class Canned:
             return LedgerPage(lines=those[first : first + limit], next=more)
 
         self.answers["GET", "/v1/ledger"] = page
-        self.answers["GET", "/v1/ledger/check"] = check or LedgerCheck(
+        self.answers["POST", "/v1/ledger/check"] = check or LedgerCheck(
             holds=True, entries=len(lines), items=0, head=f"{len(lines)}:{HASH}"
         )
 

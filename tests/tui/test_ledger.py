@@ -11,6 +11,7 @@ from support.backend import Service
 from support.canned import HASH, Canned, item, plan, run
 from support.console import Operator, open_canned, open_console, request
 from support.world import WHO, commands
+from tui_app.client.ledger_text import verdict
 from tui_app.contract.ledger import LedgerLine
 from tui_app.contract.runs import RunRequest
 from tui_app.domain import moments
@@ -117,7 +118,9 @@ async def test_verifying_gives_the_head_or_the_first_bad_entry(operator):
     await at(operator, "5", LedgerScreen)
     await operator.press("V")
     check = await operator.service.client.ledger.check()
-    await operator.sees(f"✓ The ledger holds: {check.entries} entries, 1 item. Head {check.head}")
+    await operator.sees(
+        f"✓ OK: ledger verified ({check.entries} entries, 1 item). Head {check.head}, no anchor compared"
+    )
     journal = sqlite3.connect(operator.service.world.folder / "journal.db")
     with journal:
         for (trigger,) in journal.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
@@ -128,7 +131,7 @@ async def test_verifying_gives_the_head_or_the_first_bad_entry(operator):
     journal.close()
     assert changed == 1
     await operator.press("V")
-    await operator.sees("✗ The ledger does not verify at entry 2", "Keep the file as it is")
+    await operator.sees("✗ LEDGER BROKEN: entry 2", "Do not change the file")
 
 
 async def test_enter_shows_one_entry_whole(operator):
@@ -159,7 +162,8 @@ async def test_the_export_ends_in_the_head(operator, tmp_path):
     await operator.sees("Written to")
     head, *lines, foot = [json.loads(line) for line in path.read_text().splitlines()]
     assert head["schema"] == "quash.ledger.v1"
-    assert foot == {"head": (await operator.service.client.ledger.check()).head}
+    check = await operator.service.client.ledger.check()
+    assert foot == {"head": check.head, "holds": True, "ledger": verdict(check), "anchors": 0}
     assert [line["seq"] for line in lines] == sorted(line["seq"] for line in lines)
     assert "payments/c000001" in {line["item"] for line in lines}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tui_app.domain.errors import UsageProblem
-from tui_app.domain.report import Format, defused, escaped, ledger_export, run_report
+from tui_app.domain.report import Foot, Format, defused, escaped, ledger_export, run_report
 
 RUN = {
     "id": "r1",
@@ -50,15 +50,18 @@ def test_markdown_shows_and_does_not_render(text):
     assert all(marked[at - 1] == "\\" for at, one in enumerate(marked) if one in "<>[]|#*`!")
 
 
-def written(report, *items, head="9:ff", problem=None):
-    return report.head() + "".join(report.row(one) for one in items) + report.foot(head, problem)
+FOOT = Foot("OK: ledger verified", holds=True, head="9:ff", anchors=2)
+
+
+def written(report, *items, foot=FOOT):
+    return report.head() + "".join(report.row(one) for one in items) + report.foot(foot)
 
 
 def test_a_csv_of_a_run_is_read_back():
-    names, row, foot = csv.reader(io.StringIO(written(run_report(Format.CSV, RUN, RUN["state"]), ITEM)))
+    names, row, *foot = csv.reader(io.StringIO(written(run_report(Format.CSV, RUN, RUN["state"]), ITEM)))
     read = dict(zip(names, row, strict=True))
     assert (read["id"], read["state"], read["message"], read["ours"]) == ("pay/a", "refused", "a|b\\nc", "")
-    assert foot == ["head", "9:ff"]
+    assert foot == [["ledger", "OK: ledger verified"], ["anchors", "2"], ["head", "9:ff"]]
 
 
 def test_a_jsonl_of_a_run_is_read_back():
@@ -67,7 +70,7 @@ def test_a_jsonl_of_a_run_is_read_back():
         "quash.report.v1",
         RUN["reason"],
         ITEM,
-        {"head": "9:ff"},
+        {"head": "9:ff", "holds": True, "ledger": "OK: ledger verified", "anchors": 2},
     )
 
 
@@ -76,14 +79,15 @@ def test_a_markdown_of_a_run_has_its_facts_and_one_row_an_item():
     assert "- reason: =HYPERLINK(1)\\|x" in text
     assert "- cancelled: 1" in text
     assert "| commands | pay/a | refused |  | a\\|b\\\\nc |" in text
-    assert text.endswith("Head of the ledger: 9:ff\n")
+    assert text.endswith("\nOK: ledger verified\n\nAnchors compared: 2\n\nHead of the ledger: 9:ff\n")
     assert "ended" not in text
 
 
 @pytest.mark.parametrize("form", list(Format))
 def test_a_ledger_that_does_not_verify_says_so_at_its_foot(form):
-    text = written(ledger_export(form, {"run": "r1"}), {"seq": 1}, head=None, problem="entry 2: its hash differs")
-    assert "entry 2: its hash differs" in text.splitlines()[-1]
+    foot = Foot("LEDGER BROKEN: entry 2: its hash differs", holds=False, head=None, anchors=0)
+    text = written(ledger_export(form, {"run": "r1"}), {"seq": 1}, foot=foot)
+    assert any("LEDGER BROKEN: entry 2: its hash differs" in line for line in text.splitlines()[-4:])
 
 
 def test_the_ending_decides_how_it_is_written():

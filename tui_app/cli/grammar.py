@@ -189,8 +189,11 @@ def _add_ledger(verbs: Any) -> None:
     told = "`quash ledger` lists who did what, when and why; or verify it, or export it"
     actions = _actions(verbs, "ledger", "ledger:list_lines", told)
     _add_lines(_verb(actions, "list", "ledger:list_lines", "the lines of the ledger, oldest first"))
-    check = _verb(actions, "verify", "ledger:verify", "recompute every hash; name the first entry that is wrong")
+    told = "verify the ledger and everything that is read from the journal; name what is wrong, exit 9"
+    check = _verb(actions, "verify", "ledger:verify", told)
     check.add_argument("--anchor", metavar="SEQ:HASH", help="a head from elsewhere that must still be there")
+    told = "a file of such heads, the last word of each line; all of them must still be there"
+    check.add_argument("--anchor-file", metavar="FILE", help=told)
     export = _verb(actions, "export", "ledger:export", "the lines with the ledger's head, as evidence")
     _add_lines(export)
     export.add_argument("-o", "--out", metavar="FILE", help=_FILE)

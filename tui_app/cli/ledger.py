@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 from tui_app.cli.session import connected
 from tui_app.cli.table import Column
 from tui_app.client.export import LedgerFilter, export_ledger, ledger_pieces, ledger_rows, place
-from tui_app.domain.counting import counted
+from tui_app.client.ledger_text import check_lines, verdict
+from tui_app.contract.ledger import MOST_ANCHORS
+from tui_app.domain.anchors import read_anchor
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.report import Format
 
@@ -33,7 +34,6 @@ COLUMNS = [
     Column("hash", "Hash", 64, priority=6),
 ]
 _FORMS = {"table": Format.JSONL, "json": Format.JSONL, "jsonl": Format.JSONL, "csv": Format.CSV}
-_ANCHOR = re.compile(r"[0-9]+:[0-9a-f]{64}")
 
 
 def _wanted(asked: Namespace) -> LedgerFilter:
@@ -48,34 +48,53 @@ async def list_lines(call: Call) -> Exit:
 
 
 async def verify(call: Call) -> Exit:
-    """Recompute the whole ledger."""
-    anchor = call.arguments.anchor
-    if anchor is not None and not _ANCHOR.fullmatch(anchor):
-        raise UsageProblem(f"{anchor!r} is not an anchor", hint="SEQ:HASH, as printed at the end of a run.")
+    """Verify the whole journal, and compare it with heads that were kept elsewhere."""
+    anchors = _anchors(call.arguments)
     async with connected(call) as client:
-        check = await client.ledger.check(anchor)
-    call.output.one("quash.check.v1", {"ledger": check.model_dump(mode="json")}, lambda: _told(check))
+        check = await client.ledger.check(anchors)
+    call.output.one("quash.check.v1", {"ledger": check.model_dump(mode="json")}, lambda: check_lines(check))
+    return exit_of(check)
+
+
+def exit_of(check: LedgerCheck) -> Exit:
+    """How a command ends that verified the ledger and has nothing else to tell."""
     return Exit.DONE if check.holds else Exit.LEDGER
 
 
-def _told(check: LedgerCheck) -> Iterator[str]:
-    if check.holds:
-        yield f"the ledger holds: {counted(check.entries, 'entry', 'entries')}, {counted(check.items, 'item')}"
-    else:
-        yield f"THE LEDGER DOES NOT HOLD: {check.problem}"
-        yield f"  the first {counted(check.entries, 'entry does', 'entries do')}; keep the file as it is"
-    if check.head is not None:
-        yield f"  head {check.head}"
+def _anchors(asked: Namespace) -> list[str]:
+    found = [] if asked.anchor is None else [asked.anchor]
+    if asked.anchor_file is not None:
+        there = bootstrap.read_anchors(place(asked.anchor_file))
+        if not there:
+            raise UsageProblem(
+                f"{asked.anchor_file} holds no anchor", hint="Leave --anchor-file out to verify without."
+            )
+        found += there
+    for one in found:
+        read_anchor(one)
+    if len(found) > MOST_ANCHORS:
+        raise UsageProblem(
+            f"{len(found):,} anchors are too many", hint=f"Give at most {MOST_ANCHORS:,}, the last ones."
+        )
+    return found
 
 
 async def export(call: Call) -> Exit:
     """The lines that match, with the head, into a new file or on stdout."""
     asked = call.arguments
     async with connected(call) as client:
+        check = await client.ledger.check()
         if asked.out:
-            path = await export_ledger(client, place(asked.out), _wanted(asked))
+            path = await export_ledger(client, place(asked.out), _wanted(asked), check)
             call.talk.say(f"written to {path}")
         else:
-            async for piece in ledger_pieces(client, _wanted(asked), _FORMS[call.output.form]):
+            async for piece in ledger_pieces(client, _wanted(asked), _FORMS[call.output.form], check):
                 call.output.text(piece)
-    return Exit.DONE
+    tell_broken(call, check)
+    return exit_of(check)
+
+
+def tell_broken(call: Call, check: LedgerCheck) -> None:
+    """Say on stderr that what was just written comes from a ledger that does not verify."""
+    if not check.holds:
+        call.talk.tell(verdict(check))

@@ -11,6 +11,7 @@ from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 from tui_app.cli.output import Record
 from tui_app.cli.table import Column
+from tui_app.client.ledger_text import verdict
 from tui_app.config.profiles import Profile, settings_of
 from tui_app.config.setup import read_config
 
@@ -117,6 +118,7 @@ async def check_profile(call: Call) -> Exit:
         "profile": about.profile,
         "operator": about.operator,
         "ledger_holds": check.holds,
+        "ledger": verdict(check),
         "credentials": [one.model_dump() for one in about.credentials],
     }
     call.output.rows("quash.profile-check.v1", "systems", _checked(about, counts), CHECKED, around=around, flat=_flat)

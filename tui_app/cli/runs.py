@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.cli.confirming import check_guards, confirm
 from tui_app.cli.exits import Exit, of_run
+from tui_app.cli.ledger import exit_of, tell_broken
 from tui_app.cli.output import Record
 from tui_app.cli.reading import Reading
 from tui_app.cli.session import connected
@@ -118,10 +119,13 @@ async def report_run(call: Call) -> Exit:
     """The report of a run, into a new file or on stdout."""
     asked = call.arguments
     async with connected(call) as client:
+        await client.runs.get(asked.run)
+        check = await client.ledger.check()
         if asked.out:
-            path = await export_run(client, asked.run, place(asked.out))
+            path = await export_run(client, asked.run, place(asked.out), check)
             call.talk.say(f"written to {path}")
         else:
-            async for piece in run_pieces(client, asked.run, _FORMS[call.output.form]):
+            async for piece in run_pieces(client, asked.run, _FORMS[call.output.form], check):
                 call.output.text(piece)
-    return Exit.DONE
+    tell_broken(call, check)
+    return exit_of(check)

@@ -6,13 +6,13 @@ Errors are those of ``tui_app.domain.errors``, whatever carries the requests.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tui_app.client.channel import LONG_PATIENCE, Channel
 from tui_app.client.items import Items
 from tui_app.contract import paths
-from tui_app.contract.ledger import LedgerCheck, LedgerPage
+from tui_app.contract.ledger import LedgerCheck, LedgerCheckRequest, LedgerPage
 from tui_app.contract.models import SERVICE, About, CredentialModel
 from tui_app.contract.plans import PlanItemsModel, PlanModel, PlanRequest, PlansModel
 from tui_app.contract.runs import ResumeRequest, RunItemsModel, RunModel, RunRequest, RunsModel
@@ -201,10 +201,10 @@ class Ledger:
         }
         return await self._channel.get(LedgerPage, paths.LEDGER, query)
 
-    async def check(self, anchor: str | None = None) -> LedgerCheck:
-        """Recompute the whole ledger; ``anchor`` is ``SEQ:HASH`` from elsewhere."""
-        query = {"anchor": anchor}
-        return await self._channel.get(LedgerCheck, paths.LEDGER_CHECK, query, patience=LONG_PATIENCE)
+    async def check(self, anchors: Sequence[str] = ()) -> LedgerCheck:
+        """Verify the whole journal; ``anchors`` are heads from elsewhere, each ``SEQ:HASH``."""
+        asked = LedgerCheckRequest(anchors=list(anchors))
+        return await self._channel.post(LedgerCheck, paths.LEDGER_CHECK, asked, reads=True, patience=LONG_PATIENCE)
 
 
 class BackendClient:

@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import Any
 
 from tui_app.client.backend import BackendClient
+from tui_app.client.ledger_text import verdict
+from tui_app.contract.ledger import LedgerCheck
 from tui_app.domain.errors import QuashError, StorageFull, UsageProblem
-from tui_app.domain.report import Format, ledger_export, run_report
+from tui_app.domain.report import Foot, Format, ledger_export, run_report
 
 PAGE = 500
 
@@ -72,23 +74,29 @@ def place(name: str) -> Path:
     return Path(name).expanduser().absolute()
 
 
-async def export_run(client: BackendClient, run_id: str, path: Path) -> Path:
+async def export_run(client: BackendClient, run_id: str, path: Path, check: LedgerCheck | None = None) -> Path:
     """Write the report of a run; the ending of the path decides how.
 
     Raises:
         UsageProblem, StorageFull: the file could not be made.
     """
-    return await _save(path, run_pieces(client, run_id, Format.of(path.name)))
+    return await _save(path, run_pieces(client, run_id, Format.of(path.name), check))
 
 
-async def run_pieces(client: BackendClient, run_id: str, form: Format) -> AsyncIterator[str]:
-    """The report of a run, in pieces."""
+async def run_pieces(
+    client: BackendClient, run_id: str, form: Format, check: LedgerCheck | None = None
+) -> AsyncIterator[str]:
+    """The report of a run, in pieces. The journal is verified first, unless it was just now, and the foot says how.
+
+    A journal that does not verify is reported too, since it is evidence.
+    """
     run = await client.runs.get(run_id)
+    check = check or await client.ledger.check()
     report = run_report(form, run.model_dump(mode="json"), run.standing)
     yield report.head()
     async for row in _run_rows(client, run_id):
         yield report.row(row)
-    yield report.foot(run.head)
+    yield report.foot(_foot(check, run.head or check.head))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +109,34 @@ class LedgerFilter:
     event: str | None = None
 
 
-async def export_ledger(client: BackendClient, path: Path, wanted: LedgerFilter) -> Path:
+async def export_ledger(
+    client: BackendClient, path: Path, wanted: LedgerFilter, check: LedgerCheck | None = None
+) -> Path:
     """Write the lines of the ledger that match, oldest first; the ending of the path decides how.
 
     Raises:
         UsageProblem, StorageFull: the file could not be made.
     """
-    return await _save(path, ledger_pieces(client, wanted, Format.of(path.name)))
+    return await _save(path, ledger_pieces(client, wanted, Format.of(path.name), check))
 
 
-async def ledger_pieces(client: BackendClient, wanted: LedgerFilter, form: Format) -> AsyncIterator[str]:
-    """An export of the ledger, in pieces.
+async def ledger_pieces(
+    client: BackendClient, wanted: LedgerFilter, form: Format, check: LedgerCheck | None = None
+) -> AsyncIterator[str]:
+    """An export of the ledger, in pieces. It is verified first, unless it was just now, and the foot says how.
 
-    A ledger that does not verify is exported too, since it is evidence; its foot says what is wrong.
+    A ledger that does not verify is exported too, since it is evidence.
     """
-    check = await client.ledger.check()
+    check = check or await client.ledger.check()
     report = ledger_export(form, {name: value for name, value in asdict(wanted).items() if value})
     yield report.head()
     async for row in ledger_rows(client, wanted):
         yield report.row(row)
-    yield report.foot(check.head, None if check.holds else check.problem or "it does not hold")
+    yield report.foot(_foot(check, check.head))
+
+
+def _foot(check: LedgerCheck, head: str | None) -> Foot:
+    return Foot(verdict(check), check.holds, head, check.anchors)
 
 
 async def _save(path: Path, pieces: AsyncIterator[str]) -> Path:

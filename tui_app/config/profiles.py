@@ -145,6 +145,15 @@ class Profile:
         str | None,
         Setting(values.text, "the `iss` that every token for `quash serve` has to name", '"https://login.example.com"'),
     ] = None
+    anchor_file: Annotated[
+        str | None,
+        Setting(
+            values.text,
+            "the file to which the ledger's head is appended at the end of each run, and with which `quash ledger "
+            "verify` compares; put it where whoever owns the journal can only append, one file for each profile",
+            '"/var/log/quash/heads"',
+        ),
+    ] = None
     systems: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

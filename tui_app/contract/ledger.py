@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from tui_app.contract.models import Wire
+from tui_app.contract.models import Asked, Wire
 
 
 class LedgerLine(Wire):
@@ -33,12 +33,33 @@ class LedgerPage(Wire):
     next: str | None = None
 
 
+MOST_ANCHORS = 10_000
+
+
+class LedgerCheckRequest(Asked):
+    """Heads that were kept elsewhere, each as ``SEQ:HASH``: the ledger has to hold them still."""
+
+    anchors: list[str] = Field(default_factory=list, max_length=MOST_ANCHORS)
+
+
 class LedgerCheck(Wire):
-    """The whole ledger recomputed: whether it holds, its head as ``SEQ:HASH``, and the first thing that does not."""
+    """The whole journal verified: whether it holds, its head as ``SEQ:HASH``, and what does not hold.
+
+    ``seq`` is the entry that the first problem concerns. ``anchors`` is the number of heads from elsewhere that were
+    compared: those of the request, and those in the anchor file of the service. ``uncovered`` names plans that are
+    not made yet, of which the ledger says nothing.
+    """
 
     holds: bool
     entries: int
     items: int
     head: str | None = None
     seq: int | None = None
-    problem: str | None = None
+    problems: list[str] = Field(default_factory=list)
+    anchors: int = 0
+    uncovered: list[str] = Field(default_factory=list)
+
+    @property
+    def problem(self) -> str | None:
+        """The first of the problems."""
+        return self.problems[0] if self.problems else None

@@ -1,4 +1,4 @@
-"""A SQLite file for asynchronous callers: one writer thread, one reader thread, private to its owner.
+"""A SQLite file for asynchronous callers: a thread for writing, one for reading and one for long reads.
 
 Writes are single transactions that are on disk when they return (``synchronous=FULL``). Every error of SQLite
 leaves here as one of ours.
@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -102,7 +103,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 class SqliteFile:
-    """One file with a thread for writing and a thread for reading; opened on first use.
+    """One file with a thread for writing and threads for reading; opened on first use, private to its owner.
 
     ``prepare`` runs once, in the writer thread, before anything else: it creates or migrates the schema.
     """
@@ -112,6 +113,7 @@ class SqliteFile:
         self._prepare = prepare
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"write {path.name}")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"read {path.name}")
+        self._scanner = ThreadPoolExecutor(1, thread_name_prefix=f"scan {path.name}")
         self._connections: dict[str, sqlite3.Connection] = {}
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -122,7 +124,17 @@ class SqliteFile:
         """
         if "write" not in self._connections:
             await self.write(lambda _: None)
-        return await self._run(self._reader, self._read_now, work)
+        return await self._run(self._reader, partial(self._read_now, "read"), work)
+
+    async def scan(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work``, which takes long, as :meth:`read` does, but on a thread of its own: nobody waits for it.
+
+        Raises:
+            Unavailable: the file is locked, full or cannot be used.
+        """
+        if "write" not in self._connections:
+            await self.write(lambda _: None)
+        return await self._run(self._scanner, partial(self._read_now, "scan"), work)
 
     async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """Run ``work`` in one transaction on the writing connection; on disk when this returns.
@@ -143,11 +155,11 @@ class SqliteFile:
     ) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, call, work)
 
-    def _read_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _read_now(self, name: str, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            connection = self._connections.get("read")
+            connection = self._connections.get(name)
             if connection is None:
-                connection = self._connections["read"] = connect(self.path)
+                connection = self._connections[name] = connect(self.path)
                 connection.execute("PRAGMA query_only=ON")
             connection.execute("BEGIN")
             try:
@@ -184,8 +196,8 @@ class SqliteFile:
             connection.execute("PRAGMA synchronous=FULL")
 
     async def close(self) -> None:
-        """Close both connections, each in its own thread, and end the threads."""
-        for name, pool in (("read", self._reader), ("write", self._writer)):
+        """Close the connections, each in its own thread, and end the threads."""
+        for name, pool in (("read", self._reader), ("scan", self._scanner), ("write", self._writer)):
             connection = self._connections.pop(name, None)
             if connection is not None:
                 await asyncio.get_running_loop().run_in_executor(pool, connection.close)

@@ -32,6 +32,7 @@ class Event(StrEnum):
     PLANNED = "planned"
     CONFIRMED = "confirmed"
     STARTED = "started"
+    PAUSING = "pausing"
     PAUSED = "paused"
     RESUMED = "resumed"
     TAKEN_OVER = "taken_over"

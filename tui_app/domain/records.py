@@ -214,10 +214,22 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReport:
-    """The ledger recomputed: what was counted, its head, and the first thing that does not hold."""
+    """The journal verified: entries and items that were counted, its head, and what is wrong with it.
+
+    ``seq`` is the entry that the first problem concerns, where it concerns one. ``anchors`` is the number of heads
+    from elsewhere that were looked for. ``uncovered`` names what the ledger says nothing of yet: plans that are not
+    made.
+    """
 
     entries: int
     items: int
     head: str | None
     seq: int | None = None
-    problem: str | None = None
+    problems: tuple[str, ...] = ()
+    anchors: int = 0
+    uncovered: tuple[str, ...] = ()
+
+    @property
+    def problem(self) -> str | None:
+        """The first of the problems."""
+        return self.problems[0] if self.problems else None

@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -41,15 +42,29 @@ class Format(StrEnum):
 class Writer(Protocol):
     """A report in pieces, so that a million items cost no memory: head, a row for each item, foot.
 
-    The foot holds the head of the ledger as ``SEQ:HASH``, since a chain needs an anchor elsewhere; or what is
-    wrong with it.
+    The foot says whether the journal was verified before it was written down, and holds the head of the ledger as
+    ``SEQ:HASH``, since a chain needs an anchor elsewhere.
     """
 
     def head(self) -> str: ...
 
     def row(self, record: Mapping[str, Any]) -> str: ...
 
-    def foot(self, head: str | None, problem: str | None = None) -> str: ...
+    def foot(self, foot: Foot) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Foot:
+    """How the journal stood when a report was made from it.
+
+    ``verified`` says so in a sentence, ``holds`` whether it holds; ``anchors`` is the number of heads from elsewhere
+    that it was compared with.
+    """
+
+    verified: str
+    holds: bool
+    head: str | None
+    anchors: int
 
 
 RUN_FIELDS = (
@@ -82,7 +97,7 @@ def escaped(value: object) -> str:
 
 
 class Csv:
-    """One line an item under a line of names; the foot is a line of two cells."""
+    """One line an item under a line of names; the foot is lines of two cells."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:
         self._fields = fields
@@ -93,9 +108,9 @@ class Csv:
     def row(self, record: Mapping[str, Any]) -> str:
         return self._line(tuple(defused(record.get(field)) for field in self._fields))
 
-    def foot(self, head: str | None, problem: str | None = None) -> str:
-        told = (("problem", problem), ("head", head))
-        return "".join(self._line((name, defused(value))) for name, value in told if value)
+    def foot(self, foot: Foot) -> str:
+        told = (("ledger", foot.verified), ("anchors", str(foot.anchors)), ("head", foot.head))
+        return "".join(self._line((name, defused(value))) for name, value in told if value is not None)
 
     def _line(self, cells: tuple[str, ...]) -> str:
         line = io.StringIO()
@@ -104,7 +119,7 @@ class Csv:
 
 
 class Jsonl:
-    """One object a line: what it is a report of, each item, and the ledger's head."""
+    """One object a line: what it is a report of, each item, and how the ledger stands."""
 
     def __init__(self, schema: str, facts: Mapping[str, Any]) -> None:
         self._schema, self._facts = schema, facts
@@ -115,8 +130,9 @@ class Jsonl:
     def row(self, record: Mapping[str, Any]) -> str:
         return self._line(record)
 
-    def foot(self, head: str | None, problem: str | None = None) -> str:
-        return self._line({"head": head} if problem is None else {"head": head, "problem": problem})
+    def foot(self, foot: Foot) -> str:
+        facts = {"head": foot.head, "holds": foot.holds, "ledger": foot.verified, "anchors": foot.anchors}
+        return self._line(facts)
 
     def _line(self, record: Mapping[str, Any]) -> str:
         return dump(record, ascii_only=True) + "\n"
@@ -136,9 +152,10 @@ class Markdown:
     def row(self, record: Mapping[str, Any]) -> str:
         return self._line(tuple(escaped(record.get(field)) for field in self._fields))
 
-    def foot(self, head: str | None, problem: str | None = None) -> str:
-        told = [f"**The ledger does not verify:** {escaped(problem)}"] if problem else []
-        told += [f"Head of the ledger: {escaped(head)}"] if head else []
+    def foot(self, foot: Foot) -> str:
+        verified = escaped(foot.verified)
+        told = [verified if foot.holds else f"**{verified}**", f"Anchors compared: {foot.anchors}"]
+        told += [f"Head of the ledger: {escaped(foot.head)}"] if foot.head else []
         return "".join(f"\n{line}\n" for line in told)
 
     def _line(self, cells: tuple[str, ...]) -> str:
@@ -159,7 +176,8 @@ def run_report(form: Format, run: Mapping[str, Any], standing: str) -> Writer:
         "state": standing,
         "operator": run["operator"],
         "reason": run["reason"],
-        "plan": f"{run['plan']} ({run['plan_hash']})",
+        "plan": run["plan"],
+        "plan hash": run["plan_hash"],
         "confirmed": run["created_at"],
         "ended": run["ended_at"],
         "items": run["items"],

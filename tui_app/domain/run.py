@@ -158,6 +158,14 @@ def item_key(secret: bytes, run_id: str, system: str, item_id: str) -> str:
     return str(UUID(bytes=bytes(raw)))
 
 
+def intent_hash(secret: bytes, position: int, key: str, at: str) -> bytes:
+    """The keyed hash of the intent to send an item: what says of it that it stands as it was written.
+
+    An intent has no entry in the ledger; its outcome has, and repeats what is hashed here.
+    """
+    return hmac.digest(secret, f"intent\0{position}\0{key}\0{at}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One intention on one item, as it is handed to a system: the key, and what was seen, for the guard.

@@ -5,7 +5,7 @@ Each method is one durable transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -128,8 +128,10 @@ class RunStore(Protocol):
     ) -> list[RunItem]:
         """Items beyond a position of the plan; ``state`` and ``verified`` keep those of which that is so."""
 
-    async def ask_pause(self, run_id: str, *, wanted: bool = True) -> RunRecord:
-        """Ask for a pause once what is on its way is answered, or take that back.
+    async def ask_pause(self, run_id: str, facts: Mapping[str, Any], *, wanted: bool = True) -> RunRecord:
+        """Ask for a pause once what is on its way is answered, or take that back, with its ledger entry.
+
+        A run that is paused already, or for which the same was asked, stays as it is.
 
         Raises:
             Conflict: the run is over, or is being stopped, which cannot be taken back.
@@ -253,8 +255,15 @@ class LedgerStore(Protocol):
     async def lines(self, query: LedgerQuery) -> list[LedgerRow]:
         """Lines in order."""
 
-    async def check(self, anchor: tuple[int, str] | None = None) -> LedgerReport:
-        """Recompute every hash, link, digest and recorded head; nothing is raised, everything is reported."""
+    async def check(self, anchors: Collection[tuple[int, str]] = ()) -> LedgerReport:
+        """Recompute every hash and head, and whatever readers are told, from the entries and their rows.
+
+        ``anchors`` are heads that were kept elsewhere, each a sequence number and a hash in hexadecimal. What is wrong
+        is reported, and not raised.
+
+        Raises:
+            Unavailable: the journal cannot be read at all.
+        """
 
 
 class Store(Protocol):

@@ -31,8 +31,9 @@ from tui_app.domain.records import NewRun, Pause, PlanRecord, RunItem, RunRecord
 from tui_app.domain.run import EFFECTIVE, OVER, Errand, ItemState, Order, PauseCause, RunState
 from tui_app.domain.stores import Launcher, Store
 from tui_app.engine.binding import bearers, check_words, handed_on, identities, moved
+from tui_app.engine.heads import Heads
 from tui_app.engine.recall import made_by
-from tui_app.engine.stopping import ended, skip_unsent
+from tui_app.engine.stopping import end, skip_unsent
 
 PAGE = 500
 
@@ -40,7 +41,10 @@ _NO_WINDOW = "Its systems have no undo, nothing was cancelled, or a later run ha
 
 
 class Steering:
-    """The operator's hand on plans and runs. ``environment``, ``cap`` and ``read_only`` are those of the profile."""
+    """The operator's hand on plans and runs. ``environment``, ``cap`` and ``read_only`` are those of the profile.
+
+    ``heads`` keeps the head of the ledger elsewhere when a run ends here.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class Steering:
         environment: str,
         cap: int | None,
         read_only: bool,
+        heads: Heads | None = None,
     ) -> None:
         self._store = store
         self._systems = systems
@@ -60,6 +65,7 @@ class Steering:
         self._environment = environment
         self._cap = cap
         self._read_only = read_only
+        self._heads = heads
 
     async def confirm(
         self,
@@ -123,7 +129,7 @@ class Steering:
     async def pause(self, run_id: str, who: Who) -> RunRecord:
         """Ask a run to pause after the chunk it is at; one that nobody works on is paused at once."""
         self.check_writable()
-        run = await self._store.runs.ask_pause(run_id)
+        run = await self._store.runs.ask_pause(run_id, self._facts(who))
         if run.state is RunState.PAUSED or self._launcher.at_work():
             return run
         return await self._store.runs.move(
@@ -146,7 +152,7 @@ class Steering:
         await skip_unsent(self._store.work, self._clock, run_id, facts)
         run = await self._store.runs.get(run_id)
         if run.state not in OVER and not run.unsettled and not self._launcher.at_work():
-            return await self._store.runs.move(run_id, RunState.STOPPED, Event.STOPPED, ended(run, self._facts(who)))
+            return await end(self._store.runs, run, RunState.STOPPED, self._facts(who), self._heads)
         self._launcher.start()
         return run
 
@@ -164,7 +170,7 @@ class Steering:
             return run
         run = await self._accept(run, who, take_over=take_over, accept_target=accept_target)
         if run.wanted is RunState.PAUSED:
-            run = await self._store.runs.ask_pause(run_id, wanted=False)
+            run = await self._store.runs.ask_pause(run_id, self._facts(who), wanted=False)
         if run.state is RunState.PAUSED:
             run = await self._store.runs.move(run_id, RunState.QUEUED, Event.RESUMED, self._facts(who))
         self._launcher.start()

@@ -29,9 +29,10 @@ from tui_app.domain.run import OVER, PauseCause, RunState
 from tui_app.domain.stores import Store
 from tui_app.engine.binding import bearers, handed_on, identities, moved
 from tui_app.engine.chunk import Bench, run_chunk
+from tui_app.engine.heads import Heads
 from tui_app.engine.pacing import Pace, Reach
 from tui_app.engine.recall import Recall
-from tui_app.engine.stopping import ended, skip_unsent
+from tui_app.engine.stopping import end, skip_unsent
 
 TRIES = 6
 """How often in a row a system may be unavailable before the run pauses by itself."""
@@ -56,7 +57,7 @@ class Worker:
     """One worker: its name, what it may use, and on whose behalf it acts.
 
     One that ``serves`` works for a service, which has checked who confirmed each run: it acts for that principal.
-    ``rates`` are those of the profile, by system.
+    ``rates`` are those of the profile, by system. ``heads`` keeps the head of the ledger elsewhere when a run ends.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Worker:
     wait: Wait = asyncio.sleep
     serves: bool = False
     rates: Mapping[str, Rate] = field(default_factory=dict)
+    heads: Heads | None = None
 
     async def drive(self, run_id: str) -> RunRecord:
         """Work on a run until it is over or paused.
@@ -179,8 +181,8 @@ class Worker:
 
     async def _end(self, run: RunRecord) -> RunRecord:
         stopped = run.wanted is RunState.STOPPED
-        state, event = (RunState.STOPPED, Event.STOPPED) if stopped else (RunState.FINISHED, Event.FINISHED)
-        return await self.store.runs.move(run.id, state, event, ended(run, self._facts(run)))
+        state = RunState.STOPPED if stopped else RunState.FINISHED
+        return await end(self.store.runs, run, state, self._facts(run), self.heads)
 
     async def _pause(self, run: RunRecord, cause: PauseCause, message: str | None) -> RunRecord:
         facts = {**self._facts(run), "cause": cause.value, "message": message}

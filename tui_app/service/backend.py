@@ -16,6 +16,7 @@ from tui_app.domain.records import Who
 from tui_app.domain.stores import Launcher, Store
 
 if TYPE_CHECKING:
+    from tui_app.engine.heads import Heads
     from tui_app.engine.planning import Planner
     from tui_app.engine.steering import Steering
     from tui_app.service.auth import Authenticator
@@ -45,7 +46,7 @@ class Backend:
 
     ``who`` tells on whose behalf a principal acts, by its name. Without an ``authenticator`` only requests from inside
     this process are answered. ``fault_log`` is the file for defects of ours, made on first need, for its owner alone.
-    ``native`` are the systems' own routes, for a socket only.
+    ``heads`` keeps the heads of the ledger elsewhere. ``native`` are the systems' own routes, for a socket only.
     """
 
     facts: Facts
@@ -57,6 +58,7 @@ class Backend:
     clock: Clock
     who: Callable[[str], Who]
     fault_log: Path
+    heads: Heads
     authenticator: Authenticator | None = None
     native: NativeService | None = None
 

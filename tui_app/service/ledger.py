@@ -1,22 +1,23 @@
-"""The ledger: its lines in order, and the whole of it recomputed."""
+"""The ledger: its lines in order, and the whole of it verified."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from pydantic import Field
 
 from tui_app.contract import paths
-from tui_app.contract.ledger import LedgerCheck, LedgerPage
+from tui_app.contract.ledger import LedgerCheck, LedgerCheckRequest, LedgerPage
+from tui_app.domain.anchors import read_anchor
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.items import PAGE_LIMIT
 from tui_app.domain.records import LedgerQuery
 from tui_app.service.plans import JOURNAL
-from tui_app.service.table import Call, Query, Route
+from tui_app.service.table import Call, NoQuery, Query, Route
 from tui_app.service.words import ledger_line
 
 _PLACE = re.compile(r"([0-9]{1,18}):(-1|[0-9]{1,18})")
-_ANCHOR = re.compile(r"([0-9]{1,18}):([0-9a-fA-F]{64})")
 
 
 class LinesQuery(Query):
@@ -31,24 +32,13 @@ class LinesQuery(Query):
     newest: bool = False
 
 
-class CheckQuery(Query):
-    """A head that was kept elsewhere, ``SEQ:HASH``: the ledger has to hold it still."""
-
-    anchor: str | None = None
-
-
-def _matched(pattern: re.Pattern[str], text: str, field: str, looks: str) -> re.Match[str]:
-    found = pattern.fullmatch(text)
-    if found is None:
-        raise UsageProblem(f"{field}: it looks like {looks}", hint="Copy it whole.", fields=[field])
-    return found
-
-
 async def lines(call: Call[LinesQuery, None]) -> LedgerPage:
     """Lines in order."""
     asked, after = call.query, None
     if asked.after is not None:
-        place = _matched(_PLACE, asked.after, "after", "SEQ:POSITION")
+        place = _PLACE.fullmatch(asked.after)
+        if place is None:
+            raise UsageProblem("after: it looks like SEQ:POSITION", hint="Copy it whole.", fields=["after"])
         after = (int(place[1]), int(place[2]))
     query = LedgerQuery(
         run=asked.run,
@@ -68,26 +58,26 @@ async def lines(call: Call[LinesQuery, None]) -> LedgerPage:
     )
 
 
-async def check(call: Call[CheckQuery, None]) -> LedgerCheck:
-    """Recompute the whole ledger."""
-    anchor = None
-    if call.query.anchor is not None:
-        place = _matched(_ANCHOR, call.query.anchor, "anchor", "SEQ:HASH, the hash of 64 hexadecimal digits")
-        anchor = (int(place[1]), place[2].lower())
-    report = await call.backend.store.ledger.check(anchor)
+async def check(call: Call[NoQuery, LedgerCheckRequest]) -> LedgerCheck:
+    """Verify the whole journal, also against the heads that this service keeps elsewhere."""
+    anchors = [read_anchor(text) for text in call.body.anchors]
+    kept = await asyncio.to_thread(call.backend.heads.anchors)
+    report = await call.backend.store.ledger.check([*anchors, *kept])
     return LedgerCheck(
         holds=report.problem is None,
         entries=report.entries,
         items=report.items,
         head=report.head,
         seq=report.seq,
-        problem=report.problem,
+        problems=list(report.problems),
+        anchors=report.anchors,
+        uncovered=list(report.uncovered),
     )
 
 
 ROUTES = (
     Route("GET", paths.LEDGER, "ledger", "Lines of the ledger in order", lines, LedgerPage, query=LinesQuery,
           errors=JOURNAL),
-    Route("GET", paths.LEDGER_CHECK, "ledger_check", "The whole ledger recomputed", check, LedgerCheck,
-          query=CheckQuery, errors=JOURNAL),
+    Route("POST", paths.LEDGER_CHECK, "ledger_check", "The whole ledger verified", check, LedgerCheck,
+          body=LedgerCheckRequest, errors=JOURNAL),
 )  # fmt: skip

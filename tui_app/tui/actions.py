@@ -272,7 +272,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("undo", ("u",), "undo", "Plan to bring back what this run cancelled.", (RUNS, RUN), _undo, 4),
     Action("export", ("e",), "export", "Write the report to a file.", (RUNS, RUN, LEDGER), _connected, 6),
     # Ledger
-    Action("verify_ledger", ("V",), "verify", "Recompute the whole ledger.", (LEDGER,), _connected, 1),
+    Action(
+        "verify_ledger",
+        ("V",),
+        "verify",
+        "Verify the ledger, and all that is read from the journal.",
+        (LEDGER,),
+        _connected,
+        1,
+    ),
     Action("entry", ("enter",), "whole entry", "Show everything that this line holds.", (LEDGER,), _item, 2),
     # Questions
     Action("yes", ("y",), "yes", "Yes, and lose it.", ("ask",)),

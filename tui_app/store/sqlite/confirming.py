@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,6 +70,7 @@ def store_run(connection: sqlite3.Connection, run: NewRun, chunk_sizes: Mapping[
         "counts": counts,
         "targets": dict(head.targets),
         "bearers": dict(run.bearers),
+        "secret_hash": hashlib.sha256(run.secret).hexdigest(),
     }
     entries.append(connection, Event.CONFIRMED, facts, chain=run.id)
     if head.undoes is not None and connection.execute("SELECT 1 FROM run WHERE id = ?", (head.undoes,)).fetchone():

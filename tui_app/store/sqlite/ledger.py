@@ -1,22 +1,18 @@
-"""The ledger in SQLite: reading it, and recomputing it."""
+"""The ledger in SQLite: appending to it, reading it, and having it verified."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
-from tui_app.domain.canonical import digest
-from tui_app.domain.errors import LedgerBroken, PlanChanged
-from tui_app.domain.ledger import GLOBAL, Entry, Event, check_chains, rows_digest
-from tui_app.domain.plan import PlanHasher
+from tui_app.domain.errors import LedgerBroken
+from tui_app.domain.ledger import GLOBAL, Event
 from tui_app.domain.records import LedgerQuery, LedgerReport, LedgerRow
 from tui_app.store.sqlite import entries
-from tui_app.store.sqlite.plans import ITEM_COLUMNS, PLAN_COLUMNS, plan_item, plan_record
+from tui_app.store.sqlite.verifier import verify
 
 _LINES = """
 SELECT seq, -1 AS position, hash, body, NULL AS record, NULL AS reason FROM ledger AS l
@@ -88,85 +84,5 @@ class SqliteLedger:
         rows = await self._file.read(lambda connection: connection.execute(sql, values).fetchall())
         return [_read(row) for row in rows]
 
-    async def check(self, anchor: tuple[int, str] | None = None) -> LedgerReport:
-        return await self._file.read(lambda connection: _check(connection, anchor))
-
-
-def _entries(connection: sqlite3.Connection) -> Iterator[Entry]:
-    for row in connection.execute("SELECT seq, chain, previous, hash, body FROM ledger ORDER BY seq"):
-        yield Entry(row["seq"], row["chain"], row["previous"], row["hash"], row["body"].encode())
-
-
-def _check(connection: sqlite3.Connection, anchor: tuple[int, str] | None) -> LedgerReport:
-    counted, covered, last = 0, Counter[str](), None
-    anchored = anchor is None
-    try:
-        for entry in check_chains(_entries(connection)):
-            counted, last = counted + 1, entry
-            try:
-                covered.update(_check_content(connection, entry))
-            except (ValueError, TypeError, KeyError, AttributeError, PlanChanged) as error:
-                raise LedgerBroken(f"entry {entry.seq}: what it speaks of cannot be read", seq=entry.seq) from error
-            anchored = anchored or (entry.seq, entry.hash.hex()) == anchor
-        _check_strays(connection, covered)
-        if not anchored and anchor is not None:
-            raise LedgerBroken(f"the anchor {anchor[0]}:{anchor[1]} is not in this ledger", seq=anchor[0])
-    except LedgerBroken as broken:
-        return LedgerReport(counted, covered["outcome"], None, broken.details.get("seq"), broken.message)
-    return LedgerReport(counted, covered["outcome"], None if last is None else f"{last.seq}:{last.hash.hex()}")
-
-
-def _check_content(connection: sqlite3.Connection, entry: Entry) -> Mapping[str, int]:
-    """Hold what an entry speaks of against it; the number of rows it covers, by table."""
-    facts = entry.facts
-    event = facts["event"]
-    if event == Event.PLANNED:
-        _check_plan(connection, entry, facts)
-    if event == Event.CONFIRMED:
-        _check_confirmed(connection, entry, facts)
-    if event not in (Event.CHUNK, Event.VERIFIED):
-        return {}
-    table = "outcome" if event == Event.CHUNK else "verification"
-    rows = connection.execute(
-        f"SELECT position, hash, record FROM {table} WHERE seq = ? ORDER BY position", (entry.seq,)
-    ).fetchall()
-    for row in rows:
-        record = json.loads(row["record"])
-        whole = hashlib.sha256(row["record"].encode()).digest() == row["hash"]
-        if not whole or record["position"] != row["position"]:
-            item = record.get("item", f"at position {row['position']}")
-            raise LedgerBroken(f"entry {entry.seq}: the row of item {item} was changed", seq=entry.seq)
-    if len(rows) != facts["items"] or rows_digest(row["hash"] for row in rows) != facts["digest"]:
-        raise LedgerBroken(f"entry {entry.seq}: its {table} rows are not the ones it was written for", seq=entry.seq)
-    return {table: len(rows)}
-
-
-def _check_plan(connection: sqlite3.Connection, entry: Entry, facts: Mapping[str, Any]) -> None:
-    row = connection.execute(f"SELECT number, {PLAN_COLUMNS} FROM plan WHERE id = ?", (facts["plan"],)).fetchone()
-    if row is None:
-        raise LedgerBroken(f"entry {entry.seq}: its plan {facts['plan']} is gone", seq=entry.seq)
-    plan = plan_record(row)
-    hasher = PlanHasher(plan.head)
-    for item in connection.execute(
-        f"SELECT {ITEM_COLUMNS} FROM plan_item i WHERE plan = ? ORDER BY position", (row["number"],)
-    ):
-        hasher.add(plan_item(item))
-    if hasher.finish(plan.totals) != facts["plan_hash"]:
-        raise LedgerBroken(f"entry {entry.seq}: plan {plan.id} is not the one it was written for", seq=entry.seq)
-
-
-def _check_confirmed(connection: sqlite3.Connection, entry: Entry, facts: Mapping[str, Any]) -> None:
-    """The reason that the lines of a run's items show is the one of its confirmation."""
-    row = connection.execute("SELECT confirmed FROM run WHERE id = ?", (entry.chain,)).fetchone()
-    if row is None:
-        raise LedgerBroken(f"entry {entry.seq}: its run {entry.chain} is gone", seq=entry.seq)
-    if digest(json.loads(row["confirmed"])) != facts["confirmed"]:
-        raise LedgerBroken(f"entry {entry.seq}: run {entry.chain} is not as it was confirmed", seq=entry.seq)
-
-
-def _check_strays(connection: sqlite3.Connection, covered: Mapping[str, int]) -> None:
-    for table in ("outcome", "verification"):
-        stored = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        number = covered.get(table, 0)
-        if stored != number:
-            raise LedgerBroken(f"{stored} {table}s are stored, the entries cover {number}")
+    async def check(self, anchors: Collection[tuple[int, str]] = ()) -> LedgerReport:
+        return await self._file.scan(lambda connection: verify(connection, anchors))

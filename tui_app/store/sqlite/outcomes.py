@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tui_app.database.statements import load
@@ -43,7 +44,7 @@ def write_outcomes(
         return
     outcomes = [one for _, one in ordered]
     changes = _changes(before, outcomes)
-    hashed = entries.hashed(canonical({**one.record(), "at": at}) for one in outcomes)
+    hashed = entries.hashed(canonical(_record(one, before.get(one.position), at)) for one in outcomes)
     told = {
         **facts,
         "at": at,
@@ -60,14 +61,31 @@ def write_outcomes(
     add_to_tally(connection, run, "item", changes)
 
 
-def _skipped_twice(before: tuple[ItemState, str] | None, outcome: Outcome) -> bool:
-    return before is not None and before[0] is outcome.answer.state is ItemState.SKIPPED
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """An item of a run as it was: its state, and the intent to send it, where there was one."""
+
+    state: ItemState
+    code: str
+    key: str | None
+    sent_at: str | None
 
 
-def _changes(before: Mapping[int, tuple[ItemState, str]], outcomes: Sequence[Outcome]) -> Counter[tuple[str, str]]:
+def _record(outcome: Outcome, before: _Before | None, at: str) -> dict[str, Any]:
+    """The row as it is hashed: the outcome, and the key and the moment of the intent that it ends."""
+    intent = {"key": before.key, "sent_at": before.sent_at} if before else {"key": None, "sent_at": None}
+    return {**outcome.record(), **intent, "at": at}
+
+
+def _skipped_twice(before: _Before | None, outcome: Outcome) -> bool:
+    return before is not None and before.state is outcome.answer.state is ItemState.SKIPPED
+
+
+def _changes(before: Mapping[int, _Before], outcomes: Sequence[Outcome]) -> Counter[tuple[str, str]]:
     changes: Counter[tuple[str, str]] = Counter()
     for one in outcomes:
-        state, code = before.get(one.position, (ItemState.PLANNED, ""))
+        was = before.get(one.position)
+        state, code = (ItemState.PLANNED, "") if was is None else (was.state, was.code)
         if one.answer.state not in ITEM_MOVES[state]:
             raise Conflict(f"an item that is {state} cannot become {one.answer.state}", item=one.id)
         if state is not ItemState.PLANNED:
@@ -81,9 +99,11 @@ def _settled(run: int, seq: int, chunk: int, one: Outcome) -> tuple[Any, ...]:
     return (run, one.position, chunk, one.system, one.id, answer.state, answer.code, seq, answer.undo_until)
 
 
-def _before(connection: sqlite3.Connection, run: int, positions: Sequence[int]) -> dict[int, tuple[ItemState, str]]:
+def _before(connection: sqlite3.Connection, run: int, positions: Sequence[int]) -> dict[int, _Before]:
     rows = connection.execute(
-        "SELECT position, state, code FROM run_item WHERE run = ? AND position BETWEEN ? AND ?",
+        "SELECT position, state, code, key, sent_at FROM run_item WHERE run = ? AND position BETWEEN ? AND ?",
         (run, min(positions), max(positions)),
     )
-    return {row["position"]: (ItemState(row["state"]), row["code"] or "") for row in rows}
+    return {
+        row["position"]: _Before(ItemState(row["state"]), row["code"] or "", row["key"], row["sent_at"]) for row in rows
+    }

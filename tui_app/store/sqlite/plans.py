@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
-from tui_app.domain.canonical import canonical
+from tui_app.domain.canonical import canonical, digest
 from tui_app.domain.errors import Conflict, NotFound
 from tui_app.domain.filters import parse
 from tui_app.domain.items import Seen, Selection
@@ -194,7 +195,8 @@ class SqlitePlans:
         def work(connection: sqlite3.Connection) -> None:
             _hold(
                 connection.execute(
-                    "UPDATE plan SET state = ?, totals = ?, hash = ?, holder = NULL, lease_until = NULL"
+                    "UPDATE plan SET state = ?, totals = ?, hash = ?, expected = read,"
+                    " place = NULL, holder = NULL, lease_until = NULL"
                     " WHERE id = ? AND state = ? AND holder = ?",
                     (
                         PlanState.READY,
@@ -222,7 +224,7 @@ class SqlitePlans:
         )
 
     async def note_drift(self, plan_id: str, report: Mapping[str, Any] | None) -> None:
-        text = None if report is None else json.dumps(dict(report))
+        text = None if report is None else json.dumps({**report, "digest": drift_digest(plan_id, report)})
         await self._file.write(
             lambda connection: connection.execute("UPDATE plan SET drift = ? WHERE id = ?", (text, plan_id))
         )
@@ -255,6 +257,19 @@ class SqlitePlans:
         return await self.get(head.id)
 
 
+def drift_digest(plan_id: str, report: Mapping[str, Any]) -> str:
+    """SHA-256 over what reading a plan again has found, in hexadecimal; ``report`` may hold it already.
+
+    A report has no entry in the ledger: this says only that it stands as it was noted.
+    """
+    return digest({"plan": plan_id, "report": {name: value for name, value in report.items() if name != "digest"}})
+
+
+def selections_digest(stored: str) -> str:
+    """SHA-256 over the selections of a plan as they are stored, in hexadecimal."""
+    return hashlib.sha256(stored.encode()).hexdigest()
+
+
 def _hold(cursor: sqlite3.Cursor) -> None:
     if cursor.rowcount != 1:
         raise Conflict("another process is making this plan", hint="Look at it again in a moment.")
@@ -268,7 +283,8 @@ def _find(connection: sqlite3.Connection, plan_id: str) -> PlanRecord:
 
 
 def _enter_planned(connection: sqlite3.Connection, plan_id: str, facts: Mapping[str, Any]) -> None:
-    plan = _find(connection, plan_id)
+    row = connection.execute(f"SELECT number, selections, {PLAN_COLUMNS} FROM plan WHERE id = ?", (plan_id,)).fetchone()
+    plan = plan_record(row)
     told = {
         **({} if plan.maker is None else asdict(plan.maker)),
         "at": plan.head.created_at,
@@ -279,6 +295,8 @@ def _enter_planned(connection: sqlite3.Connection, plan_id: str, facts: Mapping[
         "targets": dict(plan.head.targets),
         "counts": plan.totals["counts"],
         "reason": plan.reason,
+        "plan_number": row["number"],
+        "selections": selections_digest(row["selections"]),
         **facts,
     }
     entries.append(connection, Event.PLANNED, told)

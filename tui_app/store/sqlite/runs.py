@@ -137,11 +137,15 @@ class SqliteRuns:
         wanted = partial(run_items, after=after, until=1 << 62, limit=limit, state=state, verified=verified)
         return await self._file.read(lambda connection: wanted(connection, run_id))
 
-    async def ask_pause(self, run_id: str, *, wanted: bool = True) -> RunRecord:
+    async def ask_pause(self, run_id: str, facts: Mapping[str, Any], *, wanted: bool = True) -> RunRecord:
         def work(connection: sqlite3.Connection) -> RunRecord:
-            if _going_on(connection, run_id).wanted is RunState.STOPPED:
+            run = _going_on(connection, run_id)
+            if run.wanted is RunState.STOPPED:
                 raise Conflict(f"run {run_id} is being stopped", hint="Nothing more is sent; what was is settled.")
+            if run.state is RunState.PAUSED or wanted is (run.wanted is RunState.PAUSED):
+                return run
             connection.execute("UPDATE run SET wanted = ? WHERE id = ?", ("paused" if wanted else None, run_id))
+            entries.append(connection, Event.PAUSING if wanted else Event.RESUMED, facts, chain=run_id)
             return find(connection, run_id)
 
         return await self._file.write(work)
@@ -167,6 +171,7 @@ class SqliteRuns:
             run = find(connection, run_id)
             check_run_move(run.state, state)
             wanted = None if state in OVER or state == run.wanted else run.wanted
+            told = facts if pause is None else {**facts, **asdict(pause)}
             connection.execute(
                 "UPDATE run SET state = ?, wanted = ?, pause = ?,"
                 " started_at = coalesce(started_at, CASE WHEN ? = 'running' THEN ? END),"
@@ -182,7 +187,7 @@ class SqliteRuns:
                     run_id,
                 ),
             )
-            last = entries.append(connection, event, facts, chain=run_id)
+            last = entries.append(connection, event, told, chain=run_id)
             if state in OVER:
                 _enter_head(connection, run_id, last.hash.hex(), facts)
             return find(connection, run_id)
@@ -204,7 +209,7 @@ class SqliteRuns:
                 (principal, json.dumps(dict(targets)), json.dumps(dict(bearers)), run_id),
             )
             before = {"principal": was.principal, "targets": dict(was.targets), "bearers": dict(was.bearers)}
-            told = {**facts, "before": before, "bearers": dict(bearers)}
+            told = {**facts, "before": before, "targets": dict(targets), "bearers": dict(bearers)}
             entries.append(connection, Event.TAKEN_OVER, told, chain=run_id)
             return find(connection, run_id)
 

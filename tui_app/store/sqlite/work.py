@@ -14,7 +14,7 @@ from tui_app.domain.errors import Conflict
 from tui_app.domain.moments import stamp
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import Claim, Grant
-from tui_app.domain.run import Intent, ItemState, Outcome, SkipCode, Verification
+from tui_app.domain.run import Intent, ItemState, Outcome, SkipCode, Verification, intent_hash
 from tui_app.domain.verdict import VerdictCode
 from tui_app.store.sqlite import permits, stopping
 from tui_app.store.sqlite.outcomes import write_outcomes
@@ -99,11 +99,22 @@ class SqliteWork:
             run = run_number(connection, claim.run_id)
             if stopping.is_asked(connection, run):
                 return dict.fromkeys(keys, SkipCode.STOPPED)
+            secret = connection.execute("SELECT secret FROM run WHERE number = ?", (run,)).fetchone()[0]
             connection.executemany(
                 _SQL["intend"],
                 (
-                    (run, position, claim.chunk, items[position].system, items[position].seen.id, key, at)
+                    (
+                        run,
+                        position,
+                        claim.chunk,
+                        one.system,
+                        one.seen.id,
+                        key,
+                        at,
+                        intent_hash(secret, position, key, at),
+                    )
                     for position, key in keys.items()
+                    for one in (items[position],)
                 ),
             )
             rows = connection.execute(

@@ -22,8 +22,8 @@ ON CONFLICT (system) DO UPDATE SET not_before = excluded.not_before, rate = excl
 WHERE excluded.not_before > not_before;
 
 -- name: intend
-INSERT OR IGNORE INTO run_item (run, position, chunk, system, item, state, key, sent_at)
-VALUES (?, ?, ?, ?, ?, 'sending', ?, ?);
+INSERT OR IGNORE INTO run_item (run, position, chunk, system, item, state, key, sent_at, intent)
+VALUES (?, ?, ?, ?, ?, 'sending', ?, ?, ?);
 
 -- name: intents
 -- Only chunks of the system are searched: items have no index of their own, which every intent would pay for.

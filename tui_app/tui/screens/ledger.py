@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui_app.client.ledger_text import verdict
 from tui_app.domain.errors import MalformedFilter
 from tui_app.tui.actions import LEDGER, State
 from tui_app.tui.exporting import export
@@ -18,7 +19,7 @@ from tui_app.tui.ledger_lines import WIDE, draw, titles, wanted
 from tui_app.tui.pages import Pages
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.screens.entry import LedgerEntry
-from tui_app.tui.text import counted, phrase, safe
+from tui_app.tui.text import phrase, safe
 from tui_app.tui.widgets.line_filter import LineFilter
 from tui_app.tui.widgets.row_list import RowList
 
@@ -42,7 +43,7 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
     def body(self) -> Iterator[Widget]:
         yield LineFilter("operator:jane run:ID item:ID event:chunk, exactly")
         key = self.quash.key_of("verify_ledger")
-        yield Static(phrase("newest first · {} recomputes the whole ledger", key), id="ledger-head", markup=False)
+        yield Static(phrase("newest first · {} verifies the ledger", key), id="ledger-head", markup=False)
         yield Static("", id="ledger-titles", markup=False)
         yield RowList(self._draw, id="ledger-list")
 
@@ -150,7 +151,7 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
         return True
 
     def act_verify_ledger(self) -> None:
-        self._head(phrase("The whole ledger is being recomputed."))
+        self._head(phrase("The ledger is being verified."))
         self.start(self._verify(), group="verify")
 
     async def _verify(self) -> None:
@@ -169,15 +170,9 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
 
 
 def _verdict(check: LedgerCheck, yes: str, no: str) -> Content:
-    if check.holds:
-        told = phrase(
-            "{} The ledger holds: {}, {}.",
-            yes,
-            counted(check.entries, "entry", "entries"),
-            counted(check.items, "item"),
-        )
-        told = told.stylize("$text-success")
-        return phrase("{} Head {}", told, check.head) if check.head else told
-    where = phrase(" at entry {}", check.seq) if check.seq is not None else phrase("")
-    told = phrase("{} The ledger does not verify{}: {}.", no, where, (check.problem or "it does not hold").rstrip("."))
-    return phrase("{} Keep the file as it is, and compare the heads.", told.stylize("$text-error"))
+    told = phrase("{} {}.", yes if check.holds else no, verdict(check))
+    if not check.holds:
+        more = phrase(" {} more problems.", len(check.problems) - 1) if len(check.problems) > 1 else phrase("")
+        return phrase("{}{} Do not change the file.", told.stylize("$text-error"), more)
+    kept = phrase("{} anchors compared", check.anchors) if check.anchors else phrase("no anchor compared")
+    return phrase("{} Head {}, {}.", told.stylize("$text-success"), check.head or "none", kept)
