@@ -28,6 +28,7 @@ from tui_app.domain.items import Selection
 from tui_app.domain.plan import Options
 from tui_app.domain.records import Who
 from tui_app.domain.run import Answer, Errand, ItemState, Order, PauseCause, RunState, Verified, item_key
+from tui_app.domain.verdict import FINAL, VerdictCode
 from tui_app.systems.commands.bus import EmbeddedBus, Failure
 from tui_app.systems.commands.embedded import EmbeddedCommands
 
@@ -359,3 +360,19 @@ async def test_refused_items_make_a_new_plan(world: World) -> None:
     assert selection.ids == (one, two)
     again = await world.confirm(await world.plan(selection), key="k2")
     assert (await world.worker().drive(again.id)).states == {ItemState.CANCELLED: 2}
+
+
+@pytest.mark.parametrize("code", sorted(FINAL))
+async def test_items_refused_for_good_are_not_offered_for_retry(world: World, code: VerdictCode) -> None:
+    one, two = fill(world.records.path, 2)
+    run = await world.confirm(await world.plan(commands(one, two)))
+
+    class RefusesOneForGood(Flaky):
+        async def execute(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
+            codes = {one: code.value, two: "ACTIVE_HOLD"}
+            return [Answer(ItemState.REFUSED, codes[order.id], "no") for order in orders]
+
+    done = await world.worker(systems={"commands": RefusesOneForGood(embedded(world))}).drive(run.id)  # type: ignore[dict-item]
+    assert done.states == {ItemState.REFUSED: 2}
+    (selection,) = await world.steering.refused(run.id)
+    assert selection.ids == (two,)

@@ -92,8 +92,8 @@ def test_every_action_says_what_it_does_and_why_not():
 
 
 def test_reading_only_forbids_what_writes():
-    writing = State(connected=True, may_write=True, item=True, marked=1, run="running", refused=1, done=1, rows=1)
-    reading = State(connected=True, may_write=False, item=True, marked=1, run="running", refused=1, done=1, rows=1)
+    writing = State(connected=True, may_write=True, item=True, marked=1, run="running", retriable=1, done=1, rows=1)
+    reading = State(connected=True, may_write=False, item=True, marked=1, run="running", retriable=1, done=1, rows=1)
     forbidden = {action.id for action in ACTIONS if action.why_disabled(reading) and not action.why_disabled(writing)}
     assert {"review", "pause", "stop", "retry"} <= forbidden
     assert "detail" not in forbidden

@@ -27,7 +27,7 @@ def test_one_is_one_and_all_others_are_many(count, forms, said):
     ("check", "error", "said"),
     [
         (lambda: check_reason("x"), InvalidReason, "the reason has 1 character; at least 3"),
-        (lambda: check_count(1, 3), CountDiffers, "expected 1 item, the plan has 3"),
+        (lambda: check_count(1, 3, 2), CountDiffers, "expected 1 item, the plan has 3: 2 can be done, 1 are blocked"),
         (lambda: check_cap(1, 0), AboveCap, "1 item is above the cap of 0"),
         (lambda: check_cap(30, 20), AboveCap, "30 items are above the cap of 20"),
     ],

@@ -15,8 +15,9 @@ from tui_app.cli.telling import done_word, plan_lines, urgent, withheld
 from tui_app.cli.terminal import ask, on_terminal
 from tui_app.contract.plans import PlanModel
 from tui_app.contract.runs import OptionsModel, RunModel, RunRequest
+from tui_app.domain.counting import counted
 from tui_app.domain.errors import Conflict, NotSignedIn, OutcomeUnknown, QuashError, UsageProblem
-from tui_app.domain.plan import check_count, check_typed, demanded
+from tui_app.domain.plan import check_count, check_typed, demanded, parts
 from tui_app.domain.reasons import check_reason
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ async def confirm(call: Call, client: BackendClient, plan: PlanModel, *, shown: 
     """
     asked = call.arguments
     if asked.expect_count is not None:
-        check_count(asked.expect_count, plan.counts.items)
+        check_count(asked.expect_count, plan.counts.items, plan.counts.cancellable)
     told = shown or not asked.yes
     if told:
         for line in plan_lines(plan, await blocked_items(client, plan), notify=asked.notify, reason=asked.reason):
@@ -132,5 +133,6 @@ def _typed(plan: PlanModel, environment: str) -> str:
         word = done_word(plan.verb)
         raise Conflict(f"nothing in this plan can be {word}", hint="Nothing was sent; choose other items.")
     expected = demanded(plan.phrase, environment)
-    check_typed(ask(f"type {expected!r} to confirm: "), expected)
+    numbers = f"{counted(plan.counts.items, 'item')} in the plan, {parts(plan.counts.items, plan.counts.cancellable)}"
+    check_typed(ask(f"{numbers}; type {expected!r} to confirm: "), expected)
     return plan.phrase

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from tui_app.contract.models import Asked, Wire
+from tui_app.domain.verdict import FINAL
 
 
 class ChosenOptions(Wire):
@@ -129,6 +130,11 @@ class RunModel(Wire):
         unsent = self.counts.get("pending", 0) - sum(states.values())
         parts = {"accepted": states["accepted"], "without an answer": states["sending"], "unsent": unsent}
         return {words: number for words, number in parts.items() if number}
+
+    @property
+    def retriable(self) -> int:
+        """How many refused items may be cancelled by now: those that were not refused for good."""
+        return sum(line.count for line in self.outcomes if line.state == "refused" and line.code not in FINAL)
 
     @property
     def halted(self) -> bool:

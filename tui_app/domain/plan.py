@@ -251,16 +251,23 @@ def check_typed(typed: str, expected: str) -> None:
         raise PhraseDiffers(f"type {expected!r} to confirm", hint="Nothing was sent.", expected=expected)
 
 
-def check_count(expected: int, items: int) -> None:
+def check_count(expected: int, items: int, cancellable: int) -> None:
     """Refuse a plan whose number of items is not what the caller believes it selected.
 
     Raises:
-        CountDiffers: with both numbers.
+        CountDiffers: with the expected number, and how many items there are and may be done.
     """
     if expected != items:
         raise CountDiffers(
-            f"expected {counted(expected, 'item')}, the plan has {items:,}", expected=expected, items=items
+            f"expected {counted(expected, 'item')}, the plan has {items:,}: {parts(items, cancellable)}",
+            expected=expected,
+            items=items,
         )
+
+
+def parts(items: int, cancellable: int) -> str:
+    """How a plan's items divide; ``--expect-count`` is their sum, and what is typed is the first part."""
+    return f"{cancellable:,} can be done, {items - cancellable:,} are blocked"
 
 
 def check_cap(cancellable: int, cap: int | None) -> None:

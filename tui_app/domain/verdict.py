@@ -29,6 +29,20 @@ class VerdictCode(StrEnum):
     WINDOW_CLOSED = "WINDOW_CLOSED"
 
 
+FINAL = frozenset(
+    {
+        VerdictCode.PUBLISHED,
+        VerdictCode.FAILED,
+        VerdictCode.ALREADY_CANCELLED,
+        VerdictCode.TERMINAL,
+        VerdictCode.NOT_FOUND,
+        VerdictCode.NOT_CANCELLED,
+        VerdictCode.WINDOW_CLOSED,
+    }
+)
+"""The verdicts that do not change by themselves: planning such an item anew would not help."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """May this item be cancelled now; if not, a code and a sentence that names what is in the way.

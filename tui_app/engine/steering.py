@@ -30,6 +30,7 @@ from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import NewRun, Pause, PlanRecord, RunItem, RunRecord, Who
 from tui_app.domain.run import EFFECTIVE, OVER, Errand, ItemState, Order, PauseCause, RunState
 from tui_app.domain.stores import Launcher, Store
+from tui_app.domain.verdict import FINAL
 from tui_app.engine.binding import bearers, check_words, handed_on, identities, moved
 from tui_app.engine.heads import Heads
 from tui_app.engine.recall import made_by
@@ -37,6 +38,7 @@ from tui_app.engine.stopping import end, skip_unsent
 
 PAGE = 500
 
+_NO_RETRY = "What was refused for good, such as a post that was published, is left out."
 _NO_WINDOW = "Its systems have no undo, nothing was cancelled, or a later run has brought all of it back."
 
 
@@ -177,10 +179,10 @@ class Steering:
         return run
 
     async def refused(self, run_id: str) -> list[Selection]:
-        """What a run could not cancel, as selections for a new plan with new keys.
+        """What a run could not cancel and might cancel now, as selections for a new plan with new keys.
 
         Raises:
-            Conflict: the run is not over, or nothing was refused.
+            Conflict: the run is not over, or nothing was refused that may be different now.
         """
         run = await self._store.runs.get(run_id)
         if run.state not in OVER:
@@ -189,10 +191,11 @@ class Steering:
         after = -1
         while page := await self._store.runs.items(run_id, after=after, limit=PAGE, state=ItemState.REFUSED):
             for one in page:
-                ids.setdefault(one.item.system, []).append(one.item.seen.id)
+                if one.outcome is None or one.outcome.answer.code not in FINAL:
+                    ids.setdefault(one.item.system, []).append(one.item.seen.id)
             after = page[-1].item.position
         if not ids:
-            raise Conflict(f"run {run_id} has nothing that was refused", hint="There is nothing to retry.")
+            raise Conflict(f"run {run_id} has nothing that could be retried", hint=_NO_RETRY)
         return [Selection(system, ids=tuple(found)) for system, found in ids.items()]
 
     async def undoable(self, run_id: str) -> list[Selection]:
@@ -265,7 +268,7 @@ class Steering:
         counts = plan.totals["counts"]
         check_cap(counts["cancellable"], self._cap)
         if expect_count is not None:
-            check_count(expect_count, counts["items"])
+            check_count(expect_count, counts["items"], counts["cancellable"])
         if phrase is not None:
             check_phrase(phrase, counts["cancellable"], self._environment)
             return phrase

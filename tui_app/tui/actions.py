@@ -50,7 +50,7 @@ class State:
     plan: str | None = None
     wanted: str | None = None
     attended: bool = True
-    refused: int = 0
+    retriable: int = 0
     done: int = 0
     elsewhere: int = 0
     undo: int = 0
@@ -133,7 +133,7 @@ def _stoppable(state: State) -> str | None:
 
 def _retry(state: State) -> str | None:
     why = _write(state)
-    return why or (None if state.refused else "Nothing was refused, so nothing can be retried.")
+    return why or (None if state.retriable else "Nothing was refused that could be cancelled now.")
 
 
 def _undo(state: State) -> str | None:

@@ -36,7 +36,7 @@ class Steering:
             "run": run.state,
             "wanted": "stop" if run.wanted == "stopped" else run.wanted,
             "attended": run.attended,
-            "refused": run.counts.get("refused", 0) if run.over else 0,
+            "retriable": run.retriable if run.over else 0,
             "undo": run.undo.items if run.undo else 0,
             "undo_closed": closed(run, self._screen.quash.clock()),
             "done": run.counts.get("cancelled", 0) + run.counts.get("reinstated", 0),
