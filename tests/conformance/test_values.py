@@ -5,6 +5,8 @@ The item is shown, and those beside it as well.
 
 from __future__ import annotations
 
+import sqlite3
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +14,10 @@ import pytest
 from support.benches import EmbeddedBench, Given, State
 from support.cases_bare_bench import BareBench
 from support.cases_bench import CasesBench
+from support.odd_rows import goes_on
 from support.orders import errand, orders, settled
-from support.schedule_servers import PostsBench
+from support.raw_server import raw_server
+from support.schedule_servers import KINDS, Posts, PostsBench, adapter
 from support.schedules_bench import SchedulesBench
 from tui_app.contract.models import TrailModel
 from tui_app.domain.filters import Filter
@@ -21,7 +25,13 @@ from tui_app.domain.items import Cursor, PageQuery, Sort
 from tui_app.domain.moments import EARLIEST, LATEST, known, stamp
 from tui_app.domain.plan import PlanTotals
 from tui_app.domain.run import ItemState
+from tui_app.domain.verdict import VerdictCode
+from tui_app.outbound.answers import Response
 from tui_app.service.answers import encode
+from tui_app.systems.cases import schema as cases_schema
+from tui_app.systems.cases.lists import rows_of
+from tui_app.systems.commands import schema as commands_schema
+from tui_app.systems.schedules import schema as schedules_schema
 
 ODD = (
     "0001-01-01T00:00:00Z",
@@ -204,3 +214,162 @@ async def test_json_beyond_every_limit_takes_nothing_with_it(bench, system):
     assert {one.state for one in answers} == {ItemState.CANCELLED}
     assert len(await system.verify(sent, why)) == len(ids)
     assert len(await system.reconcile(sent, why)) == len(ids)
+
+
+LATIN = "CAST(x'636166E920E280' AS TEXT)"
+"""A text of bytes that are not UTF-8: a word in Latin-1, and the beginning of a sign that was cut in its middle."""
+
+
+def garble(bench: Any, item_id: str, *, deciding: bool) -> str:
+    """Write such a text into a field of an item in a SQLite file that is shown, or that decides; the field."""
+    match bench:
+        case CasesBench():
+            field = "related_orders_status" if deciding else "title"
+            with bench.connected() as connection:
+                connection.execute(f"UPDATE cases SET {field} = {LATIN} WHERE id = ?", (item_id,))
+        case EmbeddedBench():
+            field = "reply_queue" if deciding else "error"
+            with bench._connected() as connection:
+                connection.execute(f"UPDATE command SET {field} = {LATIN} WHERE id = ?", (item_id,))
+        case _ if deciding:
+            field = "channel"
+            bench.file.change(f"UPDATE schedule SET channel = {LATIN} WHERE id = ?", item_id)
+        case _:
+            field = "content"
+            bench.file.change(
+                f"UPDATE post_variant SET content = {LATIN}"
+                " WHERE id = (SELECT post_variant_id FROM schedule WHERE id = ?)",
+                item_id,
+            )
+    return field
+
+
+def in_a_file(bench: Any) -> bool:
+    return type(bench) in (EmbeddedBench, CasesBench, SchedulesBench)
+
+
+async def test_a_text_that_is_not_utf_8_hides_no_other_row(bench, system):
+    if not in_a_file(bench):
+        pytest.skip("other tests write such a text to this system")
+    shown, deciding, fine = ids = await bench.add([Given(State.WAITING, minute=n) for n in range(3)])
+    garble(bench, shown, deciding=False)
+    field = garble(bench, deciding, deciding=True)
+    await goes_on(bench, system, shown, deciding, fine, field)
+    assert [await bench.cancelled(item_id) for item_id in ids] == [True, False, True]
+
+
+def test_columns_of_embedded_files_hold_text_alone(tmp_path):
+    for prepare in (commands_schema.prepare, cases_schema.prepare, schedules_schema.prepare):
+        connection = sqlite3.connect(":memory:")
+        prepare(connection)
+        tables = connection.execute("SELECT name, strict FROM pragma_table_list WHERE type = 'table'").fetchall()
+        assert {name for name, strict in tables if not strict and not name.startswith("sqlite_")} <= {"meta"}
+        connection.close()
+
+
+ODD_ROWS = {
+    "a run_at that is a number": {"run_at": 5},
+    "a run_at that is an object": {"run_at": {"seconds": 5}},
+    "no run_at": {"run_at": None},
+    "a run_at of letters": {"run_at": "soon"},
+    "a status that is a number": {"status": 7},
+    "no status": {"status": None},
+    "an attempt_count of letters": {"attempt_count": "many"},
+}
+
+
+class Odd(Posts):
+    """What a service lists for one of its schedules is odd; how it judges and cancels it is not."""
+
+    def __init__(self, posts: Posts) -> None:
+        self.posts, self.changes = posts, dict[str, dict[str, Any]]()
+        self.more: list[Any] = []
+
+    def handle(self, asked: Any) -> Any:
+        answer = self.posts.handle(asked)
+        body = answer.body
+        if isinstance(body, dict) and isinstance(body.get("data"), list):
+            rows = [self.told(row) for row in body["data"]]
+            numbers = "pagination" if "pagination" in body else "meta"
+            whole = {**body[numbers], "total": body[numbers]["total"] + len(self.more)}
+            body = {**body, "data": [*rows[:1], *self.more, *rows[1:]], numbers: whole}
+        elif isinstance(body, dict) and "schedule" in body.get("data", {}):
+            body = {"data": {"schedule": self.told(body["data"]["schedule"])}}
+        elif isinstance(body, dict) and "id" in body:
+            body = self.told(body)
+        return replace(answer, body=body)
+
+    def told(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, **self.changes.get(str(row["id"]), {})}
+
+
+@pytest.fixture(params=["seed", "luxaris"])
+async def odd_posts(request):
+    posts = KINDS[request.param]()
+    odd = Odd(posts)
+    async with raw_server(odd.handle) as server:
+        system = adapter(server, posts)
+        yield odd, system
+        await system.close()
+
+
+@pytest.mark.parametrize("change", ODD_ROWS.values(), ids=ODD_ROWS)
+async def test_a_schedule_that_cannot_be_read_hides_no_other(odd_posts, change):
+    odd, system = odd_posts
+    ids = [odd.posts.add() for _ in range(3)]
+    odd.changes[ids[1]] = change
+    (field,) = change
+    page = await system.page(PageQuery(system.description.default_filter, system.description.default_sort))
+    rows = {item.id: item for item in page.items}
+    assert rows.keys() == set(ids)
+    assert (await system.count(system.description.default_filter)).value == 3
+    seen = await system.survey(ids)
+    assert [one.verdict.cancellable for one in seen] == [True, False, True]
+    for verdict in (rows[ids[1]].verdict, (await system.preview(ids[1])).verdict, (await system.item(ids[1])).verdict):
+        assert verdict.code is VerdictCode.NOT_KNOWN
+        assert f"its {field} cannot be read" in verdict.reason
+    assert seen[1].verdict.code is VerdictCode.NOT_KNOWN
+    assert set(await system.arrange(ids)) == set(ids)
+    sent, why = await orders(system, [ids[0], ids[2]]), errand()
+    assert {one.state for one in await system.execute(sent, why)} == {ItemState.CANCELLED}
+    assert len(await system.verify(sent, why)) == 2
+
+
+@pytest.mark.parametrize(
+    "row",
+    [5, None, "a row", [], {}, {"id": None}, {"id": {"a": 1}, "status": "pending"}],
+    ids=repr,
+)
+async def test_a_row_without_an_id_is_shown_and_hides_no_other(odd_posts, row):
+    odd, system = odd_posts
+    ids = [odd.posts.add() for _ in range(3)]
+    odd.more.append(row)
+    for sort in (system.description.default_sort, Sort("id")):
+        page = await system.page(PageQuery(Filter(), sort))
+        rows = {item.id: item for item in page.items}
+        (nameless,) = rows.keys() - set(ids)
+        assert rows[nameless].verdict.code is VerdictCode.NOT_KNOWN
+        assert "no id that can be read" in rows[nameless].verdict.reason
+    verdicts = [one.verdict for one in await system.survey([*ids, nameless])]
+    assert [one.cancellable for one in verdicts] == [True, True, True, False]
+    assert verdicts[-1].code is VerdictCode.NOT_KNOWN
+
+
+ODD_CASES = [None, 5, [], {}, {"case_id": None}, {"case_id": {"a": 1}}, {"case_id": True, "status": "pending"}]
+
+
+@pytest.mark.parametrize("odd", ODD_CASES, ids=repr)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_case_without_an_id_is_shown_between_those_from_which_a_page_goes_on(odd, place):
+    listed = [{"case_id": "CASE-1", "status": "pending"}, {"case_id": "CASE-2", "status": "pending"}]
+    listed.insert(place, odd)
+    rows = rows_of(Response(200, {}, {"cases": listed}, ""), stamp(EARLIEST))
+    assert [rows[0].id, rows[2].id] == ["CASE-1", "CASE-2"]
+    assert rows[1].verdict.code is VerdictCode.NOT_KNOWN
+    assert "no case_id that can be read" in (rows[1].verdict.reason or "")
+
+
+@pytest.mark.parametrize("status", [None, 5, [], {"odd": 1}, ""], ids=repr)
+def test_a_case_whose_status_cannot_be_read_is_blocked(status):
+    (row,) = rows_of(Response(200, {}, {"cases": [{"case_id": "CASE-1", "status": status}]}, ""), stamp(EARLIEST))
+    assert (row.id, row.verdict.code) == ("CASE-1", VerdictCode.NOT_KNOWN)

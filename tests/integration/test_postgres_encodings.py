@@ -3,8 +3,12 @@
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from support.benches import Given, State
 from support.command_bus import open_bus
+from support.odd_rows import goes_on
 from support.orders import errand, named, orders
+from support.postgres_bench import postgres_bench
+from support.postgres_schedules_bench import postgres_schedules_bench
 from support.schedule_service import ScheduleRows
 from tui_app.database import encodings
 from tui_app.database.encodings import UnencodableText, foreign_characters
@@ -153,3 +157,38 @@ async def test_the_server_itself_refuses_what_is_refused_before(bus, commands, m
 )
 def test_the_characters_that_an_encoding_lacks_are_named(text, name, foreign):
     assert foreign_characters(text, name) == foreign
+
+
+BYTES = "convert_from('\\x636166e920e280'::bytea, 'SQL_ASCII')"
+"""A text of bytes that are not UTF-8: a word in Latin-1, and the beginning of a sign that was cut in its middle."""
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII"])
+async def test_a_command_whose_text_is_not_utf_8_hides_no_other(url):
+    async with postgres_bench(url) as bench:
+        shown, deciding, fine = await bench.add([Given(State.WAITING, minute=n) for n in range(3)])
+        for item_id, column in ((shown, "last_error_msg"), (deciding, "reply_queue")):
+            own = item_id.partition("/")[2]
+            await bench._run(f"UPDATE commandbus.command SET {column} = {BYTES} WHERE command_id = %s", own)
+        await goes_on(bench, bench.open(), shown, deciding, fine, "reply_queue")
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII"])
+async def test_a_schedule_whose_text_is_not_utf_8_hides_no_other(url):
+    async with postgres_schedules_bench(url) as bench:
+        shown, deciding, fine = await bench.add([Given(State.WAITING, minute=n) for n in range(3)])
+        await bench.rows.run(
+            f"UPDATE scheduler.post_variant SET content = {BYTES}"
+            " WHERE id = (SELECT post_variant_id FROM scheduler.schedule WHERE id = %s)",
+            shown,
+        )
+        await bench.rows.run(f"UPDATE scheduler.schedule SET channel = {BYTES} WHERE id = %s", deciding)
+        await goes_on(bench, bench.open(), shown, deciding, fine, "channel")
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1"])
+async def test_a_text_of_another_encoding_is_read_as_it_is(bus, commands):
+    await bus.waiting("payments")
+    await bus.run("UPDATE commandbus.command SET last_error_msg = %s", "café fermé")
+    (item,) = (await commands.page(PageQuery(parse("café"), commands.description.default_sort))).items
+    assert item.fields["error"] == "café fermé"

@@ -14,7 +14,7 @@ from tui_app.domain.errors import Conflict, Fault, MalformedId
 from tui_app.domain.filters import Filter, Op, Term, parse
 from tui_app.domain.items import Count, Cursor, PageQuery, Sort
 from tui_app.domain.run import Answer, ItemState, Order, Verified
-from tui_app.domain.verdict import Effect, VerdictCode
+from tui_app.domain.verdict import YES, Effect, VerdictCode
 from tui_app.systems.commands import answers, demo, embedded_read, embedded_write, rules
 from tui_app.systems.commands.bus import EmbeddedBus, Message
 from tui_app.systems.commands.embedded import EmbeddedCommands
@@ -156,20 +156,21 @@ def test_a_template_and_the_keys_of_a_row_share_nothing():
 
 def test_a_preview_shows_the_reply_the_sender_will_read():
     around = rules.Surroundings(None, {"amount": 1}, {"commands": 2}, "OrderProcess")
-    preview = rules.preview(COMMAND, around)
+    preview = rules.preview(COMMAND, around, YES)
     sections = {section.title: "\n".join(section.lines) for section in preview.sections}
     assert json.loads(sections["Reply to payments__replies"]).keys() == rules.reply(COMMAND, "r", "t").keys()
     assert sections["Batch b1"] == "commands: 2"
     assert json.loads(sections["Payload"]) == {"amount": 1}
     assert any("OrderProcess" in warning for warning in preview.warnings)
-    unknown = rules.preview(COMMAND, rules.Surroundings(None))
+    unknown = rules.preview(COMMAND, rules.Surroundings(None), YES)
     texts = {section.title: section.lines for section in unknown.sections}
     assert "not known" in texts["Payload"][0]
     assert "not known" in texts["Batch b1"][0]
 
 
 def test_what_cannot_be_cancelled_has_no_impact():
-    preview = rules.preview(COMMAND, rules.Surroundings(rules.QUEUE_MISSING))
+    judged = rules.verdict(COMMAND.status, COMMAND.reply_queue, rules.QUEUE_MISSING)
+    preview = rules.preview(COMMAND, rules.Surroundings(rules.QUEUE_MISSING), judged)
     assert preview.verdict.code is VerdictCode.REPLY_QUEUE_MISSING
     assert preview.effects == ()
     assert preview.warnings == ()

@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from tui_app.database.postgres_rows import read_anything
+from tui_app.database.postgres_rows import any_bytes, read_anything
 from tui_app.domain.errors import (
     Busy,
     CannotConnect,
@@ -191,7 +191,7 @@ class Postgres:
             connection = await self._lent(pool)
             try:
                 async with asyncio.timeout(self._patience.connection):
-                    await connection.execute(begin)
+                    await connection.execute(begin + any_bytes(connection))
                 return connection
             except psycopg.Error as error:
                 await pool.putconn(connection)

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from psycopg import AsyncConnection
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from tui_app.database.encodings import check_values, foreign_characters
+from tui_app.database.illegible import legible
 from tui_app.domain import moments
 from tui_app.domain.foreign_json import parse
 
@@ -56,9 +59,27 @@ async def encoding(connection: Connection) -> str:
     return encoding_of(connection)
 
 
+class _AnyBytes(Loader):
+    """Reads text of whatever bytes."""
+
+    def load(self, data: Buffer) -> str:
+        return legible(bytes(data))
+
+
+def any_bytes(connection: Connection) -> bytes:
+    """What a transaction begins with where the database knows no encoding: else one odd text would fail the query."""
+    return b"; SET LOCAL client_encoding = 'SQL_ASCII'" if encoding_of(connection) == "SQL_ASCII" else b""
+
+
 async def read_anything(connection: Connection) -> None:
-    """Read JSON on a connection within our limits, whoever wrote it; see :mod:`tui_app.domain.foreign_json`."""
+    """Read whatever others wrote: JSON within our limits, and text that is not UTF-8 where the database allows that.
+
+    See :mod:`tui_app.domain.foreign_json` and :mod:`tui_app.database.illegible`.
+    """
     set_json_loads(parse, connection)
+    if encoding_of(connection) == "SQL_ASCII":
+        for name in ("text", "varchar", "bpchar", "name"):
+            connection.adapters.register_loader(name, _AnyBytes)
 
 
 async def rows(connection: Connection, statement: str, values: Any = None) -> list[dict[str, Any]]:

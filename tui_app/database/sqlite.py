@@ -16,9 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from tui_app.database.illegible import legible
 from tui_app.domain.errors import Busy, CannotConnect, Fault, QuashError, StorageFull
 
 T = TypeVar("T")
+
+_NOT_UTF_8 = "Could not decode to UTF-8"
+"""How the driver says that a text is not UTF-8."""
 
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process before it gives up."""
@@ -87,6 +91,35 @@ def _make(path: Path) -> None:
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _read_legibly(
+    connection: sqlite3.Connection,
+    run: Callable[[sqlite3.Connection, Callable[[sqlite3.Connection], T]], T],
+    work: Callable[[sqlite3.Connection], T],
+) -> T:
+    """Run ``work``, once more where a text turned out not to be UTF-8: from then on such texts are read as well."""
+    try:
+        return run(connection, work)
+    except sqlite3.OperationalError as error:
+        if connection.text_factory is legible or not str(error).startswith(_NOT_UTF_8):
+            raise
+        # It costs a call for each text, which most files never need.
+        connection.text_factory = legible
+        return run(connection, work)
+
+
+def _in_snapshot(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return work(connection)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    with transaction(connection):
+        return work(connection)
 
 
 @contextmanager
@@ -161,11 +194,7 @@ class SqliteFile:
             if connection is None:
                 connection = self._connections[name] = connect(self.path)
                 connection.execute("PRAGMA query_only=ON")
-            connection.execute("BEGIN")
-            try:
-                return work(connection)
-            finally:
-                connection.execute("ROLLBACK")
+            return _read_legibly(connection, _in_snapshot, work)
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
 
@@ -180,8 +209,7 @@ class SqliteFile:
                     connection.close()
                     raise
                 self._connections["write"] = connection
-            with transaction(connection):
-                return work(connection)
+            return _read_legibly(connection, _in_transaction, work)
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
 

@@ -85,7 +85,7 @@ def status(item: Item, now: datetime) -> Body:
 
 def preview(case_id: str, facts: rules.Case, now: str, times: Times) -> Body:
     """What cancelling would do; what is in the way stands among the warnings, first."""
-    around, judged = facts.around, rules.verdict(facts.standing)
+    around, judged = facts.around, facts.verdict
     possible = judged.cancellable
     in_the_way = [] if judged.reason is None else [f"it cannot be cancelled now: {judged.reason}"]
     return {

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from tui_app.database.bound import ascii_json
+from tui_app.database.illegible import unreadable
 from tui_app.database.pages import Pages, Waiting
 from tui_app.database.statements import load
 from tui_app.database.where import Field
@@ -81,7 +82,7 @@ def item_of(row: sqlite3.Row) -> Item:
         id=row["id"],
         status=row["status"],
         version=str(row["revision"]),
-        verdict=rules.verdict(rules.Standing(*standing_of(row))),
+        verdict=_verdict(row, Verb.CANCEL, ""),
         fields=fields,
     )
 
@@ -134,7 +135,14 @@ def survey(connection: sqlite3.Connection, ids: Sequence[str], verb: Verb, now: 
     return seen
 
 
+def _odd(row: sqlite3.Row) -> Verdict | None:
+    return unreadable(id=row["id"], status=row["status"], related_orders_status=row["related_orders_status"])
+
+
 def _verdict(row: sqlite3.Row, verb: Verb, now: str) -> Verdict:
+    odd = _odd(row)
+    if odd is not None:
+        return odd
     if verb is Verb.REINSTATE:
         return rules.reinstating(row["status"], row["rollback_deadline"], now, row["acted"] or "")
     return rules.verdict(rules.Standing(*standing_of(row)))
@@ -155,6 +163,7 @@ def case_of(connection: sqlite3.Connection, case_id: str) -> rules.Case:
             f"{one['type']} {one['id']}: {one['status']}{', required' if one['required'] else ''}"
             for one in dependencies(connection, case_id)
         ],
+        odd=_odd(row),
     )
 
 

@@ -7,15 +7,18 @@ believed to have used it: a filter that was ignored would show, and cancel, ever
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedFilter, NotAllowed, QuashError, Unavailable
 from tui_app.domain.filters import Filter, Op, Term
+from tui_app.domain.foreign_json import dump
 from tui_app.domain.items import PAGE_LIMIT, Count, Item, Page, PageQuery, Scalar, Sort, check_sort
 from tui_app.domain.verdict import Verdict, VerdictCode
+from tui_app.domain.visible import visible
 from tui_app.outbound.http import CONCURRENCY, Unsendable
 from tui_app.outbound.recognition import Unrecognised
 from tui_app.systems.cases import rules, shapes
@@ -131,7 +134,7 @@ class Lists:
         """
         as_of = moments.stamp(response.date) if response.date is not None else query.as_of or ""
         as_of = shapes.moment_of(response.json["pagination"].get("as_of")) or as_of
-        wanted, rows = min(query.limit, PAGE_LIMIT), _rows_of(response, as_of)
+        wanted, rows = min(query.limit, PAGE_LIMIT), rows_of(response, as_of)
         following = response.json["pagination"].get("next_cursor")
         while following is not None and len(rows) < wanted:
             rest = replace(query, limit=wanted - len(rows), as_of=as_of)
@@ -139,7 +142,7 @@ class Lists:
                 further = await self._ask(rest, str(following))
             except Unavailable:
                 break
-            found = [] if further is None else _rows_of(further, as_of)
+            found = [] if further is None else rows_of(further, as_of)
             if further is None or not found:
                 break
             rows += found
@@ -267,12 +270,35 @@ def _slice(ids: Sequence[str], query: PageQuery) -> tuple[list[str], bool, bool]
     return list(ids[start:end]), start > 0, end < len(ids)
 
 
-def _rows_of(response: Response, as_of: str) -> list[Item]:
-    return [item_of(one) for one in _standings(response, as_of)]
+def rows_of(response: Response, as_of: str) -> list[Item]:
+    """The cases of a page. One that cannot be read stands between two that can, from which a page goes on."""
+    rows = [_row_of(one, as_of) for one in response.json["cases"]]
+    whole = [place for place, row in enumerate(rows) if not row.id.startswith(UNREADABLE)]
+    if whole and whole[-1] < len(rows) - 1:
+        rows.append(rows.pop(whole[-1]))
+    if whole and whole[0] > 0:
+        rows.insert(0, rows.pop(whole[0]))
+    return rows
+
+
+UNREADABLE = "unreadable-"
+"""How the name of a case begins that has no id: the server cannot be asked for it."""
+
+
+def _row_of(one: Any, now: str) -> Item:
+    standing = _standing_of(one, now)
+    if standing is not None:
+        return item_of(standing)
+    name = UNREADABLE + hashlib.sha256(dump(one).encode()).hexdigest()[:16]
+    told = f"it has no case_id that can be read: {visible(dump(one), 60)}"
+    return _blank(name, Verdict.no(VerdictCode.NOT_KNOWN, told))
 
 
 def _standings(response: Response, now: str) -> list[Standing]:
-    told = [one for one in response.json["cases"] if isinstance(one, dict) and one.get("case_id")]
-    return [
-        Standing(str(one["case_id"]), shapes.told(one), shapes.holds(one), "the list has none", now) for one in told
-    ]
+    read = (_standing_of(one, now) for one in response.json["cases"])
+    return [standing for standing in read if standing is not None]
+
+
+def _standing_of(one: Any, now: str) -> Standing | None:
+    case_id = shapes.text_of(one.get("case_id")) if isinstance(one, dict) else None
+    return Standing(case_id, shapes.told(one), shapes.holds(one), "the list has none", now) if case_id else None

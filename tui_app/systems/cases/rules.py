@@ -91,6 +91,8 @@ def verdict(standing: Standing) -> Verdict:
     A cancellation that is being worked on blocks as ``CLAIMED``: it is not final, and somebody has the case in hand.
     """
     status, named = standing.status, f": {standing.hold}" if standing.hold else ""
+    if not status:
+        return Verdict.no(VerdictCode.NOT_KNOWN, "its status is not told, or cannot be read")
     if status == CANCELLED:
         return Verdict.no(VerdictCode.ALREADY_CANCELLED, "it is already cancelled")
     if status == CANCELLING:
@@ -212,12 +214,21 @@ def cancel_details(
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The facts of one case that a preview needs. ``dependencies`` are sentences, ready to be shown."""
+    """The facts of one case that a preview needs. ``dependencies`` are sentences, ready to be shown.
+
+    ``odd`` is the verdict on a case that cannot be read.
+    """
 
     standing: Standing
     title: str
     around: Around
     dependencies: Sequence[str] = ()
+    odd: Verdict | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """May it be cancelled."""
+        return self.odd or verdict(self.standing)
 
 
 def deadline(now: str, completion: timedelta, window: timedelta) -> str:
@@ -227,7 +238,7 @@ def deadline(now: str, completion: timedelta, window: timedelta) -> str:
 
 def preview(case: Case, now: str, completion: timedelta, window: timedelta) -> Preview:
     """The verdict and impact of cancelling one case; what cannot be cancelled has no impact."""
-    judged = verdict(case.standing)
+    judged = case.verdict
     sections = [title(case.title), _dependencies(case)]
     if not judged.cancellable:
         return Preview(judged, sections=tuple(sections))

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from tui_app.database.bound import ascii_json
+from tui_app.database.illegible import unreadable
 from tui_app.database.pages import Pages, Waiting
 from tui_app.database.statements import load
 from tui_app.database.where import Field
@@ -17,6 +18,7 @@ from tui_app.domain.filters import Op, Term
 from tui_app.domain.foreign_json import details, shown
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, TrailEntry
+from tui_app.domain.verdict import Verdict
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.answers import Cancel, Found
 from tui_app.systems.commands.schema import WAITING, WAITING_INDEXES
@@ -45,6 +47,10 @@ PAGES = Pages(
 )
 
 
+def _verdict(item_id: str, status: str, queue: str, fault: str | None) -> Verdict:
+    return unreadable(id=item_id, status=status, reply_queue=queue) or rules.verdict(status, queue, fault)
+
+
 def item_of(row: sqlite3.Row) -> Item:
     """A row that holds a whole command, as an item."""
     fields: dict[str, Scalar] = {name: row[_COLUMNS.get(name, name)] for name in rules.KINDS}
@@ -54,7 +60,7 @@ def item_of(row: sqlite3.Row) -> Item:
         id=row["id"],
         status=row["status"],
         version=str(row["revision"]),
-        verdict=rules.verdict(row["status"], row["reply_queue"], row["queue_fault"]),
+        verdict=_verdict(row["id"], row["status"], row["reply_queue"], row["queue_fault"]),
         fields=fields,
     )
 
@@ -86,7 +92,7 @@ def survey(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Seen]:
     for position, item_id, status, revision, queue, batch, fault, compensates in map(
         tuple, connection.execute(SQL["survey"], (ascii_json(list(ids)),))
     ):
-        now = rules.verdict(status, queue, fault)
+        now = _verdict(item_id, status, queue, fault)
         effects = rules.effects(queue, bool(batch), bool(compensates)) if now.cancellable else ()
         seen[position] = Seen(item_id, status, str(revision), now, effects)
     return seen
@@ -111,7 +117,8 @@ def preview(connection: sqlite3.Connection, item_id: str) -> Preview:
         batch=batch,
         process=None if process is None else process["type"],
     )
-    return rules.preview(rules.Command.of(item_of(row).fields), around)
+    shown_item = item_of(row)
+    return rules.preview(rules.Command.of(shown_item.fields), around, shown_item.verdict)
 
 
 def entry(row: sqlite3.Row) -> TrailEntry:

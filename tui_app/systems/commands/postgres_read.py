@@ -11,11 +11,13 @@ from typing import Any
 from psycopg import errors
 from psycopg.sql import Identifier
 
+from tui_app.database.illegible import unreadable
 from tui_app.database.postgres_rows import Connection, Row, possible, rows
 from tui_app.domain.errors import NotFound
 from tui_app.domain.foreign_json import details, shown
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, TrailEntry
+from tui_app.domain.verdict import Verdict
 from tui_app.systems.commands import rules
 from tui_app.systems.commands.answers import Cancel, Found
 from tui_app.systems.commands.postgres_rows import FIELDS, SQL, listed
@@ -25,11 +27,16 @@ LONGEST_PAYLOAD = 65_536
 """Characters of a payload that are read; a longer one is shown as the text that it begins with."""
 
 
+def _verdict(read: Row) -> Verdict:
+    odd = unreadable(id=read["id"], status=read["status"], reply_queue=read["reply_queue"])
+    return odd or rules.verdict(read["status"], read["reply_queue"], read["queue_fault"])
+
+
 def item_of(read: Row) -> Item:
     """A row that holds a whole command, as an item."""
     fields: dict[str, Scalar] = {name: read[name] for name in FIELDS}
     fields["error_code"] = read["error_code"] or None
-    verdict = rules.verdict(read["status"], read["reply_queue"], read["queue_fault"])
+    verdict = _verdict(read)
     return Item(rules.DESCRIPTION.system, read["id"], read["status"], read["version"], verdict, fields)
 
 
@@ -71,7 +78,7 @@ async def survey(connection: Connection, ids: Sequence[str]) -> list[Seen]:
 
 
 def _seen(read: Row, compensates: bool) -> Seen:
-    verdict = rules.verdict(read["status"], read["reply_queue"], read["queue_fault"])
+    verdict = _verdict(read)
     lacking = "; ".join(filter(None, (read["cancel_grants"], read["batch_grants"] if read["in_batch"] else None)))
     if verdict.cancellable and lacking:
         verdict = rules.without_rights(lacking)
@@ -94,7 +101,8 @@ async def preview(connection: Connection, item_id: str) -> Preview:
         NotFound: there is none.
     """
     one = await _command(connection, item_id)
-    command = rules.Command.of(item_of(one).fields)
+    shown_item = item_of(one)
+    command = rules.Command.of(shown_item.fields)
     payload = batch = None
     if one["has_archive"] and one["msg_id"] is not None:
         payload = await _payload(connection, command, one["msg_id"])
@@ -106,7 +114,7 @@ async def preview(connection: Connection, item_id: str) -> Preview:
     if one["has_process"] and command.correlation_id is not None:
         processes = await _processes(connection, [command.correlation_id])
     around = rules.Surroundings(one["queue_fault"], payload, batch, processes.get(command.correlation_id or ""))
-    return rules.preview(command, around)
+    return rules.preview(command, around, shown_item.verdict)
 
 
 async def _payload(connection: Connection, command: rules.Command, msg_id: int) -> Any:

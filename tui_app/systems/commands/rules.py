@@ -302,9 +302,8 @@ def preview_sections(command: Command, around: Surroundings) -> tuple[Section, .
     return tuple(sections)
 
 
-def preview(command: Command, around: Surroundings) -> Preview:
-    """The verdict and impact of one command; what cannot be cancelled has no impact."""
-    now = verdict(command.status, command.reply_queue, around.queue_fault)
+def preview(command: Command, around: Surroundings, now: Verdict) -> Preview:
+    """The impact of one command, which was judged; what cannot be cancelled has no impact."""
     if not now.cancellable:
         return Preview(now, sections=preview_sections(command, around))
     warnings = []

@@ -6,6 +6,7 @@ would be one that goes out unseen.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from typing import Any
 
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedId
+from tui_app.domain.foreign_json import dump
 from tui_app.domain.run import Errand
+from tui_app.domain.visible import visible
 from tui_app.outbound.recognition import Said, said
 from tui_app.systems.schedules.rules import CANCEL_EVENT, check_schedule_id
 
@@ -41,7 +44,10 @@ def run_of(reason: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One schedule as a service tells it; moments are stamps, what was not told is empty or none."""
+    """One schedule as a service tells it; moments are stamps, what was not told is empty or none.
+
+    ``unread`` says what of it cannot be read, where that is so: it is shown in its place, and cannot be cancelled.
+    """
 
     id: str
     status: str
@@ -57,6 +63,7 @@ class Row:
     updated: str | None
     cancelled: str | None
     reason: str | None
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +133,17 @@ def entries(body: Any) -> list[Entry]:
 
 
 def read_row(body: Any) -> Row:
-    """One schedule. Its id, status and moment it cannot do without."""
+    """One schedule. Its id, status and moment it cannot do without.
+
+    Raises:
+        ValueError: naming what of it cannot be read.
+    """
     schedule = an_object(body)
     status, run_at = schedule.get("status"), moments.place(schedule.get("run_at"))
-    if not isinstance(status, str) or not status or run_at is None:
-        raise ValueError("a schedule without a status or a moment")
+    if not isinstance(status, str) or not status:
+        raise ValueError(f"its status cannot be read: {_brief(status)}")
+    if run_at is None:
+        raise ValueError(f"its run_at cannot be read: {_brief(schedule.get('run_at'))}")
     variant, connection = _maybe(schedule.get("post_variant")), _maybe(schedule.get("channel_connection"))
     connected = _text(schedule.get("channel_connection_id"))
     name, reason = connection.get("display_name"), schedule.get("cancellation_reason")
@@ -145,12 +158,64 @@ def read_row(body: Any) -> Row:
         channel_connection=connected,
         post_variant=_text(schedule.get("post_variant_id")),
         content=_text(variant.get("content")),
-        attempts=0 if attempts is None else a_number(attempts),
+        attempts=0 if attempts is None else _attempts(attempts),
         created=_moment(schedule.get("created_at")),
         updated=_moment(schedule.get("updated_at")),
         cancelled=_moment(schedule.get("cancelled_at")),
         reason=reason if isinstance(reason, str) else None,
     )
+
+
+def _attempts(value: Any) -> int:
+    try:
+        return a_number(value)
+    except ValueError as error:
+        raise ValueError(f"its attempt_count cannot be read: {_brief(value)}") from error
+
+
+def _brief(value: Any) -> str:
+    return visible(dump(value), 60)
+
+
+UNREADABLE = "unreadable-"
+"""How the name of a schedule begins that has no id: the service cannot be asked for it."""
+
+
+def any_row(body: Any, place: str, status: str | None) -> Row:
+    """One schedule of a list; where it cannot be read, as much of it as can, and what cannot.
+
+    ``place`` is the moment at which it stands in the list, and ``status`` the one that was asked for.
+    """
+    try:
+        return read_row(body)
+    except ValueError as error:
+        unread = str(error)
+    schedule = _maybe(body)
+    try:
+        item_id = _id(schedule.get("id"))
+    except ValueError:
+        item_id = UNREADABLE + hashlib.sha256(dump(body).encode()).hexdigest()[:16]
+        unread = f"it has no id that can be read: {_brief(schedule.get('id')) if schedule else _brief(body)}"
+    told = schedule.get("status")
+    known = told if isinstance(told, str) and told else status or ""
+    return Row(item_id, known, place, "", "", "", "", "", "", 0, None, None, None, None, unread)
+
+
+def any_rows(listed: Sequence[Any], status: str | None) -> tuple[Row, ...]:
+    """The schedules of a list in their order. One that cannot be read stands where the one before it stands.
+
+    Raises:
+        ValueError: none of them has an id, so that it is no list of schedules.
+    """
+    rows: list[Row] = []
+    first = next((place for one in listed if (place := moments.place(_maybe(one).get("run_at"))) is not None), None)
+    place = first or moments.stamp(moments.EARLIEST)
+    for one in listed:
+        rows.append(any_row(one, place, status))
+        place = rows[-1].run_at
+    if rows and all(row.id.startswith(UNREADABLE) for row in rows):
+        raise ValueError(f"none of its rows is a schedule; {rows[0].unread}")
+    return tuple(rows)
 
 
 def an_object(value: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from tui_app.domain import moments
-from tui_app.systems.schedules.bodies import Row, a_list, a_number, an_object, read_row
+from tui_app.systems.schedules.bodies import Row, a_list, a_number, an_object, any_row, any_rows, read_row
 from tui_app.systems.schedules.words import CANCELLED, FAILED, PENDING, PUBLISHING, QUEUED, STATUSES, SUCCESS
 
 ROWS = 100
@@ -74,16 +74,20 @@ class Dialect(ABC):
         """The parameters of a list request; what is none is left out."""
 
     @abstractmethod
-    def listed(self, body: Any) -> Listed:
-        """A part of the list."""
+    def listed(self, body: Any, status: str | None) -> Listed:
+        """A part of the list, which was asked for with a status or for all."""
 
     @abstractmethod
+    def one(self, body: Any) -> Any:
+        """What an answer about one schedule holds of it."""
+
     def row(self, body: Any) -> Row:
-        """One schedule, as it is shown alone."""
+        """One schedule, as it is shown alone; what cannot be read of it is said."""
+        return any_row(self.one(body), moments.stamp(moments.EARLIEST), None)
 
-    @abstractmethod
     def cancelled(self, body: Any) -> Row:
         """The schedule in the answer to its cancellation."""
+        return read_row(self.one(body))
 
 
 class _Seed(Dialect):
@@ -102,15 +106,12 @@ class _Seed(Dialect):
             "order": "desc" if ask.descending else "asc",
         }
 
-    def listed(self, body: Any) -> Listed:
-        rows, pages = _rows(body), an_object(body.get("pagination"))
+    def listed(self, body: Any, status: str | None) -> Listed:
+        rows, pages = _rows(body, status), an_object(body.get("pagination"))
         return Listed(rows, a_number(pages.get("total")), bool(rows) and pages.get("has_next") is True)
 
-    def row(self, body: Any) -> Row:
-        return read_row(body)
-
-    def cancelled(self, body: Any) -> Row:
-        return read_row(body)
+    def one(self, body: Any) -> Any:
+        return an_object(body)
 
 
 class _Luxaris(Dialect):
@@ -126,17 +127,14 @@ class _Luxaris(Dialect):
             "run_at_to": ask.end,
         }
 
-    def listed(self, body: Any) -> Listed:
-        rows, meta = _rows(body), an_object(body.get("meta"))
+    def listed(self, body: Any, status: str | None) -> Listed:
+        rows, meta = _rows(body, status), an_object(body.get("meta"))
         total = a_number(meta.get("total"))
         return Listed(rows, total, bool(rows) and a_number(meta.get("offset", 0)) + len(rows) < total)
 
-    def row(self, body: Any) -> Row:
+    def one(self, body: Any) -> Any:
         inner = an_object(an_object(body).get("data"))
-        return read_row(inner.get("schedule", inner))
-
-    def cancelled(self, body: Any) -> Row:
-        return self.row(body)
+        return inner.get("schedule", inner)
 
 
 SEED, LUXARIS = _Seed(), _Luxaris()
@@ -158,5 +156,5 @@ def through(stamp: str) -> str:
     return stamp if moment is None or moment.microsecond else moments.stamp(moment + timedelta(microseconds=999_999))
 
 
-def _rows(body: Any) -> tuple[Row, ...]:
-    return tuple(read_row(one) for one in a_list(an_object(body).get("data")))
+def _rows(body: Any, status: str | None) -> tuple[Row, ...]:
+    return any_rows(a_list(an_object(body).get("data")), status)

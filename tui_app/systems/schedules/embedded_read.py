@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tui_app.database.bound import ascii_json
+from tui_app.database.illegible import unreadable
 from tui_app.database.pages import Pages, Waiting
 from tui_app.database.statements import load
 from tui_app.database.where import Clause, Field
@@ -19,6 +20,7 @@ from tui_app.domain.foreign_json import details, shown
 from tui_app.domain.items import Item, Page, PageQuery, Scalar, Seen
 from tui_app.domain.moments import stamp, stamped
 from tui_app.domain.ports import Preview, TrailEntry
+from tui_app.domain.verdict import Verdict
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import Cancel, Found
 from tui_app.systems.schedules.schema import AS_OF, COLUMNS, WAITING, WAITING_INDEXES
@@ -61,6 +63,10 @@ def _stuck(status: str, claimed_at: str | None, now: datetime) -> bool:
     return status == PUBLISHING and claimed_at is not None and claimed_at < rules.stuck_before(now)
 
 
+def _verdict(item_id: str, status: str, channel: str, stuck: bool) -> Verdict:
+    return unreadable(id=item_id, status=status, channel=channel) or rules.verdict(status, stuck)
+
+
 def item_of(row: sqlite3.Row, now: datetime) -> Item:
     """A row of a page, as an item."""
     fields: dict[str, Scalar] = {name: row[COLUMNS.get(name, name)] for name in KINDS}
@@ -69,7 +75,7 @@ def item_of(row: sqlite3.Row, now: datetime) -> Item:
         id=row["id"],
         status=row["status"],
         version=str(row["revision"]),
-        verdict=rules.verdict(row["status"], _stuck(row["status"], row["claimed_at"], now)),
+        verdict=_verdict(row["id"], row["status"], row["channel"], _stuck(row["status"], row["claimed_at"], now)),
         fields=fields,
     )
 
@@ -92,7 +98,7 @@ def survey(connection: sqlite3.Connection, ids: Sequence[str], now: datetime) ->
     for position, item_id, status, revision, run_at, channel, claimed_at, post_status, others in map(
         tuple, connection.execute(SQL["survey"], (ascii_json(list(ids)),))
     ):
-        verdict = rules.verdict(status, _stuck(status, claimed_at, now))
+        verdict = _verdict(item_id, status, channel, _stuck(status, claimed_at, now))
         effects = rules.effects(status, channel, post_status, bool(others)) if verdict.cancellable else ()
         due = stamped(run_at) if verdict.cancellable else None
         seen[position] = Seen(item_id, status, str(revision), verdict, effects, due)
@@ -114,7 +120,7 @@ def preview(connection: sqlite3.Connection, item_id: str, now: datetime) -> Prev
     [around] = connection.execute(SQL["survey"], (ascii_json([item_id]),)).fetchall()
     stuck = _stuck(row["status"], row["claimed_at"], now)
     facts = rules.Schedule.of(row, others=bool(around["others"]), stuck=stuck)
-    return rules.preview(facts, now)
+    return rules.preview(facts, now, item_of(row, now).verdict)
 
 
 def trail(connection: sqlite3.Connection, item_id: str) -> list[TrailEntry]:

@@ -28,7 +28,7 @@ from tui_app.outbound.http import CONCURRENCY, Auth, HttpService
 from tui_app.outbound.recognition import Unrecognised, heard
 from tui_app.outbound.tokens import TokenSource
 from tui_app.systems.schedules import rules
-from tui_app.systems.schedules.bodies import Entry, Row, error_of, parted
+from tui_app.systems.schedules.bodies import UNREADABLE, Entry, Row, error_of, parted
 from tui_app.systems.schedules.dialects import DIALECTS
 from tui_app.systems.schedules.http_pages import Pages
 from tui_app.systems.schedules.http_rules import (
@@ -40,7 +40,7 @@ from tui_app.systems.schedules.http_rules import (
     verified,
 )
 from tui_app.systems.schedules.http_walk import Unlistable
-from tui_app.systems.schedules.http_wire import Denied, NoAudit, NotTold, Wire, each
+from tui_app.systems.schedules.http_wire import Denied, NoAudit, NotTold, Unreadable, Wire, each
 from tui_app.systems.schedules.http_write import Sender
 
 BULK_CHUNK = 100
@@ -201,6 +201,8 @@ class HttpSchedules:
         return found | {row.id: seen_of(row, now) for row in rows if row.id in found}
 
     async def _seen(self, item_id: str) -> Seen:
+        if item_id.startswith(UNREADABLE):
+            return _unread(item_id, "the service tells of it without an id, so it cannot be asked for")
         try:
             row = await self._wire.row(item_id)
         except Denied:
@@ -275,6 +277,8 @@ class HttpSchedules:
             row = await self._wire.row(item_id)
         except Denied as error:
             raise NotFound(f"{FORBIDDEN.reason}: {item_id}", hint="Ask for a permission there.") from error
+        except Unreadable as error:
+            return error.row
         except NotTold as error:
             raise NotFound(error.message, hint=error.hint) from error
         if row is None:

@@ -75,6 +75,8 @@ def stuck(row: Row, now: datetime) -> bool:
 
 def verdict(row: Row, now: datetime) -> Verdict:
     """May it be cancelled."""
+    if row.unread:
+        return Verdict.no(VerdictCode.NOT_KNOWN, row.unread)
     if is_open(row.status):
         return YES
     if stuck(row, now):
@@ -128,7 +130,7 @@ def item_of(row: Row, now: datetime) -> Item:
 def preview_of(row: Row, dialect: Dialect, now: datetime) -> Preview:
     """The verdict and impact of one; what cannot be cancelled has no impact."""
     seen = seen_of(row, now)
-    sections = _sections(row, now)
+    sections = () if row.unread else _sections(row, now)
     if not seen.verdict.cancellable:
         return Preview(seen.verdict, sections=sections)
     warnings = ["what becomes of its post is the service's matter, and is not told"]

@@ -47,6 +47,26 @@ class NotTold(Unavailable):
     """The service answers for one schedule, and does not tell of it: a matter of that id, and of no other."""
 
 
+class Unreadable(NotTold):
+    """The service tells of one schedule in a way that cannot be read; ``row`` is what can."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(f"schedule {row.id} cannot be read: {row.unread}", hint="Ask whoever runs the service.")
+        self.row = row
+
+
+def _named(reader: Callable[[Any], Row]) -> Callable[[Any], Row]:
+    """A reader of one schedule that has to have an id."""
+
+    def read(body: Any) -> Row:
+        row = reader(body)
+        if row.id.startswith(bodies.UNREADABLE):
+            raise ValueError(row.unread)
+        return row
+
+    return read
+
+
 class Wire:
     """One service. Which dialect it speaks is found out by its first list, where it is not given, and remembered."""
 
@@ -95,7 +115,7 @@ class Wire:
         """
         dialect = await self.dialect()
         answer = await self._list(dialect.query(ask))
-        return self._understood(dialect.listed, answer)
+        return self._understood(lambda body: dialect.listed(body, ask.status), answer)
 
     async def _list(self, query: dict[str, Any]) -> Response:
         answer = await self._read(*ALL, query=query)
@@ -115,19 +135,22 @@ class Wire:
 
         Raises:
             Denied: it is not for us to see.
-            NotTold: the service does not tell of it, in its own words; or it tells of another one.
+            NotTold: the service does not tell of it, in its own words; or it tells of another one; as ``Unreadable``
+                where it cannot be read.
             Unavailable: nothing was learned; as ``Unrecognised`` where what answered is not the service.
         """
         dialect = await self.dialect()
         answer = await self._read(*ALL, item_id)
         told = answer.refusal
         if answer.ok:
-            row = self._understood(dialect.row, answer)
+            row = self._understood(_named(dialect.row), answer)
             if row.id != item_id:
                 raise NotTold(
                     f"asked for schedule {item_id}, {self._http.origin} told of schedule {row.id}",
                     hint="Give the id as the service writes it.",
                 )
+            if row.unread:
+                raise Unreadable(row)
             return row
         if answer.status == 403:
             raise Denied(told.message)

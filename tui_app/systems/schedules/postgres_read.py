@@ -7,22 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tui_app.database.illegible import unreadable
 from tui_app.database.postgres_rows import Connection, Row, possible, rows
 from tui_app.domain import moments
 from tui_app.domain.errors import NotFound
 from tui_app.domain.foreign_json import details
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, TrailEntry
+from tui_app.domain.verdict import Verdict
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import Cancel, Found
 from tui_app.systems.schedules.postgres_rows import FIELDS, SQL, listed
 from tui_app.systems.schedules.words import DESCRIPTION
 
 
+def _verdict(read: Row) -> Verdict:
+    odd = unreadable(id=read["id"], status=read["status"], channel=read["channel"])
+    return odd or rules.verdict(read["status"], read["stuck"])
+
+
 def item_of(read: Row) -> Item:
     """A row of a page, as an item."""
     fields: dict[str, Scalar] = {name: read[name] for name in FIELDS}
-    verdict = rules.verdict(read["status"], read["stuck"])
+    verdict = _verdict(read)
     return Item(DESCRIPTION.system, read["id"], read["status"], str(read["revision"]), verdict, fields)
 
 
@@ -51,7 +58,7 @@ async def survey(connection: Connection, ids: Sequence[str]) -> list[Seen]:
 
 
 def _seen(read: Row) -> Seen:
-    verdict = rules.verdict(read["status"], read["stuck"])
+    verdict = _verdict(read)
     if not verdict.cancellable:
         return Seen(read["id"], read["status"], str(read["revision"]), verdict)
     effects = rules.effects(read["status"], read["channel"], read["post_status"], read["others"])
@@ -74,7 +81,7 @@ async def preview(connection: Connection, item_id: str) -> Preview:
     one = await _one(connection, item_id)
     around = await rows(connection, SQL["survey"], {"ids": listed([item_id])})
     facts = rules.Schedule.of(one, others=any(read["others"] for read in around), stuck=one["stuck"])
-    return rules.preview(facts, moments.read(one["as_of"]))
+    return rules.preview(facts, moments.read(one["as_of"]), _verdict(one))
 
 
 async def trail(connection: Connection, item_id: str) -> list[TrailEntry]:

@@ -239,9 +239,8 @@ class Schedule:
         )
 
 
-def preview(schedule: Schedule, now: datetime) -> Preview:
-    """The verdict and impact of one schedule; what cannot be cancelled has no impact."""
-    found = verdict(schedule.status, schedule.stuck)
+def preview(schedule: Schedule, now: datetime, found: Verdict) -> Preview:
+    """The impact of one schedule, which was judged as ``found``; what cannot be cancelled has no impact."""
     sections = _sections(schedule, now)
     if not found.cancellable:
         return Preview(found, sections=sections)
