@@ -22,6 +22,7 @@ from tui_app.engine.heads import Heads
 from tui_app.service.app import create_app
 from tui_app.service.auth import Authenticator, issue_token
 from tui_app.service.backend import Backend, Facts
+from tui_app.service.connections import Limits
 from tui_app.service.listen import Listener, bind
 
 Way = Literal["embedded", "tcp"]
@@ -72,14 +73,22 @@ class _Quiet(Listener):
 @asynccontextmanager
 async def listening(app: Any) -> AsyncIterator[str]:
     """An app on a free port of this host: its address."""
+    async with quiet_listener(app) as server:
+        yield server.url
+
+
+@asynccontextmanager
+async def quiet_listener(app: Any, limits: Limits | None = None) -> AsyncIterator[Listener]:
+    """An app on a free port of this host, under limits of its connections."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    server = _Quiet(app, bind("127.0.0.1", 0), ready.set_result)
+    server = _Quiet(app, bind("127.0.0.1", 0), ready.set_result, limits)
     serving = asyncio.create_task(server.listen())
     await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving
     try:
-        yield await ready
+        await ready
+        yield server
     finally:
         server.should_exit = True
         await serving

@@ -28,6 +28,12 @@ LONG_PATIENCE = 900.0
 MAX_BODY = 64 * 1024 * 1024
 """The largest answer that is read whole, in bytes; a plan file is streamed."""
 
+FULL = frozenset({429, 503})
+"""What a service that is full, or a proxy before it, answers without a problem document of ours."""
+
+_BEHIND = frozenset({502, 504})
+"""What a proxy answers that gets no answer from the service behind it."""
+
 _LOOK = "It may have been done: look at the run, then ask again."
 _HARMLESS = "Nothing was sent; try again."
 
@@ -181,6 +187,16 @@ class Channel:
                 return from_problem(Problem.model_validate_json(body))
             except ValidationError:
                 return self._strange(f"answered {status} with a problem that cannot be read", reads=reads)
+        if status in FULL and reads:
+            waits = headers.get("retry-after", "")
+            return Unavailable(
+                f"{self._origin} answered {status}: it, or a proxy before it, takes no more requests at present",
+                hint="Try again in a moment; nothing was sent.",
+                retry_after=float(waits) if waits.isascii() and waits.isdigit() and len(waits) < 7 else None,
+            )
+        if status in _BEHIND and reads:
+            hint = "That is a proxy which gets no answer from the service behind it: see whether that runs."
+            return CannotConnect(f"{self._origin} answered {status} without a problem document", hint=hint)
         # A gateway in between may say this after the service has acted, and a redirect may follow what was done.
         behind = status >= 500 or 300 <= status < 400
         return self._strange(f"answered {status} without a problem document", reads=reads or not behind)

@@ -16,8 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tui_app.contract.principal import Principal
 from tui_app.domain.errors import NotAllowed, NotFound, QuashError
 from tui_app.service import about, items, ledger, plans, runs
+from tui_app.service.admission import Admission
 from tui_app.service.answers import answer, problem
-from tui_app.service.auth import principal_of
+from tui_app.service.auth import PROVEN, principal_of
 from tui_app.service.backend import Backend
 from tui_app.service.faults import note
 from tui_app.service.requests import Rejected, body_of, key_of, parts_of, query_of
@@ -102,6 +103,7 @@ class Service:
         if backend.native is not None and backend.authenticator is None:
             raise ValueError("native routes need an authenticator: their users are those that a token names")
         self._backend = backend
+        self._admission = Admission()
 
         @asynccontextmanager
         async def lifespan(_: Any) -> AsyncIterator[None]:
@@ -134,12 +136,14 @@ class Service:
         exchange = None if native is None else native.exchange(path)
         try:
             asked_by = principal_of(scope, self._backend.authenticator)
+            scope.get("extensions", {}).get(PROVEN, _unnoted)(asked_by.name)
             asked = {**scope, "path": path, _PRINCIPAL: asked_by}
-            if exchange is None:
-                await self._router(asked, receive, watched)
-            else:
-                response = await exchange.respond(Request(asked, receive), asked_by, self._backend.record_refusal)
-                await response(asked, receive, watched)
+            async with self._admission.turn(asked_by):
+                if exchange is None:
+                    await self._router(asked, receive, watched)
+                else:
+                    response = await exchange.respond(Request(asked, receive), asked_by, self._backend.record_refusal)
+                    await response(asked, receive, watched)
             return
         except ClientDisconnect:
             return
@@ -152,6 +156,10 @@ class Service:
             raise told
         response = problem(told, instance) if exchange is None else exchange.failure(told, instance)
         await response(scope, receive, send)
+
+
+def _unnoted(_: str) -> None:
+    """Where no connection wants to know that a token held."""
 
 
 def _raw_path(scope: Scope) -> str:

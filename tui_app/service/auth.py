@@ -34,6 +34,11 @@ LONGEST_NAME = 256
 TTL = timedelta(hours=8)
 
 
+PROVEN = "quash.proven"
+"""Where a connection puts what is to be called once a token of one of its requests holds, with the principal's name: a
+key of the ASGI scope's ``extensions``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Authenticator:
     """Checks tokens. ``keys`` are found by the token's ``kid`` and nothing else; a token without one means ``""``.

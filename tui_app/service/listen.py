@@ -9,29 +9,35 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tui_app.domain.errors import CannotConnect
+from tui_app.service.connections import Connections, Limits, protocol_of
 
 CLOSING_SECONDS = 10
 """How long requests that are being answered may take at the end."""
 
 LONGEST_HEAD = 32 * 1024
-MOST_CONNECTIONS = 200
 
 
 class Listener(uvicorn.Server):
-    """A server on a socket that is bound already; ``ready`` is called once when it answers."""
+    """A server on a socket that is bound already; ``ready`` is called once when it answers.
 
-    def __init__(self, app: ASGIApp, bound: socket.socket, ready: Callable[[str], None]) -> None:
+    uvicorn's own limit of connections answers 503 to everybody once it is reached, and it gives a head all the time in
+    the world: ``limits`` say what holds in place of both.
+    """
+
+    def __init__(
+        self, app: ASGIApp, bound: socket.socket, ready: Callable[[str], None], limits: Limits | None = None
+    ) -> None:
+        self.connections = Connections(limits or Limits())
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=protocol_of(self.connections),  # type: ignore[arg-type] # a class is called like any other maker
                 ws="none",
                 lifespan="on",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=MOST_CONNECTIONS,
                 h11_max_incomplete_event_size=LONGEST_HEAD,
                 timeout_graceful_shutdown=CLOSING_SECONDS,
             )
