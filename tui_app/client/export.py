@@ -12,6 +12,7 @@ from typing import Any
 
 from tui_app.client.backend import BackendClient
 from tui_app.client.ledger_text import verdict
+from tui_app.config.places import owner_to_keep
 from tui_app.contract.ledger import LedgerCheck
 from tui_app.domain.errors import QuashError, StorageFull, UsageProblem
 from tui_app.domain.report import Foot, Format, ledger_export, run_report
@@ -34,7 +35,11 @@ class NewFile:
         # In a shared folder, whoever puts a link there first would otherwise choose what is overwritten.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            self._file = os.fdopen(os.open(self._path, flags, 0o600), "w", encoding="utf-8", errors="backslashreplace")
+            owner = owner_to_keep(self._path.parent)
+            descriptor = os.open(self._path, flags, 0o600)
+            if owner is not None:
+                os.fchown(descriptor, owner, -1)
+            self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise _told(self._path, error) from error
         return self

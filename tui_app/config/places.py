@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,38 @@ def state_folder(flag: str | None, environment: Mapping[str, str]) -> Path:
     return user_state_path("quash")
 
 
+def owner_to_keep(place: Path) -> int | None:
+    """Whose a new file at ``place`` has to be, where root makes it among the files of somebody else.
+
+    Returns:
+        The user's number; None where the maker is not root, or the nearest folder that exists is root's.
+    """
+    if os.geteuid() != 0:
+        return None
+    nearest = next((folder for folder in (place, *place.parents) if folder.exists()), None)
+    owner = nearest.stat().st_uid if nearest is not None else 0
+    return owner or None
+
+
+def check_owner(folder: Path) -> None:
+    """Refuse a state folder of another user to root: with HOME kept, as sudo may do, that is where it would work.
+
+    Raises:
+        UsageProblem: files that root makes there lock the user out of their own state.
+    """
+    owner = owner_to_keep(folder)
+    if owner is None:
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"user {owner}"
+    raise UsageProblem(
+        f"{folder} belongs to {name}, and you are root: {name} could not open what root makes there",
+        hint="Run quash as that user (sudo -u USER quash ...), or name a folder of root's own with QUASH_DATA.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """The files of one profile, in a folder that only its owner may enter."""
@@ -82,8 +115,9 @@ class Rooms:
 
         Raises:
             CannotConnect: it cannot be created, or it is not a folder.
-            UsageProblem: others may enter it, or it is another user's.
+            UsageProblem: others may enter it, or it is another user's, root's own folders apart.
         """
+        check_owner(self.folder)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self.folder.stat()
@@ -92,7 +126,7 @@ class Rooms:
                 f"the state folder {self.folder} cannot be used: {error.strerror}",
                 hint="QUASH_DATA names the state folder.",
             ) from error
-        if found.st_uid != os.getuid() and os.getuid() != 0:
+        if found.st_uid != os.geteuid():
             raise UsageProblem(f"{self.folder} belongs to another user", hint="QUASH_DATA names the state folder.")
         if stat.S_IMODE(found.st_mode) & 0o077:
             raise UsageProblem(f"others may enter {self.folder}", hint=f"chmod 700 {self.folder}")
