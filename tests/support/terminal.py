@@ -28,7 +28,7 @@ class Terminal:
     """The terminal's end of a pty. ``raw`` is every byte that the program wrote."""
 
     def __init__(self, process: subprocess.Popen[bytes], master: int, slave: int) -> None:
-        self.process, self._master, self._slave = process, master, slave
+        self.process, self._master, self.slave = process, master, slave
         self.raw = bytearray()
         self._wiped = 0
 
@@ -44,7 +44,7 @@ class Terminal:
     @property
     def modes(self) -> list[object]:
         """The line discipline, as the next program will find it."""
-        return termios.tcgetattr(self._slave)
+        return termios.tcgetattr(self.slave)
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
@@ -62,8 +62,15 @@ class Terminal:
     def sees(self, text: str) -> None:
         self.until(lambda: text in self.text, repr(text))
 
+    def found(self, pattern: str) -> str:
+        """Wait for a text of a form; its first group."""
+        self.until(lambda: re.search(pattern, self.text), pattern)
+        match = re.search(pattern, self.text)
+        assert match is not None
+        return match[1]
+
     def insists(self, key: str, text: str) -> None:
-        """Type a key again and again until something is seen: right behind a paste keys are dropped."""
+        """Type a key until something is seen: behind a paste, and before a screen stands, it is dropped."""
 
         def seen() -> bool:
             self.type(key)

@@ -17,6 +17,7 @@ from tui_app.tui.path import open_review
 from tui_app.tui.screens.review import ReviewScreen, drafts_of
 from tui_app.tui.screens.run import RunScreen
 from tui_app.tui.screens.runs import RunsScreen
+from tui_app.tui.typed import LineEnd, TypedInput
 
 ALL = f"status:{TROUBLED}"
 REASON = "Bad deploy"
@@ -114,6 +115,34 @@ async def test_keys_that_come_all_at_once_are_typed_where_they_were_meant(operat
     await operator.until(lambda: screen.form.confirmation.value == "yes", "the confirmation")
     assert screen.form.reason.value == "duplicate"
     assert await runs(operator) == []
+
+
+def pasted(operator: Operator, text: str, kind: type[events.Key] | None = None) -> None:
+    """Text that comes in one read, from a terminal that does not say that it was pasted."""
+    for message in TypedInput().feed(text):
+        operator.app.post_message(kind("enter", None) if kind and isinstance(message, LineEnd) else message)
+
+
+@pytest.mark.parametrize("kind", [None, events.Key], ids=["as it is", "taken for enter"])
+async def test_lines_that_are_pasted_without_being_marked_as_such_confirm_nothing(operator, kind):
+    screen = await reviewing(operator, *ids(2))
+    pasted(operator, "duplicate request\ryes\r", kind)
+    if kind is not None:
+        # What this is to find: every line's end is enter.
+        await operator.on(RunScreen)
+        return
+    await operator.sees("A line's end came together with text, as in a paste, and did nothing. Press enter to go on.")
+    assert screen.form.reason.value == "duplicate request yes "
+    await operator.press("enter")
+    assert screen.form.confirmation.has_focus
+    pasted(operator, "yes\r")
+    await operator.sees("as in a paste, and did nothing. Press enter to confirm.")
+    assert screen.form.confirmation.value == "yes"
+    assert await runs(operator) == []
+    await operator.press("enter")
+    await operator.on(RunScreen)
+    [run] = await runs(operator)
+    assert run.reason == "duplicate request yes"
 
 
 async def test_without_a_reason_they_stay_in_the_reason(operator):
@@ -406,7 +435,7 @@ async def test_escape_keeps_the_reason_for_the_next_opening_and_the_plan_under_r
     await operator.press("escape")
     await operator.on(RunsScreen)
     await operator.sees("not applied", "2 in the plan, 2 will be cancelled")
-    again = await reviewing(operator, *ids(1))
+    again = await reviewing(operator, *ids(2))
     assert again.form.reason.value == REASON
     assert await runs(operator) == []
 

@@ -38,7 +38,7 @@ from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import phrase, safe, speak
 from tui_app.tui.themes import THEMES
 from tui_app.tui.typed import TypedDriver
-from tui_app.tui.widgets.fields import ReasonField
+from tui_app.tui.widgets.fields import ConfirmationField, ReasonField
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
@@ -302,7 +302,7 @@ class QuashApp(App[int], inherit_bindings=False):
                 self._give_up_opening()
             return True
         # A field hears of a key only after the next one has been handed out, which would then go to the wrong field.
-        return isinstance(self.focused, ReasonField) and await self.focused.takes(key)
+        return isinstance(self.focused, (ReasonField, ConfirmationField)) and await self.focused.takes(event)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: the registry, as far as the screen has it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -16,6 +16,7 @@ from textual.widgets import Checkbox, Input
 from tui_app.domain.errors import InvalidReason
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.visible import visible
+from tui_app.tui.typed import LineEnd
 
 if TYPE_CHECKING:
     from textual.suggester import Suggester
@@ -89,6 +90,14 @@ class Option(Checkbox):
         return Content("[x]" if self.value else "[ ]")
 
 
+class LineEnded(Message):
+    """A line's end came in one read with characters before it. ``then`` says what enter by itself does."""
+
+    def __init__(self, then: LiteralString) -> None:
+        super().__init__()
+        self.then: LiteralString = then
+
+
 class LineField(Field):
     """A field in which what is pasted becomes one line: nothing after its first line is lost."""
 
@@ -117,12 +126,18 @@ class ReasonField(LineField):
             return error
         return None
 
-    async def takes(self, key: str) -> bool:
+    async def takes(self, event: events.Key) -> bool:
         """Whether this key is one that leaves the field, which it then does before the next key is handed out.
 
         Tab always goes on to the confirmation. Enter stays where the reason is none yet: what is typed next belongs
-        here.
+        here. So does the end of a line that may have been pasted.
         """
+        key = event.key
+        if isinstance(event, LineEnd):
+            await self.heard()
+            self.insert_text_at_cursor(" ")
+            self.post_message(LineEnded("go on"))
+            return True
         if key not in ("enter", "tab"):
             return False
         if key == "enter":
@@ -140,6 +155,14 @@ class ConfirmationField(Field):
 
     class Pasted(Message):
         """A paste was refused."""
+
+    async def takes(self, event: events.Key) -> bool:
+        """Whether this key is the end of a line that may have been pasted; it confirms nothing."""
+        if isinstance(event, LineEnd):
+            await self.heard()
+            self.post_message(LineEnded("confirm"))
+            return True
+        return False
 
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()

@@ -15,7 +15,7 @@ from tui_app.domain.errors import InvalidReason
 from tui_app.tui.impact_text import tells
 from tui_app.tui.notices import told
 from tui_app.tui.text import phrase, safe
-from tui_app.tui.widgets.fields import ConfirmationField, Option, ReasonField
+from tui_app.tui.widgets.fields import ConfirmationField, LineEnded, Option, ReasonField
 
 if TYPE_CHECKING:
     from tui_app.domain.errors import QuashError
@@ -164,6 +164,12 @@ class ReviewForm(Vertical):
         event.stop()
         mark = self.app.glyphs["warning"]
         self.say(phrase("{} A paste confirms nothing. Type it, so that it is you who confirms.", mark), "refused")
+
+    def on_line_ended(self, event: LineEnded) -> None:
+        event.stop()
+        mark = self.app.glyphs["warning"]
+        text = phrase("{} A line's end came together with text, as in a paste, and did nothing. ", mark)
+        self.say(phrase("{}Press enter to {}.", text, Content(event.then)), "refused")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
