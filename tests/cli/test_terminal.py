@@ -106,6 +106,34 @@ def test_the_reason_and_the_words_are_asked_for(terminal, bus):
     assert bus.status(item) == "CANCELED"
 
 
+def test_ids_that_are_read_from_the_terminal_say_what_they_wait_for_and_how_to_end(terminal, bus):
+    item = bus.in_status(TROUBLED)[0]
+    with terminal("plan", "commands", "--ids", "-") as one:
+        one.until("ctrl+d on an empty line ends them")
+        one.type(f"{item}\n\x04")
+        assert one.ended() == Exit.DONE
+        assert "1 in the plan" in one.said
+    with terminal("plan", "commands", "--ids", "-") as one:
+        one.until("ctrl+c gives up")
+        one.type("\x03")
+        assert one.ended() == Exit.INTERRUPTED
+
+
+def test_nobody_is_told_to_type_where_ids_come_through_a_pipe(process, bus):
+    answer = process("plan", "commands", "--ids", "-", stdin=f"{bus.in_status(TROUBLED)[0]}\n")
+    assert answer.code == Exit.DONE
+    assert "ctrl+d" not in answer.err
+
+
+@pytest.mark.parametrize("kind", ["dumb", "unknown"])
+def test_a_terminal_that_draws_no_screens_is_told_of_the_verbs(terminal, bus, monkeypatch, kind):
+    monkeypatch.setenv("TERM", kind)
+    with terminal() as one:
+        assert one.ended() == Exit.USAGE
+        assert "The verbs need no screen" in one.said
+        assert "\x1b" not in one.said
+
+
 @pytest.mark.parametrize("typed", ["\n", "y\n", "YES\n", "no\n", "yes yes\n"])
 def test_other_words_send_nothing(terminal, bus, typed):
     item = bus.in_status(TROUBLED)[0]

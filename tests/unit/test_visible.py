@@ -68,3 +68,18 @@ def test_a_huge_text_costs_no_more_than_its_limit():
 )
 def test_a_value_of_somebodys_json_is_json(value, shown):
     assert as_written(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("漢\u0301字", "漢\\u0301字"),
+        ("か\u3099", "か\\u3099"),
+        ("漢\u0301\u0301", "漢\\u0301\\u0301"),
+        ("e\u0301", "e\u0301"),
+        ("漢e\u0301", "漢e\u0301"),
+        ("漢字", "漢字"),
+    ],
+)
+def test_marks_on_wide_characters_are_escapes_and_others_are_drawn(text: str, shown: str):
+    assert visible(text) == shown

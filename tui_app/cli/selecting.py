@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tui_app.cli.grammar import ALL
+from tui_app.cli.terminal import interruptible
 from tui_app.contract.plans import SelectionModel
 from tui_app.domain.errors import MalformedId, UsageProblem
 
@@ -127,13 +128,21 @@ def _place(file: str, number: int) -> str:
     return f"line {number} of {_named(file)}"
 
 
+def _typed() -> str:
+    """What comes on the standard input; somebody who sits at it is told what it waits for."""
+    if not sys.stdin.isatty():
+        return sys.stdin.read()
+    with interruptible():
+        sys.stderr.write("Type or paste the lines of ids. ctrl+d on an empty line ends them; ctrl+c gives up.\n")
+        sys.stderr.flush()
+        return sys.stdin.read()
+
+
 def _lines(file: str) -> Iterator[tuple[int, str]]:
     """The lines that name something, by their numbers: blank ones and comments are passed over."""
     try:
         text = (
-            sys.stdin.read().removeprefix("\ufeff")
-            if file == "-"
-            else Path(file).expanduser().read_text(encoding="utf-8-sig")
+            _typed().removeprefix("\ufeff") if file == "-" else Path(file).expanduser().read_text(encoding="utf-8-sig")
         )
     except OSError as error:
         raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="Check its name.") from error

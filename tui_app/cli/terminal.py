@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def on_terminal() -> bool:
     """Whether somebody is there to be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let ctrl+c end what is read from the terminal, from before whoever sees what is asked may press it.
+
+    The event loop's own handler would only take note while a line is being read.
+    """
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def ask(question: str) -> str:
@@ -17,15 +32,10 @@ def ask(question: str) -> str:
     Raises:
         KeyboardInterrupt: ctrl+c, or the input ended.
     """
-    # The event loop's own handler would only take note while the line is being read. Ours is there before the question
-    # is, since whoever sees that may press ctrl+c at once.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with interruptible():
         sys.stderr.write(question)
         sys.stderr.flush()
         line = sys.stdin.readline()
-    finally:
-        signal.signal(signal.SIGINT, previous)
     if not line:
         raise KeyboardInterrupt
     return line.rstrip("\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 from tui_app.domain.foreign_json import dump
@@ -21,12 +22,17 @@ _UNSAFE = re.compile(
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U0010ffff]"
 )
+_WIDE = re.compile("[\u1100-\U0010ffff]")
+"""Where the characters that take two cells begin; most texts hold none."""
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def _escape(found: re.Match[str]) -> str:
-    character = found[0]
+    return _escaped(found[0])
+
+
+def _escaped(character: str) -> str:
     point = ord(character)
     if character in _SHORT:
         return _SHORT[character]
@@ -35,12 +41,26 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
+def _without_marks_on_wide(text: str) -> str:
+    """The text with the marks on wide characters as escapes: multiplexers give such a cell another width."""
+    shown: list[str] = []
+    wide = False
+    for character in text:
+        mark = unicodedata.category(character) in ("Mn", "Me")
+        if not mark:
+            wide = unicodedata.east_asian_width(character) in ("W", "F")
+        shown.append(_escaped(character) if mark and wide else character)
+    return "".join(shown)
+
+
 def visible(text: str, limit: int = LIMIT, *, plain: bool = False) -> str:
     """At most ``limit`` characters that a terminal only draws; what was cut off is marked with an ellipsis.
 
     With ``plain`` whatever is not ASCII is an escape, too, and the ellipsis is a tilde.
     """
     shown = _UNSAFE.sub(_escape, text[: limit + 1])
+    if _WIDE.search(shown):
+        shown = _without_marks_on_wide(shown)
     if plain and not shown.isascii():
         shown = _FOREIGN.sub(_escape, shown)
     return shown if len(shown) <= limit else shown[: max(limit - 1, 0)] + (PLAIN_CUT if plain else CUT)
