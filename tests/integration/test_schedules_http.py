@@ -27,7 +27,7 @@ from tui_app.domain.errors import (
 )
 from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import Cursor, PageQuery, Selection, Sort
-from tui_app.domain.run import ItemState, Verified
+from tui_app.domain.run import ItemState, PauseCause, RunState, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.recognition import Unrecognised
 from tui_app.systems.schedules.bodies import run_of, signed
@@ -714,3 +714,35 @@ async def test_a_survey_does_not_ask_a_service_that_is_away_for_each(either):
         await system.survey(ids)
     assert "#posts" in away.value.hint
     assert len(either.server.log) - before <= 16
+
+
+async def test_whose_session_it_is_is_asked_once_and_told(serve):
+    service = await serve("luxaris")
+    system = service.open()
+    assert system.signed_in_as is None
+    await system.sign_in()
+    await system.sign_in()
+    assert system.signed_in_as == "bob@example.com"
+    assert len(service.asked("GET", "/auth/me")) == 1
+
+
+async def test_a_service_that_does_not_tell_whose_a_token_is_is_not_asked(serve):
+    service = await serve("seed")
+    system = service.open()
+    await system.sign_in()
+    assert system.signed_in_as is None
+    assert service.asked("GET", "/auth/me") == []
+
+
+async def test_a_run_is_bound_to_the_session_it_was_confirmed_with(serve, tmp_path):
+    service = await serve("luxaris")
+    ids = [service.posts.add() for _ in range(3)]
+    world = make_world(tmp_path, {"schedules": service.open()}, service.posts.clock)
+    run = await world.confirm(await world.plan(Selection("schedules", ids=tuple(ids))))
+    assert run.bearers == {"schedules": "bob@example.com"}
+    service.posts.session = "carol@example.com"
+    kept = await world.worker(systems={"schedules": service.open()}).drive(run.id)
+    assert (kept.state, kept.pause.cause) == (RunState.PAUSED, PauseCause.PRINCIPAL)
+    assert "carol@example.com" in kept.pause.message
+    assert service.posts.effects == [], "nothing is sent in another's name"
+    await world.close()

@@ -262,3 +262,57 @@ async def test_a_token_of_somebody_else_is_not_taken_in_the_middle(giver, clock)
     new = giver.gives(token(clock.now() + timedelta(hours=1)))
     clock.forward(10)
     assert (await giver.source.current()).reveal() == new
+
+
+def tells(**names):
+    """A server that says whose each token is."""
+    asked = []
+
+    async def whose(given):
+        asked.append(given.reveal())
+        return names.get(given.reveal())
+
+    return asked, whose
+
+
+async def test_whose_an_opaque_token_is_is_asked_once_for_each_token(giver):
+    asked, whose = tells(first="bob@example.com", second="bob@example.com")
+    giver.gives("first")
+    giver.source.ask_whose(whose)
+    for _ in range(3):
+        await giver.source.identify()
+    assert giver.source.subject == "bob@example.com"
+    giver.gives("second")
+    assert await giver.source.used(spoken, lambda answer: answer == "first") == "second"
+    assert asked == ["first", "second"]
+
+
+async def spoken(given):
+    return given.reveal()
+
+
+async def test_a_token_of_another_session_is_not_used_in_the_middle(giver):
+    _, whose = tells(first="bob@example.com", second="carol@example.com")
+    giver.gives("first")
+    giver.source.ask_whose(whose)
+    await giver.source.identify()
+    giver.gives("second")
+    with pytest.raises(NotSignedIn, match=r"a token of carol.* now, and it was one of bob"):
+        await giver.source.used(spoken, lambda answer: answer == "first")
+    assert giver.source.subject == "bob@example.com"
+
+
+async def test_a_token_that_names_somebody_itself_is_not_asked_about(giver):
+    asked, whose = tells()
+    giver.gives(token(principal_id="jane@example.com"))
+    giver.source.ask_whose(whose)
+    await giver.source.identify()
+    assert (giver.source.subject, asked) == ("jane@example.com", [])
+
+
+async def test_without_asking_anothers_session_goes_on_in_the_middle(giver):
+    """The same, with nobody to ask: an opaque token names nobody, and its change is not noticed."""
+    giver.gives("first")
+    await giver.source.identify()
+    giver.gives("second")
+    assert await giver.source.used(spoken, lambda answer: answer == "first") == "second"

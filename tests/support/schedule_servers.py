@@ -94,6 +94,8 @@ class Posts:
         name, value = self.auth
         if asked.headers.get(name) != value:
             return wrong(401, "UNAUTHORIZED")
+        if asked.path == "/api/v1/auth/me":
+            return self.me()
         parts = asked.path.removeprefix(ALL).strip("/").split("/")
         match asked.method, parts:
             case "GET", [""]:
@@ -107,6 +109,9 @@ class Posts:
             case "POST", [item_id, "cancel"]:
                 body = json.loads(asked.body or b"{}")
                 return self.cancel(item_id, body.get("reason"))
+        return wrong(404, "ROUTE_NOT_FOUND")
+
+    def me(self) -> Answered:
         return wrong(404, "ROUTE_NOT_FOUND")
 
     def due(self, query: Mapping[str, str], start: str, end: str) -> list[dict[str, Any]]:
@@ -248,6 +253,8 @@ class LuxarisPosts(Posts):
     def __init__(self, clock: MovableClock | None = None, quirks: Collection[str] = ()) -> None:
         super().__init__(clock, quirks)
         self.auth = ("x-session-id", SECRET)
+        self.session = "bob@example.com"
+        """Whose session the token is."""
 
     def id_of(self, number: int) -> str:
         return str(100_000 + number * 7_919 % 90_001)
@@ -255,6 +262,10 @@ class LuxarisPosts(Posts):
     def add(self, *, channel: str = "12", content: str = "", **more: Any) -> str:
         own = {"last_attempt_at": None, "error_code": None, "error_message": None}
         return super().add(channel_connection_id=channel, post_variant_id=31, **own, **more)
+
+    def me(self) -> Answered:
+        told = {"id": 7, "email": self.session, "name": "Bob", "auth_method": "local", "status": "active"}
+        return Answered(200, told)
 
     def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
         return {**row, "id": int(row["id"])}
@@ -294,7 +305,7 @@ def adapter(server: RawServer, posts: Posts, *, dialect: str = "auto", **options
     auth: Any = "bearer" if posts.auth[0] == "authorization" else posts.auth[0]
     tokens = TokenSource.given(SECRET)
     http = HttpService(server.url, tokens=tokens, auth=auth, shape=error_of, **{**LONG, **options})
-    return HttpSchedules(server.url, dialect=dialect, clock=posts.clock, http=http, contact="#posts")
+    return HttpSchedules(server.url, tokens=tokens, dialect=dialect, clock=posts.clock, http=http, contact="#posts")
 
 
 class PostsBench:

@@ -19,7 +19,7 @@ from tui_app.contract.models import CredentialModel
 from tui_app.domain.moments import stamp
 from tui_app.service.auth import issue_token
 from tui_app.tui.app import QuashApp
-from tui_app.tui.credentials import ending
+from tui_app.tui.credentials import acting_as, ending
 from tui_app.tui.widgets.header import Header
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -48,6 +48,26 @@ def holding(**seconds):
 )
 def test_the_token_that_ends_first_is_told_when_it_is_time(seconds, words):
     assert ending(holding(**seconds), NOW) == words
+
+
+def test_a_system_that_is_reached_as_somebody_else_is_named():
+    def held(acts_as):
+        return CredentialModel(system="schedules", expires_at=None, acts_as=acts_as)
+
+    assert acting_as([held("bob@example.com")], "jane@example.com") == "schedules as bob@example.com"
+    assert acting_as([held("bob@example.com")] * 2, "jane@example.com") == "schedules and schedules as bob@example.com"
+    assert acting_as([held("jane@example.com"), held(None)], "jane@example.com") == ""
+
+
+async def test_a_session_of_somebody_else_stands_in_the_header(local: Service) -> None:
+    def change(path, body):
+        if path != "/v1":
+            return body
+        return {**body, "credentials": [{"system": "schedules", "expires_at": None, "acts_as": "bob@example.com"}]}
+
+    app = QuashApp(Wire(local, change).client, utf8=True)
+    async with app.run_test(size=(160, 40)) as pilot:
+        await Desk(app, pilot, local).sees("| schedules as bob@example.com |")
 
 
 async def test_it_stands_in_the_header_and_goes_when_the_token_was_renewed(local: Service) -> None:
@@ -137,7 +157,7 @@ async def test_it_is_told_from_the_start_on_every_screen_and_anew_each_minute(ov
         app = QuashApp(lambda: client, utf8=True, clock=lambda: now)
         async with app.run_test(size=(120, 40)) as pilot:
             desk = Operator(app, pilot)
-            await desk.sees("may write | token expires in 7 min")
+            await desk.sees(" | token expires in 7 min")
             await desk.press("4")
             await desk.until(lambda: app.current_mode == "runs", "Runs")
             assert "token expires in 7 min" in desk.text.splitlines()[0], "a screen that is new knows it, too"

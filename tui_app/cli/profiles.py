@@ -31,6 +31,7 @@ CHECKED = [
     Column("items", "Items"),
     Column("exact", "Exact"),
     Column("token_until", "Token until", moment=True),
+    Column("acts_as", "Token of"),
 ]
 
 
@@ -111,7 +112,7 @@ async def check_profile(call: Call) -> Exit:
         counts = {system.system: await client.items.count(system.system) for system in about.systems}
         check = await client.ledger.check()
         # Asked again: a token is read when it is first needed, and each system has been needed by now.
-        about = await client.about()
+        about = await client.about(sign_in=True)
     finally:
         await client.close()
     around = {
@@ -122,13 +123,19 @@ async def check_profile(call: Call) -> Exit:
         "credentials": [one.model_dump() for one in about.credentials],
     }
     call.output.rows("quash.profile-check.v1", "systems", _checked(about, counts), CHECKED, around=around, flat=_flat)
-    call.talk.say(f"profile {about.profile} answers; you are {about.operator}")
+    others = [
+        f"{one.system} is reached as {one.acts_as}"
+        for one in about.credentials
+        if one.acts_as not in (None, about.operator)
+    ]
+    call.talk.say("; ".join([f"profile {about.profile} answers; you are {about.operator}", *others]))
     return Exit.DONE if check.holds else Exit.LEDGER
 
 
 def _checked(about: About, counts: Mapping[str, CountModel]) -> list[Record]:
     """A row for each system in the order of the console, and one for a service whose token is another one."""
     until = {one.system: one.expires_at for one in about.credentials}
+    whose = {one.system: one.acts_as for one in about.credentials}
     lists = {one.system: one.lists for one in about.systems}
     ours = bootstrap.names()
     there = sorted(counts, key=lambda name: ours.index(name) if name in ours else len(ours))
@@ -139,6 +146,7 @@ def _checked(about: About, counts: Mapping[str, CountModel]) -> list[Record]:
             "items": counts[name].value if lists.get(name) else None,
             "exact": counts[name].exact if lists.get(name) else None,
             "token_until": until.get(name),
+            "acts_as": whose.get(name),
         }
         for name in (*there, *(other for other in until if other not in counts))
     ]

@@ -69,10 +69,14 @@ SERVICE = "service"
 
 
 class CredentialModel(Wire):
-    """When the token ends that is used for a system; null where the token does not say, or none was needed yet."""
+    """The token that is used for a system: when it ends, and whom it is for; null where that is not known.
+
+    Whom it is for is what the token says, or its server where the token does not.
+    """
 
     system: str
     expires_at: str | None
+    acts_as: str | None = None
 
 
 class About(Wire):

@@ -176,13 +176,14 @@ class SignedIn(Protocol):
 
     @property
     def signed_in_as(self) -> str | None:
-        """Whom the token at hand names; none where it does not say, or none was needed yet."""
+        """Whom the token at hand is for, as it names somebody or as its server tells; none where neither does."""
 
     async def sign_in(self) -> None:
-        """Have a token at hand before it is needed; a request would do the same.
+        """Have a token at hand before it is needed, and know whom it is for, where that can be known.
 
         Raises:
             NotSignedIn: nobody gives one.
+            Unavailable: the server that would tell whose it is cannot be asked.
         """
 
 

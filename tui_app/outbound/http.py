@@ -138,6 +138,15 @@ class HttpService:
         request = self._request("GET", parts, query, None, headers)
         return self._read(request, await self._signed(request), plain=plain, fits=fits)
 
+    async def read_as(self, token: Secret, *parts: str) -> Response:
+        """Ask for what stands at a path with this token and no other.
+
+        Raises:
+            Unavailable, NotSignedIn: as for reading.
+        """
+        request = self._request("GET", parts, None, None, None)
+        return self._read(request, await self._sent(request, token), plain=False, fits=None)
+
     async def write(
         self,
         *parts: str,

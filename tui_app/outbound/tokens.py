@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from tui_app.clock import SystemClock
 from tui_app.config import credentials
 from tui_app.config.values import Secret
-from tui_app.domain.errors import NotSignedIn
+from tui_app.domain.errors import NotSignedIn, Unavailable
 from tui_app.domain.foreign_json import parse
 from tui_app.domain.moments import known_epoch
 from tui_app.domain.ports import Clock
@@ -20,6 +20,9 @@ from tui_app.domain.ports import Clock
 log = logging.getLogger("quash.runner")
 
 T = TypeVar("T")
+
+Whose = Callable[[Secret], Awaitable[str | None]]
+"""Asks the server whose a token is; none where it does not tell."""
 
 EARLY = timedelta(seconds=60)
 """How long before its end a token is asked for anew, or a tenth of its life where that is less."""
@@ -52,6 +55,9 @@ class TokenSource:
         self._asking = asyncio.Lock()
         self._token: Secret | None = None
         self._claims: Mapping[str, Any] = {}
+        self._whose: Whose | None = None
+        self._told: str | None = None
+        self._identified = False
         self._ask_from: datetime | None = None
         self._asked = 0
         self._trouble: NotSignedIn | None = None
@@ -69,8 +75,8 @@ class TokenSource:
 
     @property
     def subject(self) -> str | None:
-        """Whom the token at hand names, as the native routes read it; none where it does not say."""
-        return _named(self._claims)
+        """Whom the token at hand is for: as it says itself, else as its server tells; none where neither does."""
+        return _named(self._claims) or self._told
 
     @property
     def place(self) -> str:
@@ -78,6 +84,27 @@ class TokenSource:
         if self._command is not None:
             return f"token_command (`{self._command[0]}`)"
         return f"token_file ({self._file})" if self._file is not None else self._variable
+
+    def ask_whose(self, whose: Whose) -> None:
+        """From now on have the server say whose a token is that names nobody, before it is used."""
+        self._whose = whose
+
+    async def identify(self) -> None:
+        """Have the server say whose the token at hand is, where nobody has asked yet.
+
+        Raises:
+            NotSignedIn: there is no token, or it is not accepted.
+            Unavailable: the server cannot be asked.
+        """
+        token = await self.current()
+        async with self._asking:
+            if token == self._token and not self._identified:
+                self._told, self._identified = await self._named_by_server(token), True
+
+    async def _named_by_server(self, token: Secret) -> str | None:
+        if self._whose is None or _named(_claims(token)) is not None:
+            return None
+        return await self._whose(token)
 
     async def current(self) -> Secret:
         """The token to send.
@@ -91,7 +118,7 @@ class TokenSource:
             if self._token is None or (self._ask_from is not None and now >= self._ask_from):
                 try:
                     await self._ask(asked)
-                except NotSignedIn:
+                except (NotSignedIn, Unavailable):
                     now, ends = self._clock.now(), self.expires_at
                     if self._token is None or (ends is not None and ends <= now):
                         raise
@@ -127,15 +154,16 @@ class TokenSource:
         a run would stand still in silence.
         """
         now = self._clock.now()
-        told = self._asked > asked
-        if self._trouble is not None and (told or (self._quiet_until is not None and now < self._quiet_until)):
+        answered = self._asked > asked
+        if self._trouble is not None and (answered or (self._quiet_until is not None and now < self._quiet_until)):
             raise NotSignedIn(self._trouble.message, hint=self._trouble.hint)
-        if told:
+        if answered:
             return
         log.info("a token is asked for: %s", self.place)
         try:
             token = await credentials.token(self._command, self._file, self._variable, self._environment)
-            self._check_bearer(_claims(token))
+            told = await self._named_by_server(token)
+            self._check_bearer(_named(_claims(token)) or told)
         except NotSignedIn as trouble:
             self._asked += 1
             self._trouble = trouble
@@ -144,13 +172,14 @@ class TokenSource:
             raise
         self._asked += 1
         self._trouble, self._token, self._claims = None, token, _claims(token)
+        self._told, self._identified = told, self._whose is not None
         now, ends = self._clock.now(), self.expires_at
         self._ask_from = None if ends is None else max(ends - min(EARLY, (ends - now) / 10), now + PATIENCE)
 
-    def _check_bearer(self, claims: Mapping[str, Any]) -> None:
+    def _check_bearer(self, named: str | None) -> None:
         """Go on as one and the same: what was confirmed as one user must not be sent as another in the middle."""
-        if self._token is not None and _named(claims) != self.subject:
-            now, before = (name or "nobody it names" for name in (_named(claims), self.subject))
+        if self._token is not None and named != self.subject:
+            now, before = (name or "nobody it names" for name in (named, self.subject))
             raise NotSignedIn(
                 f"{self.place} gives a token of {now} now, and it was one of {before}",
                 hint="Start quash anew to go on as somebody else; a run has to be taken over then.",

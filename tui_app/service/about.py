@@ -10,7 +10,7 @@ from typing import Any
 from tui_app import __version__
 from tui_app.contract import paths
 from tui_app.contract.models import About, CredentialModel
-from tui_app.domain.errors import NotSignedIn
+from tui_app.domain.errors import NotSignedIn, Refused, Unavailable
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import SignedIn
 from tui_app.service.table import JSON, Call, NoQuery, Query, Route
@@ -45,13 +45,13 @@ async def about(call: Call[AboutQuery, None]) -> About:
 
 async def _sign_in(system: SignedIn) -> None:
     # Whoever reads items is told that nobody gives a token, and what to do; here it is only asked when one ends.
-    with contextlib.suppress(NotSignedIn):
+    with contextlib.suppress(NotSignedIn, Unavailable, Refused):
         await system.sign_in()
 
 
 def _credential(name: str, system: SignedIn) -> CredentialModel:
     until = system.credentials_expire
-    return CredentialModel(system=name, expires_at=None if until is None else stamp(until))
+    return CredentialModel(system=name, expires_at=None if until is None else stamp(until), acts_as=system.signed_in_as)
 
 
 def routes(others: tuple[Route, ...]) -> tuple[Route, ...]:

@@ -74,6 +74,7 @@ class QuashApp(App[int], inherit_bindings=False):
     notice: reactive[Notice | None] = reactive(None, init=False)
     countdown: reactive[int] = reactive(0, init=False)
     token_ends: reactive[str] = reactive("", init=False)
+    acts_as: reactive[str] = reactive("", init=False)
 
     def __init__(
         self,

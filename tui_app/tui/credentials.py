@@ -34,6 +34,15 @@ def ending(credentials: Sequence[CredentialModel], now: datetime) -> str:
     return f"token expires in {minutes} min" if minutes else "token expires within a minute"
 
 
+def acting_as(credentials: Sequence[CredentialModel], operator: str) -> str:
+    """Which systems are reached as somebody else than the operator; nothing where none is known to be."""
+    others: dict[str, list[str]] = {}
+    for one in credentials:
+        if one.acts_as not in (None, operator):
+            others.setdefault(str(one.acts_as), []).append(one.system)
+    return ", ".join(f"{' and '.join(systems)} as {name}" for name, systems in others.items())
+
+
 class Tokens:
     """When the tokens of this console's backend end. What is to be said of that stands in ``QuashApp.token_ends``.
 
@@ -43,10 +52,11 @@ class Tokens:
     def __init__(self, app: QuashApp) -> None:
         self._app = app
         self._known: list[CredentialModel] = []
+        self._operator = ""
 
     def begin(self, about: About) -> None:
         """The backend answered for the first time."""
-        self._known = about.credentials
+        self._known, self._operator = about.credentials, about.operator
         self.tell()
         self._app.set_interval(LOOK_SECONDS, self.look)
         self.look()
@@ -56,8 +66,9 @@ class Tokens:
         self._app.run_worker(Deferred(self._look()), group="credentials", exclusive=True, exit_on_error=False)
 
     def tell(self) -> None:
-        """Say how long they hold by now."""
+        """Say how long they hold by now, and whom they are for where that is not the operator."""
         self._app.token_ends = ending(self._known, self._app.clock())
+        self._app.acts_as = acting_as(self._known, self._operator)
 
     async def _look(self) -> None:
         try:

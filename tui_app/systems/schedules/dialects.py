@@ -68,6 +68,8 @@ class Dialect(ABC):
     bulk = False
     keeps_reasons = False
     audits = False
+    whoami: tuple[str, ...] | None = None
+    """The path at which the service says whose a token is; none where it does not."""
 
     @abstractmethod
     def query(self, ask: Ask) -> dict[str, Any]:
@@ -116,6 +118,7 @@ class _Seed(Dialect):
 
 class _Luxaris(Dialect):
     name = "luxaris"
+    whoami = ("api", "v1", "auth", "me")
     statuses = (*STATUSES, PROCESSING, SKIPPED)
 
     def query(self, ask: Ask) -> dict[str, Any]:

@@ -113,8 +113,12 @@ class HttpSchedules:
         return None if self._tokens is None else self._tokens.subject
 
     async def sign_in(self) -> None:
-        if self._tokens is not None:
-            await self._tokens.current()
+        if self._tokens is None:
+            return
+        await self._tokens.current()
+        if self._tokens.subject is None and (await self._wire.dialect()).whoami is not None:
+            self._tokens.ask_whose(self._wire.whose)
+            await self._tokens.identify()
 
     def check_id(self, text: str) -> str:
         return rules.check_schedule_id(text)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+from tui_app.config.values import Secret
 from tui_app.domain.errors import MalformedFilter, NotAllowed, OutcomeUnknown, QuashError, Unavailable
 from tui_app.outbound.answers import Response
 from tui_app.outbound.http import HttpService
@@ -106,6 +107,23 @@ class Wire:
                     hint="Check the `url` of schedules in the profile; `dialect` names the two ways.",
                 )
             return self._known
+
+    async def whose(self, token: Secret) -> str | None:
+        """Ask the service whose a token is; none where it does not tell.
+
+        Raises:
+            NotSignedIn: it does not accept the token.
+            Unavailable: it cannot be asked.
+        """
+        if self._known is None or self._known.whoami is None:
+            return None
+        try:
+            answer = await self._http.read_as(token, *self._known.whoami)
+        except Unrecognised:
+            return None
+        body = answer.json if answer.ok and isinstance(answer.json, dict) else {}
+        named = body.get("email") or body.get("id")
+        return str(named) if isinstance(named, str | int) and not isinstance(named, bool) else None
 
     async def listed(self, ask: Ask) -> Listed:
         """A part of the list.

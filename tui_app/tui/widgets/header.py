@@ -28,6 +28,7 @@ class Header(Widget):
     def on_mount(self) -> None:
         self.watch(self.app, "about", self._about_changed)
         self.watch(self.app, "token_ends", self._token_ends_changed)
+        self.watch(self.app, "acts_as", self._token_ends_changed)
 
     def _token_ends_changed(self) -> None:
         self.refresh()
@@ -75,6 +76,8 @@ class Header(Widget):
         named = about.environment.upper() if about.environment == PRODUCTION else about.environment
         parts = [named] if about.environment == about.profile else [about.profile, named]
         parts.append(about.operator)
+        if self.app.acts_as:
+            parts.append(self.app.acts_as)
         if about.read_only:
             parts.append("read-only")
         elif room is None:
@@ -82,7 +85,7 @@ class Header(Widget):
         if self.app.token_ends:
             parts.append(self.app.token_ends)
         over = 0 if room is None else _line(parts).cell_length - room
-        for name in (about.operator, about.profile):
+        for name in (about.operator, about.profile, self.app.acts_as):
             if over > 0 and name in parts:
                 cut = safe(name).truncate(max(cell_len(name) - over, SHORTEST), ellipsis=True).plain
                 over -= cell_len(name) - cell_len(cut)
