@@ -87,6 +87,7 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
         CannotConnect: its folder cannot be used.
     """
     from tui_app.clock import SystemClock
+    from tui_app.engine.faults import Reports
     from tui_app.engine.local import LocalLauncher, runner_command
     from tui_app.engine.planning import Planner
     from tui_app.engine.steering import Steering
@@ -121,7 +122,7 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
         facts=facts,
         store=store,
         systems=named,
-        planner=Planner(store, named, clock),
+        planner=Planner(store, named, clock, reports=Reports(clock, rooms.folder / FAULT_LOG)),
         steering=steering,
         launcher=launcher,
         clock=clock,
@@ -259,18 +260,27 @@ async def run_runner(setup: Setup, *, served: bool) -> int:
     """
     from tui_app.clock import SystemClock
     from tui_app.engine import local
+    from tui_app.engine.faults import Reports
     from tui_app.engine.worker import Worker
     from tui_app.store.sqlite import open_store
 
     setup.profile.check_here()
     rooms = setup.rooms.open()
-    store = open_store(rooms.journal)
+    store = open_store(rooms.journal, waits=True)
     at_hand: Mapping[str, System] = systems(setup)
 
     async def worker() -> Worker:
-        name, rates = f"{socket.gethostname()}:{os.getpid()}", setup.profile.rates
-        who, heads = setup.who(setup.operator), _heads(setup)
-        return Worker(name, store, at_hand, SystemClock(), who, serves=served, rates=rates, heads=heads)
+        return Worker(
+            name=f"{socket.gethostname()}:{os.getpid()}",
+            store=store,
+            systems=at_hand,
+            clock=SystemClock(),
+            who=setup.who(setup.operator),
+            serves=served,
+            rates=setup.profile.rates,
+            heads=_heads(setup),
+            reports=Reports(SystemClock(), rooms.folder / FAULT_LOG),
+        )
 
     try:
         return await local.work(rooms.folder, store, worker)

@@ -39,7 +39,7 @@ def effects(folder: Path, system: str) -> list[datetime]:
     return [read(one.at or "") for one in records(folder)[system].effects()]
 
 
-class Died(Exception):
+class Died(BaseException):
     """A runner is killed: nothing of it runs any more."""
 
 

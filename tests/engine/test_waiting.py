@@ -300,7 +300,7 @@ async def test_a_gate_holds_for_every_run_and_outlives_whoever_closed_it(opened:
     first = await world.confirm(await world.plan(Selection("cases", ids=tuple(ids[:3]))))
     second = await world.confirm(await world.plan(Selection("cases", ids=tuple(ids[3:]))), key="k2")
 
-    class Killed(Exception):
+    class Killed(BaseException):
         """The runner dies while it waits."""
 
     async def die(seconds: float) -> None:

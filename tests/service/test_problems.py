@@ -28,7 +28,7 @@ from tui_app.domain.errors import (
     Unavailable,
     UsageProblem,
 )
-from tui_app.service.faults import without_secrets
+from tui_app.engine.faults import without_secrets
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
 JSON = st.recursive(

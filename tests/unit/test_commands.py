@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from support.embedded_bus import CommandBus, command_bus
 from support.orders import cancel, orders
-from tui_app.domain.errors import Conflict, Fault, MalformedId
+from tui_app.domain.errors import Conflict, MalformedId
 from tui_app.domain.filters import Filter, Op, Term, parse
 from tui_app.domain.items import Count, Cursor, PageQuery, Sort
+from tui_app.domain.rollback import RolledBack
 from tui_app.domain.run import Answer, ItemState, Order, Verified
 from tui_app.domain.verdict import YES, Effect, VerdictCode
 from tui_app.systems.commands import answers, demo, embedded_read, embedded_write, rules
@@ -389,7 +390,7 @@ async def test_a_write_that_breaks_in_the_middle_leaves_nothing(world):
     connection.commit()
     connection.close()
     before = world.dump()
-    with pytest.raises(Fault, match="no"):
+    with pytest.raises(RolledBack, match="no"):
         await cancel(world.store, [item])
     assert world.dump() == before
 

@@ -13,7 +13,7 @@ FUNCTION_LINES_95TH = 40
 
 # Everything may be caught where the alternative is that nobody is told: once in each of these.
 BLIND_EXCEPTS = {
-    "tui_app/engine/local.py": "the runner's loop: a fault ends a chunk, not the run",
+    "tui_app/engine/containment.py": "the engine's one place: an error stays with its item, chunk, run or plan",
     "tui_app/service/app.py": "the service's handler: a fault becomes a problem with an id",
     "tui_app/tui/app.py": "the app's presenter: a fault becomes a banner, not a torn terminal",
 }

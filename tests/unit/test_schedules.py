@@ -13,11 +13,12 @@ from support.orders import cancel, errand, key_of, orders
 from support.schedules_bench import OWNER, ScheduleFile
 from support.world import MovableClock
 from tui_app.domain.describe import Verb
-from tui_app.domain.errors import Conflict, Fault, MalformedId, RateLimited
+from tui_app.domain.errors import Conflict, MalformedId, RateLimited
 from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import Count, Cursor, PageQuery, Seen, Sort
 from tui_app.domain.moments import stamp
 from tui_app.domain.rates import Rate
+from tui_app.domain.rollback import RolledBack
 from tui_app.domain.run import Answer, ItemState, Order, Verified
 from tui_app.domain.verdict import YES, Effect, VerdictCode
 from tui_app.systems.schedules import answers, demo, embedded_read, embedded_runners, rules, shapes
@@ -378,7 +379,7 @@ async def test_a_write_that_breaks_in_the_middle_leaves_nothing(file, system):
     row = file.add()
     file.change("CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END")
     before = file.dump()
-    with pytest.raises(Fault, match="no"):
+    with pytest.raises(RolledBack, match="no"):
         await cancel(system, [row["id"]])
     assert file.dump() == before
 

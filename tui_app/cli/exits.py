@@ -85,6 +85,7 @@ _PAUSES: Mapping[str, Exit] = MappingProxyType(
         "principal": Exit.NO_ACCESS,
         "breaker": Exit.NO_ACCESS,
         "target": Exit.STALE,
+        "fault": Exit.FAULT,
         "gate": Exit.RATE_LIMITED,
         "operator": Exit.INTERRUPTED,
     }

@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, TypeVar
 
 import psycopg
@@ -35,6 +36,7 @@ from tui_app.domain.errors import (
     StorageFull,
     UsageProblem,
 )
+from tui_app.domain.rollback import RolledBack, RollingBack
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection[Any]], Awaitable[T]]
@@ -86,6 +88,16 @@ class Patience:
 
 
 PATIENCE = Patience()
+
+
+class _RollingBack(RollingBack):
+    """Our own errors inside a transaction; those of the database are told apart where its end is known."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(error, psycopg.Error | Refused):
+            super().__exit__(kind, error, trace)
 
 
 class Postgres:
@@ -153,6 +165,23 @@ class Postgres:
                 if attempt == TRIES or not (demoted or isinstance(error, _AGAIN)):
                     raise self._translated(error) from error
         raise AssertionError("the last try either returns or raises")
+
+    async def change(self, work: Work[T]) -> T:
+        """Run ``work`` as ``write`` does, and say where an error changed nothing.
+
+        Raises:
+            RolledBack: our own code or a driver raised, and the transaction was rolled back.
+            Unavailable, Refused, OutcomeUnknown: as for ``write``.
+        """
+
+        async def undoing(connection: AsyncConnection[Any]) -> T:
+            with _RollingBack():
+                return await work(connection)
+
+        try:
+            return await self.write(undoing)
+        except Fault as error:
+            raise RolledBack(error.message) from error
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -7,6 +7,7 @@ leaves here as one of ours.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -14,18 +15,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from types import TracebackType
+from typing import ParamSpec, TypeVar
 
 from tui_app.database.illegible import legible
 from tui_app.domain.errors import Busy, CannotConnect, Fault, QuashError, StorageFull
+from tui_app.domain.rollback import RolledBack, RollingBack
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _NOT_UTF_8 = "Could not decode to UTF-8"
 """How the driver says that a text is not UTF-8."""
 
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process before it gives up."""
+
+BUSY_PAUSE = 0.2
+"""Seconds between two attempts of a file that waits."""
+
+_log = logging.getLogger("quash.journal")
 
 _FULL = {
     sqlite3.SQLITE_FULL,
@@ -135,14 +144,43 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise
 
 
+class _RollingBack(RollingBack):
+    """What a statement or our own code raises before the commit, as the error of a transaction that is undone."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.Error):
+            if isinstance(translate(error, Path()), Fault):
+                raise RolledBack(str(error)) from error
+            return
+        super().__exit__(kind, error, trace)
+
+
+def undone(work: Callable[P, T]) -> Callable[P, T]:
+    """The work of one transaction, whose errors say that it was rolled back (``RolledBack``).
+
+    Errors of the file itself (locked, full, unusable) are translated as for every transaction.
+    """
+
+    def undoing(*given: P.args, **named: P.kwargs) -> T:
+        with _RollingBack():
+            return work(*given, **named)
+
+    return undoing
+
+
 class SqliteFile:
     """One file with a thread for writing and threads for reading; opened on first use, private to its owner.
 
-    ``prepare`` runs once, in the writer thread, before anything else: it creates or migrates the schema.
+    ``prepare`` runs once, in the writer thread, before anything else: it creates or migrates the schema. One that
+    ``waits`` is never ``Busy``: it logs that another process holds the file, and waits for as long as that lasts.
     """
 
-    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None], *, waits: bool = False) -> None:
         self.path = path
+        self._waits = waits
+        self._busy_since: float | None = None
         self._prepare = prepare
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"write {path.name}")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"read {path.name}")
@@ -186,7 +224,22 @@ class SqliteFile:
         call: Callable[[Callable[[sqlite3.Connection], T]], T],
         work: Callable[[sqlite3.Connection], T],
     ) -> T:
-        return await asyncio.get_running_loop().run_in_executor(pool, call, work)
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                done = await loop.run_in_executor(pool, call, work)
+            except Busy as error:
+                if not self._waits:
+                    raise
+                if self._busy_since is None:
+                    self._busy_since = loop.time()
+                    _log.warning("%s: waiting until it is free", error.message)
+                await asyncio.sleep(BUSY_PAUSE)
+                continue
+            if self._busy_since is not None:
+                _log.info("%s is free again after %.0f s", self.path, loop.time() - self._busy_since)
+                self._busy_since = None
+            return done
 
     def _read_now(self, name: str, work: Callable[[sqlite3.Connection], T]) -> T:
         try:

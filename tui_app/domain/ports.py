@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import NotSignedIn, OutcomeUnknown, Unavailable
+from tui_app.domain.errors import Fault, NotSignedIn, OutcomeUnknown, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort
 from tui_app.domain.run import Answer, Errand, Made, Order, Verification
@@ -64,12 +64,13 @@ class Deferred:
 
 DEFERRED = Deferred()
 
-Reply = Answer | Held | Deferred | OutcomeUnknown
+Reply = Answer | Held | Deferred | OutcomeUnknown | Fault
 """What comes back for one order: the system's answer, why the order did not reach it, or that its turn did not come.
 
 Without an answer nothing was done for this order by ``execute``; after ``reconcile`` it was not looked at, and stays as
 it is. With ``OutcomeUnknown`` it may have been done, and what became of it could not be found out yet: it is to be
-settled later.
+settled later. With ``Fault`` an error of ours or of a driver ended this order alone (``__cause__``), and it may have
+been done.
 """
 
 
@@ -78,6 +79,11 @@ class System(Protocol):
 
     Every method may raise ``Unavailable`` (nothing happened). Ids are those that ``check_id`` returned.
     Sequences that are returned have the length and the order of those that were given.
+
+    Any other error stays with the items of the call that raised it: the call is repeated for fewer of them until the
+    one item is found. ``execute`` is repeated only where that has no second effect: where it raised
+    ``tui_app.domain.rollback.RolledBack``, with which an adapter says that nothing was sent or that its transaction was
+    rolled back, or where ``reconcile`` says so of an order.
     """
 
     @property
@@ -146,10 +152,13 @@ class System(Protocol):
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Send the orders, guarded; one reply each.
 
-        What is sent one by one is deferred from when about two seconds have passed, or the errand is ``halted``.
+        What is sent one by one is deferred from when about two seconds have passed, or the errand is ``halted``. Each
+        of its answers is handed to ``errand.arrived`` when it comes, and an error ends no order but its own.
 
         Raises:
+            RolledBack: an error ended the call, and it is certain that no order had an effect.
             OutcomeUnknown: sent, and no answer came; every order is then unknown.
+            NotSignedIn, NotAllowed: the system does not let us in, for whichever order; some may have been sent.
         """
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:

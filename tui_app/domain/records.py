@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tui_app.domain.plan import Confirmed, PlanHead, PlanItem, PlanState
-from tui_app.domain.run import EFFECTIVE, ItemState, Outcome, PauseCause, RunState, Verification, Verified
+from tui_app.domain.run import EFFECTIVE, Answer, ItemState, Outcome, PauseCause, RunState, Verification, Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,10 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunItem:
-    """One item of a plan with what its run has recorded of it."""
+    """One item of a plan with what its run has recorded of it.
+
+    ``noted`` is an answer that came and whose outcome is not recorded yet; nobody is told of it.
+    """
 
     item: PlanItem
     state: ItemState = ItemState.PLANNED
@@ -162,6 +165,7 @@ class RunItem:
     verification: Verification | None = None
     sent_at: str | None = None
     at: str | None = None
+    noted: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class SkipCode(StrEnum):
 
     DRIFTED = "DRIFTED"
     STOPPED = "STOPPED"
+    FAULT = "FAULT"
 
 
 class RunState(StrEnum):
@@ -96,6 +97,7 @@ class PauseCause(StrEnum):
     CREDENTIALS = "credentials"
     PRINCIPAL = "principal"
     TARGET = "target"
+    FAULT = "fault"
 
 
 def check_run_move(current: RunState, wanted: RunState) -> None:
@@ -171,7 +173,7 @@ class Order:
     """One intention on one item, as it is handed to a system: the key, and what was seen, for the guard.
 
     ``sent_at`` is when it was about to be sent before, where it may have been: a key lives from then on. ``accepted``:
-    the system has taken it on before.
+    the system has answered before that it works on it.
     """
 
     id: str
@@ -192,6 +194,10 @@ def first_of_each(orders: Iterable[Order]) -> dict[str, Order]:
 async def never() -> bool:
     """That nothing halts an errand."""
     return False
+
+
+def unheard(_: Order, __: Answer) -> None:
+    """That nobody listens to the answers of an errand before all of them are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +226,8 @@ class Errand:
     ``only_look``: the run was stopped, and whatever became of the orders, nothing is sent for them any more.
     ``halted`` tells whether a pause or a stop was asked for meanwhile; it raises nothing. ``intents`` returns every
     intent of this journal for one item of the system, of any run, that may have had its effect; it may raise
-    ``Unavailable``.
+    ``Unavailable``. ``arrived`` is told each answer that comes before those to the other orders; it takes no time and
+    raises nothing.
     """
 
     run_id: str
@@ -232,6 +239,7 @@ class Errand:
     only_look: bool = False
     halted: Callable[[], Awaitable[bool]] = field(default=never, compare=False, repr=False)
     intents: Callable[[str], Awaitable[Sequence[Intent]]] = field(default=no_others, compare=False, repr=False)
+    arrived: Callable[[Order, Answer], None] = field(default=unheard, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from tui_app.domain.records import (
     RunRecord,
     Who,
 )
-from tui_app.domain.run import Intent, ItemState, Outcome, RunState, SkipCode, Verification, Verified
+from tui_app.domain.run import Answer, Intent, ItemState, Outcome, RunState, SkipCode, Verification, Verified
 from tui_app.domain.verdict import VerdictCode
 
 
@@ -199,8 +199,11 @@ class WorkStore(Protocol):
     async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
         """Permits to send so many items of a chunk, or fewer, so that the rate of its system holds for all runs."""
 
-    async def give_back(self, claim: Claim, now: datetime) -> None:
-        """What was sent of this chunk under permits was sent by now; claiming it anew says the same."""
+    async def give_back(self, claim: Claim, unused: int, now: datetime) -> None:
+        """What was sent of this chunk under permits was sent by now; claiming it anew says the same.
+
+        So many of its permits are ``unused``: nothing was sent under them, and they count no more.
+        """
 
     async def intend(self, claim: Claim, keys: Mapping[int, str], at: str) -> dict[int, SkipCode | VerdictCode]:
         """Write the intents of these positions, on disk when this returns.
@@ -226,6 +229,9 @@ class WorkStore(Protocol):
             The position to go on after; none where nothing is planned beyond ``after``. Chunks that have nothing left
             are then done.
         """
+
+    async def note(self, claim: Claim, answers: Mapping[int, Answer], at: str) -> None:
+        """Note answers that came, by position, on disk when this returns; recording or withdrawing ends a note."""
 
     async def accept(self, claim: Claim, positions: Sequence[int], due_at: str) -> None:
         """The system works on these; the chunk is put aside until then."""

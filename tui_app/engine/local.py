@@ -15,12 +15,12 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tui_app.domain.errors import Conflict, QuashError
 from tui_app.domain.records import RunRecord
 from tui_app.domain.stores import Store
+from tui_app.engine.containment import Caught, contained
 from tui_app.engine.worker import LOOK, Worker
 
 LOCK = "runner.lock"
@@ -104,66 +104,73 @@ def runner_command(*options: str) -> list[str]:
 async def work(state: Path, store: Store, worker: Callable[[], Awaitable[Worker]]) -> int:
     """Work until nothing is left, under the lock; ``worker`` is made only once there is something to do.
 
+    A run that could not even be paused is left as it is, and does not keep the runner.
+
     Returns:
         How many runs were brought to an end or a pause here; -1 where another runner was at work.
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
-    driven = 0
+    driver = _Driver(store, worker, stopping)
     while not stopping.is_set():
         for _ in range(TRIES):
             with held(state) as ours:
                 if ours:
-                    driven += await _drain(store, worker, stopping)
+                    await driver.drain()
                     break
             await asyncio.sleep(PAUSE)
         else:
             return -1
-        if stopping.is_set() or not await store.work.unfinished():
+        if stopping.is_set() or not await driver.waiting():
             break
-    return driven
+    return driver.driven
 
 
-async def _drain(store: Store, worker: Callable[[], Awaitable[Worker]], stopping: asyncio.Event) -> int:
-    """Drive what there is, several runs at a time: one that waits for its system must not hold up another."""
-    driven = 0
+@dataclass(slots=True)
+class _Driver:
+    """Drives the runs of a journal, several at a time: one that waits for its system must not hold up another."""
+
+    store: Store
+    worker: Callable[[], Awaitable[Worker]]
+    stopping: asyncio.Event
+    driven: int = 0
     at_hand: Worker | None = None
-    driving: dict[str, asyncio.Task[RunRecord]] = {}
-    leaving = asyncio.create_task(stopping.wait())
-    try:
-        while not stopping.is_set():
-            for run_id in await store.work.unfinished():
-                if run_id not in driving and len(driving) < TOGETHER:
-                    at_hand = at_hand or await worker()
-                    driving[run_id] = asyncio.create_task(_drive(at_hand, run_id))
-            if not driving:
-                break
-            await asyncio.wait({*driving.values(), leaving}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
-            for run_id in [name for name, task in driving.items() if task.done()]:
-                await driving.pop(run_id)
-                driven += 1
-    finally:
-        leaving.cancel()
-        for task in driving.values():
-            task.cancel()
-        await asyncio.gather(*driving.values(), return_exceptions=True)
-    return driven
+    left: set[str] = field(default_factory=set)
+    """Runs that could not go on and could not be paused: whoever starts next finds them."""
 
+    async def waiting(self) -> list[str]:
+        """Runs that want a runner."""
+        return [run_id for run_id in await self.store.work.unfinished() if run_id not in self.left]
 
-async def _drive(worker: Worker, run_id: str) -> RunRecord:
-    """Drive one run. A fault of ours is logged and ends the runner: the run stays, and is found by the next start."""
-    try:
-        return await worker.drive(run_id)
-    except asyncio.CancelledError:
-        _log.info("run %s was interrupted; it can be resumed", run_id)
-        raise
-    except Conflict as problem:
-        _log.warning("run %s: %s", run_id, problem.message)
-        raise
-    except QuashError as problem:
-        _log.error("run %s: %s (%s) %s", run_id, problem.message, problem.code, problem.hint)
-        raise
-    except Exception:
-        _log.exception("run %s: a fault of quash; the run can be resumed", run_id)
-        raise
+    async def drain(self) -> None:
+        """Drive what there is, until nothing is left or the process is to stop."""
+        driving: dict[str, asyncio.Task[RunRecord | Caught]] = {}
+        leaving = asyncio.create_task(self.stopping.wait())
+        try:
+            while not self.stopping.is_set():
+                for run_id in await self.waiting():
+                    if run_id not in driving and len(driving) < TOGETHER:
+                        self.at_hand = self.at_hand or await self.worker()
+                        driving[run_id] = asyncio.create_task(contained(self.at_hand.drive(run_id)))
+                if not driving:
+                    break
+                await asyncio.wait({*driving.values(), leaving}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
+                for run_id in [name for name, task in driving.items() if task.done()]:
+                    self._ended(run_id, await driving.pop(run_id))
+        finally:
+            leaving.cancel()
+            for run_id, task in driving.items():
+                task.cancel()
+                _log.info("run %s was interrupted; it can be resumed", run_id)
+            await asyncio.gather(*driving.values(), return_exceptions=True)
+
+    def _ended(self, run_id: str, run: RunRecord | Caught) -> None:
+        if isinstance(run, Caught):
+            self.left.add(run_id)
+            return
+        self.driven += 1
+        if run.pause is not None:
+            _log.warning("run %s is paused (%s): %s", run_id, run.pause.cause, run.pause.message or "")
+        else:
+            _log.info("run %s is %s", run_id, run.state)

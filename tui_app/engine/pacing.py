@@ -8,7 +8,7 @@ item counts once for each turn, however often its request has to be repeated in 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -28,8 +28,11 @@ class Pace:
     rates: Mapping[str, Rate]
 
     @asynccontextmanager
-    async def turn(self, claim: Claim) -> AsyncIterator[Claim]:
-        """What of a chunk may be sent now. Where that is nothing, the gate is closed until it is something."""
+    async def turn(self, claim: Claim, used: Callable[[], int]) -> AsyncIterator[Claim]:
+        """What of a chunk may be sent now. Where that is nothing, the gate is closed until it is something.
+
+        ``used`` says afterwards how many of the items may have reached their system: only those count.
+        """
         if claim.closed:
             yield within(claim, 0)
             return
@@ -44,7 +47,7 @@ class Pace:
             yield within(claim, grant.items)
         finally:
             if grant.items:
-                await self.work.give_back(claim, self.clock.now())
+                await self.work.give_back(claim, max(0, grant.items - used()), self.clock.now())
 
 
 def within(claim: Claim, items: int) -> Claim:
@@ -82,6 +85,13 @@ class Reach:
             self._items[system] *= 2
 
 
+def is_answered(one: RunItem) -> bool:
+    """Whether the answer to this item came before its worker died; one that is only accepted is asked for again."""
+    return one.noted is not None and one.noted.state is not ItemState.ACCEPTED
+
+
 def _is_sent(one: RunItem) -> bool:
     """Whether settling or sending this item may mean a request that changes it."""
+    if is_answered(one):
+        return False
     return one.state is ItemState.SENDING or (one.state is ItemState.PLANNED and one.item.seen.verdict.cancellable)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from tui_app.domain.errors import RateLimited
+from tui_app.domain.errors import Busy, RateLimited
 from tui_app.domain.moments import span, stamp
 from tui_app.domain.ports import Clock
 from tui_app.domain.records import Waiting
@@ -20,6 +20,9 @@ BUDGET = timedelta(minutes=16)
 
 A quarter of an hour is the longest usual window of a limit, and not every server says how long its window is.
 """
+
+BUSY = timedelta(seconds=1)
+"""How long a plan waits before it asks again for what others hold."""
 
 SILENT = timedelta(seconds=3)
 """How long a system may take to answer before it is said that it has not."""
@@ -70,8 +73,21 @@ class Patience:
                     return await work()
                 except RateLimited as limited:
                     await self._wait_for(plan_id, system, limited, step)
+                except Busy as error:
+                    error.details.setdefault("system", system)
+                    raise
         finally:
             self._waiting.pop(plan_id, None)
+
+    def free(self, plan_id: str) -> None:
+        """Nothing keeps a plan waiting any more."""
+        self._waiting.pop(plan_id, None)
+
+    async def busy(self, plan_id: str, error: Busy) -> None:
+        """Wait a moment for a file or a database that others hold; for all to see."""
+        held = str(error.details.get("system", "journal"))
+        self._waiting[plan_id] = Waiting(held, stamp(self._clock.now() - SILENT))
+        await self._wait(BUSY.total_seconds())
 
     async def _wait_for(self, plan_id: str, system: str, limited: RateLimited, step: _Step) -> None:
         now, asked = self._clock.now(), asked_for(limited)

@@ -8,6 +8,7 @@ its maker. Reading a plan begins nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +18,7 @@ from typing import Any
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.drift import DriftReport
-from tui_app.domain.errors import Conflict, PlanChanged, QuashError, Unavailable
+from tui_app.domain.errors import Busy, Conflict, Fault, PlanChanged, QuashError, UsageProblem
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Seen, Selection
 from tui_app.domain.moments import known, later, stamp
@@ -27,7 +28,10 @@ from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Progress, Waiting, Who
 from tui_app.domain.stores import Store
 from tui_app.engine.binding import check_words
-from tui_app.engine.patience import Patience
+from tui_app.engine.calls import cause, said, surveyed, unread
+from tui_app.engine.containment import Caught, contained
+from tui_app.engine.faults import Reports
+from tui_app.engine.patience import BUDGET, Patience
 from tui_app.engine.recall import Recall
 from tui_app.engine.selections import check_selections
 from tui_app.engine.walk import PAGE, Place, overlaps, page_size, unmet, walk
@@ -35,11 +39,25 @@ from tui_app.engine.worker import Wait
 
 LEASE = timedelta(seconds=15)
 
+PAUSES = (1, 2, 4, 8, 15, 15, 15)
+"""Seconds between the times that a plan is called failed, where that cannot be written."""
+
+_log = logging.getLogger("quash.planner")
+
 
 class Planner:
     """Makes plans and reads them again; owns the tasks that do it, and ends them when closed."""
 
-    def __init__(self, store: Store, systems: Mapping[str, System], clock: Clock, wait: Wait = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        store: Store,
+        systems: Mapping[str, System],
+        clock: Clock,
+        wait: Wait = asyncio.sleep,
+        reports: Reports | None = None,
+    ) -> None:
+        self._wait = wait
+        self._reports = reports or Reports(clock)
         self._store = store
         self._systems = systems
         self._clock = clock
@@ -121,12 +139,14 @@ class Planner:
             return None
         more = 0
         for selection in selections:
-            if selection.filter is None:
+            if selection.filter is None or selection.system not in self._systems:
                 return None
-            try:
-                more += (await self._systems[selection.system].count(selection.filter)).value - len(selection.excluded)
-            except Unavailable:
+            counted = await contained(self._systems[selection.system].count(selection.filter))
+            if isinstance(counted, Caught):
+                if not isinstance(counted.error, QuashError):
+                    self._tell(plan.id, counted.error)
                 return None
+            more += counted.value - len(selection.excluded)
         return max(0, more - plan.read) if selections else None
 
     def interrupted(self, plan: PlanRecord) -> bool:
@@ -170,6 +190,24 @@ class Planner:
         return arranged
 
     async def _make(self, plan_id: str, resumed_by: str | None = None) -> None:
+        """Make a plan to its end. Whatever is raised on the way ends this plan, with a sentence, and nothing else."""
+        begun = self._clock.now()
+        while True:
+            made = await contained(self._try(plan_id, resumed_by))
+            self._patience.free(plan_id)
+            if not isinstance(made, Caught):
+                return
+            error = made.error
+            if isinstance(error, Busy) and self._clock.now() - begun < BUDGET:
+                await self._patience.busy(plan_id, error)
+                continue
+            break
+        if isinstance(error, Conflict) and await contained(self._lease(plan_id)) is False:
+            # Another process makes this plan.
+            return
+        await self._fail(plan_id, self._sentence(plan_id, error))
+
+    async def _try(self, plan_id: str, resumed_by: str | None) -> None:
         if not await self._lease(plan_id):
             return
         prolonging = asyncio.create_task(self._prolong(plan_id))
@@ -177,19 +215,40 @@ class Planner:
             selections = await self._store.plans.selections(plan_id)
             resumed = {} if resumed_by is None else {"resumed_by": resumed_by}
             await (self._freeze(plan_id, selections, resumed) if selections else self._read_file(plan_id, resumed))
-        except Conflict:
-            return
-        except QuashError as error:
-            await self._store.plans.fail(plan_id, self._holder, _why(error))
         finally:
             prolonging.cancel()
 
+    async def _fail(self, plan_id: str, sentence: str) -> None:
+        """Note why a plan cannot be made, again and again where that cannot be written at once."""
+        for pause in PAUSES:
+            failed = await contained(self._store.plans.fail(plan_id, self._holder, sentence))
+            if not isinstance(failed, Caught) or isinstance(failed.error, Conflict):
+                return
+            self._tell(plan_id, failed.error)
+            await self._wait(pause)
+
+    def _sentence(self, plan_id: str, error: Exception) -> str:
+        """What is kept of an error: the sentence, and what to do."""
+        if isinstance(error, QuashError) and not isinstance(error, Fault):
+            return f"{error.message}. {error.hint}".removesuffix(". ")
+        report = self._tell(plan_id, error)
+        told = said(error)
+        words = f"an error in quash: {type(cause(error)).__name__}" if told is None else told[1]
+        return f"{error.message if isinstance(error, Fault) else words} (report {report} in faults.log)"
+
+    def _tell(self, plan_id: str, error: Exception) -> str:
+        """Write an error down; the id of its report."""
+        report = self._reports.note(cause(error))
+        _log.error("plan %s: %s (report %s)", plan_id, type(cause(error)).__name__, report)
+        return report
+
     async def _prolong(self, plan_id: str) -> None:
         """Keep the lease while a page takes longer to be read than it lasts, as under a limit of reads."""
-        held = True
-        while held:
+        held: bool | Caught = True
+        while held is not False:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            held = await self._lease(plan_id)
+            # What cannot be written now is tried again; the next page says what is in the way.
+            held = await contained(self._lease(plan_id))
 
     async def _lease(self, plan_id: str) -> bool:
         now = self._clock.now()
@@ -204,6 +263,8 @@ class Planner:
 
     async def _freeze(self, plan_id: str, selections: Sequence[Selection], resumed: Mapping[str, str]) -> None:
         plan = await self._store.plans.get(plan_id)
+        for name in plan.head.targets:
+            self._system(name)
         hasher, totals = PlanHasher(plan.head), totals_from(plan.totals)
         met = overlaps(selections)
         async for item in frozen(self._store, plan_id):
@@ -253,18 +314,47 @@ class Planner:
                 continue
             if number > place.selection:
                 place = Place(number)
-            system = self._systems[selection.system]
+            system = self._system(selection.system)
             ask = partial(self._patience.ask, plan.id, selection.system)
             async for ids, place in walk(selection, system, place, ask):  # noqa: B020
-                yield selection.system, await ask(partial(recall.survey, selection.system, system, ids)), place
+                yield selection.system, await self._seen(plan.id, recall, selection.system, ids), place
+
+    def _system(self, name: str) -> System:
+        """A system of a plan.
+
+        Raises:
+            UsageProblem: the profile does not have it any more.
+        """
+        if name not in self._systems:
+            raise UsageProblem(
+                f"this profile does not have the system {name} any more",
+                hint="Put it back into the profile, or make a new plan without it.",
+            )
+        return self._systems[name]
+
+    async def _seen(self, plan_id: str, recall: Recall, name: str, ids: Sequence[str]) -> list[Seen]:
+        """What is to be seen of each id; one that raises an error is blocked, with what is known of the error."""
+        found = await self._patience.ask(plan_id, name, partial(surveyed, recall, name, self._system(name), ids))
+        return [
+            unread(item_id, one.error, self._reports) if isinstance(one, Caught) else one
+            for item_id, one in zip(ids, found, strict=True)
+        ]
 
     async def _compare(self, plan_id: str) -> None:
-        plan = await self._store.plans.get(plan_id)
-        try:
-            await self._read_again(plan)
-        except QuashError as error:
-            failed = {**_again("failed", 0, DriftReport(), _read_before(plan)), "error": _why(error)}
-            await self._store.plans.note_drift(plan_id, failed)
+        compared = await contained(self._compare_all(plan_id))
+        if not isinstance(compared, Caught):
+            return
+        noted = await contained(self._not_compared(plan_id, self._sentence(plan_id, compared.error)))
+        if isinstance(noted, Caught):
+            self._tell(plan_id, noted.error)
+
+    async def _compare_all(self, plan_id: str) -> None:
+        await self._read_again(await self._store.plans.get(plan_id))
+
+    async def _not_compared(self, plan_id: str, sentence: str) -> None:
+        before = _read_before(await self._store.plans.get(plan_id))
+        failed = {**_again("failed", 0, DriftReport(), before), "error": sentence}
+        await self._store.plans.note_drift(plan_id, failed)
 
     async def _read_again(self, plan: PlanRecord, *, exact: bool = False) -> None:
         """Read every item of a plan again, and note what moved, and the impact and the deadlines as they are now.
@@ -276,7 +366,7 @@ class Planner:
         recall, before = Recall(self._store.runs, plan.head), _read_before(plan)
         batch: list[PlanItem] = []
         async for item in frozen(self._store, plan.id):
-            if batch and (item.system != batch[0].system or len(batch) == page_size(self._systems[item.system])):
+            if batch and (item.system != batch[0].system or len(batch) == page_size(self._system(item.system))):
                 await self._read_page(plan.id, batch, recall, reading)
                 noted = _again("running", reading.items, reading.report, before)
                 await self._store.plans.note_drift(plan.id, noted)
@@ -290,8 +380,7 @@ class Planner:
 
     async def _read_page(self, plan_id: str, batch: Sequence[PlanItem], recall: Recall, reading: _Reading) -> None:
         system = batch[0].system
-        again = partial(recall.survey, system, self._systems[system], [one.seen.id for one in batch])
-        reading.add(system, batch, await self._patience.ask(plan_id, system, again))
+        reading.add(system, batch, await self._seen(plan_id, recall, system, [one.seen.id for one in batch]))
 
 
 @dataclass(slots=True)
@@ -314,11 +403,6 @@ class _Reading:
                 raise PlanChanged(f"the plan file says that {system} {was.id} is due {was.due}, and it is due {due}")
             if was.verdict.cancellable and found.verdict.cancellable:
                 self.totals.add(system, found)
-
-
-def _why(error: QuashError) -> str:
-    """What is kept of an error: the sentence, and what to do."""
-    return f"{error.message}. {error.hint}".removesuffix(". ")
 
 
 def _read_before(plan: PlanRecord) -> Mapping[str, Any] | None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from tui_app.clock import SystemClock
 from tui_app.domain.errors import (
+    Busy,
     Conflict,
+    Fault,
     NotAllowed,
     NotSignedIn,
-    OutcomeUnknown,
     QuashError,
     RateLimited,
     Refused,
-    StorageFull,
     Unavailable,
 )
 from tui_app.domain.ledger import Event
@@ -28,7 +31,10 @@ from tui_app.domain.records import Claim, Pause, RunRecord, Who
 from tui_app.domain.run import OVER, PauseCause, RunState
 from tui_app.domain.stores import Store
 from tui_app.engine.binding import bearers, handed_on, identities, moved
-from tui_app.engine.chunk import Bench, run_chunk
+from tui_app.engine.calls import Doubts
+from tui_app.engine.chunk import Bench, SystemTrouble, run_chunk
+from tui_app.engine.containment import Caught, contained
+from tui_app.engine.faults import Reports
 from tui_app.engine.heads import Heads
 from tui_app.engine.pacing import Pace, Reach
 from tui_app.engine.recall import Recall
@@ -51,6 +57,8 @@ SHORTEST, LONGEST = timedelta(seconds=1), timedelta(minutes=15)
 
 Wait = Callable[[float], Awaitable[None]]
 
+_log = logging.getLogger("quash.runner")
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -58,6 +66,7 @@ class Worker:
 
     One that ``serves`` works for a service, which has checked who confirmed each run: it acts for that principal.
     ``rates`` are those of the profile, by system. ``heads`` keeps the head of the ledger elsewhere when a run ends.
+    ``reports`` is where errors of ours are written down.
     """
 
     name: str
@@ -69,16 +78,54 @@ class Worker:
     serves: bool = False
     rates: Mapping[str, Rate] = field(default_factory=dict)
     heads: Heads | None = None
+    reports: Reports = field(default_factory=lambda: Reports(SystemClock()))
 
     async def drive(self, run_id: str) -> RunRecord:
-        """Work on a run until it is over or paused.
+        """Work on a run until it is over or paused; an error of the journal or of ours pauses it and says why.
 
         Raises:
-            StorageFull: nothing more can be written down, so nothing more is sent; the run stays as it is.
-            Conflict: another worker has it.
+            Fault: the run could not even be paused; it stays as it is, and the report is in its details.
         """
+        failures = 0
+        while True:
+            driven = await contained(self._drive(run_id))
+            if not isinstance(driven, Caught):
+                return driven
+            error = driven.error
+            if not isinstance(error, Busy):
+                failures += 1
+            paused = await contained(self._after(run_id, error, failures))
+            if not isinstance(paused, Caught):
+                if paused is not None:
+                    return paused
+            elif failures >= TRIES:
+                report = self.reports.note(error)
+                _log.error("run %s: left as it is: %s (report %s)", run_id, _words(error), report)
+                raise Fault(f"run {run_id} could not go on: {_words(error)}", id=report) from error
+            await self.wait(random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**failures)))  # noqa: S311
+
+    async def _after(self, run_id: str, error: Exception, failures: int) -> RunRecord | None:
+        """What becomes of a run that an error ended: it is paused, or none where it is to be driven again."""
+        if isinstance(error, Busy):
+            _log.warning("run %s waits: %s", run_id, error.message)
+            return None
+        if isinstance(error, Conflict) and failures < TRIES:
+            # Somebody else changed it meanwhile: it is looked at again.
+            _log.warning("run %s: %s", run_id, error.message)
+            return None
+        run = await self.store.runs.get(run_id)
+        if run.state in OVER or run.state is RunState.PAUSED:
+            return run
+        report = self.reports.note(error)
+        _log.error("run %s is paused: %s (report %s)", run_id, _words(error), report)
+        told = f"{_words(error)} (report {report} in faults.log)"
+        return await self._pause(run, PauseCause.FAULT, told)
+
+    async def _drive(self, run_id: str) -> RunRecord:
+        # Of its own: a chunk that an error left claimed is claimed again by whoever drives the run next.
+        name = f"{self.name}/{secrets.token_hex(4)}"
         run = await self._start(await self.store.runs.get(run_id))
-        failures, reach, recall = 0, Reach(), Recall(self.store.runs, run.plan)
+        failures, reach, recall, doubts = 0, Reach(), Recall(self.store.runs, run.plan), Doubts()
         while run.state is RunState.RUNNING:
             if run.wanted is RunState.PAUSED:
                 return await self._pause(run, PauseCause.OPERATOR, None)
@@ -86,11 +133,16 @@ class Worker:
                 run = await self._skip_unsent(run)
                 if not run.unsettled:
                     return await self._end(run)
-            claim = await self.store.work.claim(run_id, self.name, self.clock.now())
+            claim = await self.store.work.claim(run_id, name, self.clock.now())
             if claim is None:
                 run = await self._end_or_wait(run)
                 continue
-            problem = await self._work_on(run, claim, reach, recall)
+            if claim.system not in self.systems:
+                await self.store.work.release(claim)
+                gone = f"{claim.system}: this profile does not have this system any more"
+                return await self._pause(run, PauseCause.TARGET, gone)
+            bench = self._bench(run, claim, recall, doubts)
+            problem = await self._work_on(bench, run, claim, reach)
             if isinstance(problem, RateLimited):
                 await self.store.work.close_gate(claim.system, self.clock.now() + asked_for(problem))
                 await self.store.work.release(claim)
@@ -100,10 +152,15 @@ class Worker:
                 paused = await self._wait_or_pause(problem, run, failures)
                 if paused is not None:
                     return paused
-            else:
+            elif bench.turn.asked:
+                # A turn in which nothing was asked says nothing about the system.
                 failures = 0
             run = await self.store.runs.get(run_id)
         return run
+
+    def _bench(self, run: RunRecord, claim: Claim, recall: Recall, doubts: Doubts) -> Bench:
+        system, facts = self.systems[claim.system], self._facts(run)
+        return Bench(self.store.work, system, recall, self.clock, facts, self.reports, doubts)
 
     async def _start(self, run: RunRecord) -> RunRecord:
         if run.state in OVER or run.state is RunState.PAUSED:
@@ -144,18 +201,22 @@ class Worker:
         await skip_unsent(self.store.work, self.clock, run.id, self._facts(run))
         return await self.store.runs.get(run.id)
 
-    async def _work_on(self, run: RunRecord, claim: Claim, reach: Reach, recall: Recall) -> QuashError | None:
-        bench = Bench(self.store.work, self.systems[claim.system], recall, self.clock, self._facts(run))
+    async def _work_on(self, bench: Bench, run: RunRecord, claim: Claim, reach: Reach) -> QuashError | None:
+        """Why a chunk did not come to its end, where the system is the reason.
+
+        Raises:
+            Exception: of the journal, or of ours.
+        """
         try:
             if run.wanted is RunState.STOPPED:
                 await run_chunk(bench, run, claim, stopping=True)
                 return None
-            async with Pace(self.store.work, self.clock, self.rates).turn(reach.part(claim)) as part:
+            pace = Pace(self.store.work, self.clock, self.rates)
+            async with pace.turn(reach.part(claim), lambda: bench.turn.used) as part:
                 reach.note(claim.system, await run_chunk(bench, run, part))
-        except (StorageFull, Conflict):
-            raise
-        except (Unavailable, OutcomeUnknown, Refused) as problem:
-            return problem
+        except SystemTrouble as trouble:
+            _log.info("run %s, chunk %d, %s: %s", run.id, claim.chunk, claim.system, trouble.error.message)
+            return trouble.error
         return None
 
     async def _wait_or_pause(self, problem: QuashError, run: RunRecord, failures: int) -> RunRecord | None:
@@ -199,6 +260,11 @@ class Worker:
             "plan_hash": run.confirmed.plan_hash,
             "worker": self.name,
         }
+
+
+def _words(error: Exception) -> str:
+    """What an error says: the sentence of one of ours, else that quash broke, and at what."""
+    return error.message if isinstance(error, QuashError) else f"an error in quash: {type(error).__name__}"
 
 
 def asked_for(limited: RateLimited) -> timedelta:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from tui_app.domain.errors import Fault, QuashError
 from tui_app.domain.ports import DEFERRED, Clock, Deferred
 from tui_app.outbound.http import CONCURRENCY
 
@@ -59,8 +60,13 @@ class Slice:
         self._handed = 0
         self._over = False
 
-    async def hand_out(self, given: Sequence[G], work: Callable[[G], Coroutine[Any, Any, T]]) -> list[T | Deferred]:
-        """What became of each, in order, once all that was handed out is done; then what went wrong first is raised.
+    async def hand_out(
+        self, given: Sequence[G], work: Callable[[G], Coroutine[Any, Any, T]]
+    ) -> list[T | Deferred | Fault]:
+        """What became of each, in order, once all that was handed out is done.
+
+        An error of ours in one of them is a ``Fault`` in its place. What the service said to one that concerns them all
+        is raised when the others are done.
 
         Unless the run is halted the first one of a slice is always handed out, so that each slice gets on.
         """
@@ -81,8 +87,7 @@ class Slice:
             # They are done, unless we were cancelled ourselves.
             for task in on_their_way:
                 task.cancel()
-        # What was returned may be an error as well: only a task knows which of them was raised.
-        return [*(task.result() for task in tasks), *[DEFERRED] * (len(given) - len(tasks))]
+        return [*(_result(task) for task in tasks), *[DEFERRED] * (len(given) - len(tasks))]
 
     async def _is_over(self) -> bool:
         if not self._over:
@@ -96,3 +101,13 @@ class Slice:
             return await work
         finally:
             self._slices.note(self._slices.clock.now() - begun, together)
+
+
+def _result(task: asyncio.Task[T]) -> T | Fault:
+    """What a task returned, which may be an error as well: only the task knows which of them was raised."""
+    error = task.exception()
+    if error is None or isinstance(error, QuashError) or not isinstance(error, Exception):
+        return task.result()
+    fault = Fault(f"an error in quash: {type(error).__name__}")
+    fault.__cause__ = error
+    return fault

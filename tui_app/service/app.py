@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tui_app.contract.principal import Principal
 from tui_app.domain.errors import NotAllowed, NotFound, QuashError
+from tui_app.engine.faults import note
 from tui_app.service import about, items, ledger, plans, runs
 from tui_app.service.admission import Admission
 from tui_app.service.answers import answer, problem
 from tui_app.service.auth import PROVEN, principal_of
 from tui_app.service.backend import Backend
-from tui_app.service.faults import note
 from tui_app.service.requests import Rejected, body_of, key_of, parts_of, query_of
 from tui_app.service.table import Call, Route
 from tui_app.service.words import vocabulary

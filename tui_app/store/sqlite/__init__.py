@@ -15,8 +15,8 @@ from tui_app.store.sqlite.work import SqliteWork
 class SqliteStore:
     """Plans, runs, chunks and ledger in one file, so that an outcome and its entry are one transaction."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path, migrate)
+    def __init__(self, path: Path, *, waits: bool = False) -> None:
+        self._file = SqliteFile(path, migrate, waits=waits)
         self.plans = SqlitePlans(self._file)
         self.runs = SqliteRuns(self._file)
         self.work = SqliteWork(self._file)
@@ -27,6 +27,6 @@ class SqliteStore:
         await self._file.close()
 
 
-def open_store(path: Path) -> SqliteStore:
-    """The store in a file, which is made on first use."""
-    return SqliteStore(path)
+def open_store(path: Path, *, waits: bool = False) -> SqliteStore:
+    """The store in a file, which is made on first use; one that ``waits`` does so for as long as others lock it."""
+    return SqliteStore(path, waits=waits)

@@ -59,6 +59,12 @@ def write_outcomes(
     )
     connection.executemany(_SQL["settle"], (_settled(run, seq, chunk, one) for chunk, one in ordered))
     add_to_tally(connection, run, "item", changes)
+    end_notes(connection, run, outcomes[0].position, outcomes[-1].position)
+
+
+def end_notes(connection: sqlite3.Connection, run: int, first: int, last: int) -> None:
+    """Delete the notes between two positions of items that are being sent no more."""
+    connection.execute(_SQL["end_notes"], {"run": run, "first": first, "last": last})
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,12 @@ def _due(counted: list[sqlite3.Row], missing: int, rate: Rate, now: datetime) ->
     raise AssertionError("fewer permits count than were counted")
 
 
+def return_unused(connection: sqlite3.Connection, claim: Claim, unused: int) -> None:
+    """So many permits of a chunk were not used: nothing was sent under them."""
+    of = {"run": claim.run_id, "chunk": claim.chunk, "generation": claim.generation}
+    connection.execute(_SQL["return_unused"], {**of, "unused": unused})
+
+
 def come_back(connection: sqlite3.Connection, run_id: str, chunk: int, now: datetime) -> None:
     """Whatever was sent under the permits of a chunk was sent by now."""
     connection.execute(_SQL["come_back"], {"run": run_id, "chunk": chunk, "now": stamp(now)})

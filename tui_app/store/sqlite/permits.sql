@@ -11,3 +11,7 @@ SELECT number, :chunk, :generation, :system, :items, :until FROM run WHERE id = 
 -- name: come_back
 UPDATE permit SET until = :now
 WHERE run = (SELECT number FROM run WHERE id = :run) AND chunk = :chunk AND until > :now;
+
+-- name: return_unused
+UPDATE permit SET items = max(0, items - :unused)
+WHERE run = (SELECT number FROM run WHERE id = :run) AND chunk = :chunk AND generation = :generation;

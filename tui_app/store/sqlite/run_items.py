@@ -14,11 +14,12 @@ from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item
 
 _ITEMS = f"""
 SELECT {ITEM_COLUMNS},
-       r.state AS run_state, r.key, r.sent_at, o.record AS outcome, v.record AS verification
+       r.state AS run_state, r.key, r.sent_at, o.record AS outcome, v.record AS verification, n.answer AS noted
 FROM plan_item i
 LEFT JOIN run_item r ON r.run = :run AND r.position = i.position
 LEFT JOIN outcome o ON o.seq = r.outcome AND o.position = r.position
 LEFT JOIN verification v ON v.seq = r.verification AND v.position = r.position
+LEFT JOIN note n ON n.run = r.run AND n.position = r.position
 WHERE i.plan = :plan AND i.position > :after AND i.position <= :until
 """
 
@@ -58,6 +59,7 @@ def _run_item(row: sqlite3.Row) -> RunItem:
     item = plan_item(row)
     outcome = entries.loads(row["outcome"])
     checked = entries.loads(row["verification"])
+    noted = entries.loads(row["noted"])
     return RunItem(
         item=item,
         state=ItemState(row["run_state"] or ItemState.PLANNED),
@@ -66,12 +68,14 @@ def _run_item(row: sqlite3.Row) -> RunItem:
         verification=None if checked is None else Verification(Verified(checked["verified"]), checked["note"]),
         sent_at=row["sent_at"],
         at=None if outcome is None else outcome["at"],
+        noted=None if noted is None else _answer(noted),
     )
 
 
 def _outcome(record: Mapping[str, Any]) -> Outcome:
-    answer = Answer(
-        state=ItemState(record["state"]),
-        **{name: record[name] for name in ("code", "message", "ours", "by", "before", "after", "undo_until")},
-    )
-    return Outcome(record["position"], record["system"], record["item"], record["key"], answer)
+    return Outcome(record["position"], record["system"], record["item"], record["key"], _answer(record))
+
+
+def _answer(record: Mapping[str, Any]) -> Answer:
+    names = ("code", "message", "ours", "by", "before", "after", "undo_until")
+    return Answer(ItemState(record["state"]), **{name: record[name] for name in names})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -14,10 +16,10 @@ from tui_app.domain.errors import Conflict
 from tui_app.domain.moments import stamp
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import Claim, Grant
-from tui_app.domain.run import Intent, ItemState, Outcome, SkipCode, Verification, intent_hash
+from tui_app.domain.run import Answer, Intent, ItemState, Outcome, SkipCode, Verification, intent_hash
 from tui_app.domain.verdict import VerdictCode
 from tui_app.store.sqlite import permits, stopping
-from tui_app.store.sqlite.outcomes import write_outcomes
+from tui_app.store.sqlite.outcomes import end_notes, write_outcomes
 from tui_app.store.sqlite.run_items import run_items
 from tui_app.store.sqlite.verifications import add_to_tally, run_number, write_verifications
 
@@ -85,8 +87,10 @@ class SqliteWork:
         # The intents that follow are durable, and this with them.
         return await self._file.write(work, durable=False)
 
-    async def give_back(self, claim: Claim, now: datetime) -> None:
+    async def give_back(self, claim: Claim, unused: int, now: datetime) -> None:
         def work(connection: sqlite3.Connection) -> None:
+            if unused:
+                permits.return_unused(connection, claim, unused)
             permits.come_back(connection, claim.run_id, claim.chunk, now)
 
         await self._file.write(work, durable=False)
@@ -143,6 +147,19 @@ class SqliteWork:
     async def skip(self, run_id: str, after: int, limit: int, facts: Mapping[str, Any], at: str) -> int | None:
         return await self._file.write(lambda connection: stopping.skip(connection, run_id, after, limit, facts, at))
 
+    async def note(self, claim: Claim, answers: Mapping[int, Answer], at: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _hold(connection, claim)
+            connection.executemany(
+                _SQL["note"],
+                (
+                    {"run": claim.run_id, "position": position, "answer": json.dumps(asdict(answer)), "at": at}
+                    for position, answer in answers.items()
+                ),
+            )
+
+        await self._file.write(work)
+
     async def accept(self, claim: Claim, positions: Sequence[int], due_at: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             _hold(connection, claim)
@@ -156,6 +173,7 @@ class SqliteWork:
                 (ItemState.ACCEPTED, ""): changed,
             }
             add_to_tally(connection, run, "item", moved)
+            end_notes(connection, run, min(positions), max(positions))
             connection.execute(
                 f"UPDATE chunk SET state = 'aside', due_at = ? WHERE {_CHUNK}",
                 (due_at, claim.run_id, claim.chunk, claim.generation),
@@ -172,6 +190,7 @@ class SqliteWork:
                 ((run, position) for position in positions),
             ).rowcount
             add_to_tally(connection, run, "item", {(ItemState.SENDING, ""): -gone})
+            end_notes(connection, run, min(positions), max(positions))
 
         await self._file.write(work)
 

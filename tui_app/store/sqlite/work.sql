@@ -46,3 +46,14 @@ SET state = excluded.state, code = excluded.code, outcome = excluded.outcome, un
 
 -- name: outcome
 INSERT INTO outcome (seq, position, hash, record) VALUES (?, ?, ?, ?);
+
+-- name: note
+INSERT INTO note (run, position, answer, at)
+SELECT number, :position, :answer, :at FROM run WHERE id = :run
+ON CONFLICT (run, position) DO UPDATE SET answer = excluded.answer, at = excluded.at;
+
+-- name: end_notes
+DELETE FROM note
+WHERE run = :run AND position BETWEEN :first AND :last AND NOT EXISTS (
+    SELECT 1 FROM run_item AS r WHERE r.run = note.run AND r.position = note.position AND r.state = 'sending'
+);

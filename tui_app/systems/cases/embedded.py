@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tui_app.clock import SystemClock
 from tui_app.database.schema import identity
-from tui_app.database.sqlite import SqliteFile
+from tui_app.database.sqlite import SqliteFile, undone
 from tui_app.domain import moments
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.filters import Filter
@@ -145,7 +145,7 @@ class EmbeddedCases:
 
         What a limit holds back was not sent: its place holds how long to wait.
         """
-        return await self.write(lambda connection, now: self._port.send(connection, orders, errand, now))
+        return await self.write(undone(lambda connection, now: self._port.send(connection, orders, errand, now)))
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write: what it finds accepted under our key was sent by us, and ends as it says."""
@@ -155,7 +155,7 @@ class EmbeddedCases:
                 return self._port.look(connection, orders, errand, now)
             return self._port.send(connection, orders, errand, now, settling=True)
 
-        return await self.write(settle)
+        return await self.write(undone(settle))
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         def work(connection: sqlite3.Connection, now: str) -> list[Verification]:

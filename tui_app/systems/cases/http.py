@@ -15,7 +15,8 @@ from tui_app.domain.errors import NotFound, QuashError, RateLimited, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
-from tui_app.domain.run import Errand, Made, Order, Verification
+from tui_app.domain.rollback import RollingBack
+from tui_app.domain.run import Answer, Errand, Made, Order, Verification
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.answers import Response
 from tui_app.outbound.begun import Begun
@@ -173,7 +174,8 @@ class HttpCases:
 
     async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """Send the orders, each under its key. The first goes alone: what it meets, the others need not."""
-        await self._inquiry.check_permission(errand.run_id)
+        with RollingBack():
+            await self._inquiry.check_permission(errand.run_id)
         held: RateLimited | None = None
 
         async def send(order: Order) -> Reply:
@@ -199,10 +201,17 @@ class HttpCases:
         errand: Errand,
     ) -> list[Reply]:
         """The replies to all orders, by their places; one group after another."""
+
+        async def heard(order: Order) -> Reply:
+            reply = await work(order)
+            if isinstance(reply, Answer):
+                errand.arrived(order, reply)
+            return reply
+
         replies: dict[int, Reply] = {}
         slice_ = self._slices.begin(errand.halted)
         for together in groups:
-            told = await slice_.hand_out([order for _, order in together], work)
+            told = await slice_.hand_out([order for _, order in together], heard)
             replies.update(zip((place for place, _ in together), told, strict=True))
         return [replies[place] for place in sorted(replies)]
 

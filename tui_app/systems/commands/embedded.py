@@ -9,7 +9,7 @@ from pathlib import Path
 from tui_app.clock import SystemClock
 from tui_app.database.bound import ascii_json
 from tui_app.database.schema import identity
-from tui_app.database.sqlite import SqliteFile
+from tui_app.database.sqlite import SqliteFile, undone
 from tui_app.domain import moments
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict
@@ -93,7 +93,7 @@ class EmbeddedCommands:
             # The clock is read once the file is ours: whoever waits for a turn has changed nothing.
             return cancel(connection, orders, errand, moments.stamp(self.clock.now()))
 
-        return await self.file.write(work)
+        return await self.file.write(undone(work))
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
         """The same guarded write: what it finds done under our key was done by us."""
@@ -105,7 +105,7 @@ class EmbeddedCommands:
             return [looked_at(order, found.get(order.id)) for order in orders]
 
         # In a turn of its own as a writer: what another one has begun is over then.
-        return await self.file.write(look)
+        return await self.file.write(undone(look))
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         def work(connection: sqlite3.Connection) -> list[Verification]:

@@ -18,6 +18,7 @@ from tui_app.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown
 from tui_app.domain.plan import Options
 from tui_app.domain.ports import Deferred, System
 from tui_app.domain.reasons import check_reason
+from tui_app.domain.rollback import RolledBack
 from tui_app.domain.run import Answer, Errand, ItemState, Order
 from tui_app.domain.verdict import VerdictCode
 from tui_app.systems.commands.rules import join_id
@@ -51,6 +52,7 @@ class TroubleshootingQueue:
             Busy: it kept changing while we tried.
             Unavailable: the store does not answer; nothing happened.
             OutcomeUnknown: the store stopped answering while it was told, and again when it was asked.
+            RolledBack: an error of ours ended it; nothing was done.
         """
         errand = Errand(f"direct-{token_hex(8)}", 0, Verb.CANCEL, operator or "", check_reason(reason), Options())
         item_id = self._store.check_id(join_id(domain, command_id))
@@ -70,6 +72,10 @@ class TroubleshootingQueue:
             [reply] = await self._store.execute(orders, errand)
         except OutcomeUnknown:
             [reply] = await self._store.reconcile(orders, errand)
+        except RolledBack as error:
+            if error.said is None:
+                raise
+            return Answer(ItemState.REFUSED, error.code, error.said, before=seen.status, after=seen.status)
         if isinstance(reply, Answer):
             return reply
         if isinstance(reply, Deferred):

@@ -102,6 +102,7 @@ class PostgresCommands:
         Raises:
             Conflict: the errand is not a cancellation; a cancelled command cannot be brought back.
             Unavailable: nothing was changed.
+            RolledBack: an error of ours or of the driver, and nothing was changed.
             OutcomeUnknown: the connection was lost while the transaction was committing.
         """
         if errand.verb is not Verb.CANCEL:
@@ -144,7 +145,7 @@ class PostgresCommands:
                 for order in orders
             ]
 
-        return await self.database.write(work)
+        return await self.database.change(work)
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> list[Answer]:
         """The same guarded write.
@@ -160,7 +161,7 @@ class PostgresCommands:
             await rows(connection, SQL["hold"], {"ids": listed(ids)})
             return await read.found(connection, ids)
 
-        found = await self.database.write(look)
+        found = await self.database.change(look)
         return [looked_at(order, found.get(order.id)) for order in orders]
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:

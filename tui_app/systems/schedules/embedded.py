@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.clock import SystemClock
 from tui_app.database.schema import identity
-from tui_app.database.sqlite import SqliteFile
+from tui_app.database.sqlite import SqliteFile, undone
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict
 from tui_app.domain.filters import Filter
@@ -129,7 +129,7 @@ class EmbeddedSchedules:
                     return [limited] * len(orders)
             return cancel(connection, orders, errand, now)
 
-        return await self.file.write(work)
+        return await self.file.write(undone(work))
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write: what it finds done under our key was done by us."""
@@ -141,7 +141,7 @@ class EmbeddedSchedules:
             return [looked_at(order, found.get(order.id)) for order in orders]
 
         # In a turn of its own as a writer: what another one has begun is over then.
-        return await self.file.write(look)
+        return await self.file.write(undone(look))
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         now = self.clock.now()

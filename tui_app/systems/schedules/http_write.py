@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from tui_app.domain.errors import NotSignedIn, OutcomeUnknown, Unavailable
 from tui_app.domain.ports import DEFERRED, Clock, Deferred, Reply
 from tui_app.domain.reasons import LONGEST
+from tui_app.domain.rollback import RollingBack
 from tui_app.domain.run import Answer, Errand, ItemState, Order
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.recognition import Said
@@ -85,7 +86,9 @@ class Sender:
 
     async def _bulk(self, orders: Sequence[Order], reason: str, errand: Errand) -> dict[str, Reply | None] | None:
         """One request for all. None of an order is unknown; none at all: they have to be sent one by one."""
-        if not (await self._wire.dialect()).bulk:
+        with RollingBack():
+            dialect = await self._wire.dialect()
+        if not dialect.bulk:
             return None
         try:
             failures = await self._wire.bulk_cancel([order.id for order in orders], reason)
@@ -114,12 +117,14 @@ class Sender:
             if gate.closed is not None:
                 return _unsent(gate.closed)
             try:
-                return await self._single(order, reason, errand)
+                answer = await self._single(order, reason, errand)
             except OutcomeUnknown:
                 return None
             except (Unavailable, NotSignedIn) as error:
                 gate.closed = error
                 return _unsent(error)
+            errand.arrived(order, answer)
+            return answer
 
         replies = await self._slices.begin(errand.halted).hand_out(orders, send)
         nothing_sent = all(isinstance(reply, Unavailable | Deferred) for reply in replies)
@@ -173,9 +178,11 @@ class Sender:
             if order.key in self._answered:
                 return self._answered.pop(order.key)
             try:
-                return await self._settle(order, errand)
+                answer = await self._settle(order, errand)
             except Unavailable as error:
                 return error
+            errand.arrived(order, answer)
+            return answer
 
         told = await self._slices.begin(errand.halted).hand_out(list(once.values()), settle)
         replies = dict(zip(once, told, strict=True))

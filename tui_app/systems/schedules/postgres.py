@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from tui_app.database.encodings import UnencodableText, check_words
+from tui_app.database.encodings import check_words
 from tui_app.database.postgres import PATIENCE, Patience, Postgres
 from tui_app.database.postgres_pages import COUNT_SECONDS
 from tui_app.database.postgres_rows import Connection, encoding, identity, rows
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import Conflict, InvalidReason, NotAllowed
+from tui_app.domain.errors import Conflict, Refused
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
 from tui_app.domain.rates import Rate
-from tui_app.domain.run import Answer, Errand, Order, Verification
+from tui_app.domain.rollback import RolledBack
+from tui_app.domain.run import Errand, Order, Verification
 from tui_app.systems.schedules import postgres_read as read
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import looked_at, verification
@@ -114,6 +115,7 @@ class PostgresSchedules:
         Raises:
             Conflict: the errand is not a cancellation; a cancelled schedule cannot be brought back.
             Unavailable: nothing was changed.
+            RolledBack: something raised, and nothing was changed.
             OutcomeUnknown: the connection was lost while the transaction was committing.
         """
         _only_cancel(errand.verb)
@@ -126,9 +128,10 @@ class PostgresSchedules:
             return await cancel(connection, orders, errand)
 
         try:
-            return await self.database.write(work) if orders else []
-        except (NotAllowed, InvalidReason, UnencodableText) as error:
-            return [Answer.refused(order, error) for order in orders]
+            return await self.database.change(work) if orders else []
+        except Refused as error:
+            # Where it is said for one of many, the rest is sent without it.
+            raise RolledBack(error.message, code=error.code) from error
 
     async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
         """The same guarded write.
@@ -145,7 +148,7 @@ class PostgresSchedules:
             found = await read.found(connection, ids)
             return [looked_at(order, found.get(order.id)) for order in orders]
 
-        return await self.database.write(look)
+        return await self.database.change(look)
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))

@@ -101,6 +101,11 @@ class ScheduleDatabase:
         await self._prepare()
         return await self._database.write(work)
 
+    async def change(self, work: Work[T]) -> T:
+        """See :meth:`tui_app.database.postgres.Postgres.change`."""
+        await self._prepare()
+        return await self._database.change(work)
+
     async def close(self) -> None:
         """Give the connections back."""
         await self._database.close()

@@ -27,6 +27,7 @@ _CAUSES = {
     "credentials": "credentials are missing",
     "principal": "it belongs to another operator",
     "target": "the system is another one than was planned against",
+    "fault": "by an error",
 }
 
 
