@@ -122,7 +122,7 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
         facts=facts,
         store=store,
         systems=named,
-        planner=Planner(store, named, clock, reports=Reports(clock, rooms.folder / FAULT_LOG)),
+        planner=Planner(store, named, clock, reports=Reports(rooms.folder / FAULT_LOG)),
         steering=steering,
         launcher=launcher,
         clock=clock,
@@ -279,7 +279,7 @@ async def run_runner(setup: Setup, *, served: bool) -> int:
             serves=served,
             rates=setup.profile.rates,
             heads=_heads(setup),
-            reports=Reports(SystemClock(), rooms.folder / FAULT_LOG),
+            reports=Reports(rooms.folder / FAULT_LOG),
         )
 
     try:

@@ -8,12 +8,11 @@ import re
 import secrets
 import traceback
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tui_app.domain.errors import Fault
 from tui_app.domain.moments import stamp
-from tui_app.domain.ports import Clock
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,7 +71,6 @@ class Reports:
     Errors of one kind from one line have one report, however many items they ended.
     """
 
-    clock: Clock
     path: Path | None = None
     _ids: dict[tuple[object, ...], str] = field(default_factory=dict)
 
@@ -82,5 +80,5 @@ class Reports:
         key = (type(error), *((frame.filename, frame.lineno) for frame in lines[-3:]))
         if key not in self._ids:
             self._ids[key] = secrets.token_hex(6)
-            _written(error, self._ids[key], self.path, self.clock.now())
+            _written(error, self._ids[key], self.path, datetime.now(UTC))
         return self._ids[key]

@@ -57,7 +57,7 @@ class Planner:
         reports: Reports | None = None,
     ) -> None:
         self._wait = wait
-        self._reports = reports or Reports(clock)
+        self._reports = reports or Reports()
         self._store = store
         self._systems = systems
         self._clock = clock

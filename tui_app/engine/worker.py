@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from tui_app.clock import SystemClock
 from tui_app.domain.errors import (
     Busy,
     Conflict,
@@ -78,7 +77,7 @@ class Worker:
     serves: bool = False
     rates: Mapping[str, Rate] = field(default_factory=dict)
     heads: Heads | None = None
-    reports: Reports = field(default_factory=lambda: Reports(SystemClock()))
+    reports: Reports = field(default_factory=Reports)
 
     async def drive(self, run_id: str) -> RunRecord:
         """Work on a run until it is over or paused; an error of the journal or of ours pauses it and says why.
