@@ -15,7 +15,7 @@ class CheckingStore(PostgresStore):
 
     async def claim(self, schedule_id: str) -> Job | Unclaimed:
         look = "SELECT status, attempts, channel FROM scheduler.schedule WHERE id = %(id)s FOR UPDATE"
-        (row,) = await self._database.read(lambda connection: rows(connection, look, {"id": schedule_id}))
+        (row,) = await self._database.write(lambda connection: rows(connection, look, {"id": schedule_id}))
         if row["status"] != "queued":
             return Unclaimed(row["status"], Standing.OVER)
         return Job(schedule_id, row["attempts"], row["channel"], "20 % off until Sunday")
