@@ -137,7 +137,9 @@ async def _interrupted(world: World) -> None:
             one.item.position: item_key(run.secret, run.id, one.item.system, one.item.seen.id) for one in claim.items
         }
         await world.store.work.take(claim, len(keys), Rate(3, timedelta(seconds=1)), world.clock.now())
-        await world.store.work.intend(claim, keys, world.steering._facts(WHO)["at"])
+        at = world.steering._facts(WHO)["at"]
+        await world.store.work.intend(claim, keys, at)
+        await world.store.work.note(claim, {min(keys): Answer(ItemState.CANCELLED, before="x", after="y")}, at)
     await world.store.work.close_gate("commands", world.clock.now(), Rate(3, timedelta(seconds=1)))
     world.launcher.working = True
     await world.steering.pause(run.id, WHO)

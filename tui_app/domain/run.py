@@ -168,6 +168,11 @@ def intent_hash(secret: bytes, position: int, key: str, at: str) -> bytes:
     return hmac.digest(secret, f"intent\0{position}\0{key}\0{at}".encode("utf-8", "surrogatepass"), hashlib.sha256)
 
 
+def note_hash(secret: bytes, position: int, answer: str, at: str) -> bytes:
+    """The keyed hash of an answer that came, as it is noted: one that does not match is no answer."""
+    return hmac.digest(secret, f"note\0{position}\0{answer}\0{at}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One intention on one item, as it is handed to a system: the key, and what was seen, for the guard.

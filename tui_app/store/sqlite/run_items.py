@@ -8,13 +8,14 @@ from typing import Any
 
 from tui_app.domain.errors import NotFound
 from tui_app.domain.records import RunItem
-from tui_app.domain.run import Answer, ItemState, Outcome, Verification, Verified
+from tui_app.domain.run import Answer, ItemState, Outcome, Verification, Verified, note_hash
 from tui_app.store.sqlite import entries
 from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item
 
 _ITEMS = f"""
 SELECT {ITEM_COLUMNS},
-       r.state AS run_state, r.key, r.sent_at, o.record AS outcome, v.record AS verification, n.answer AS noted
+       r.state AS run_state, r.key, r.sent_at, o.record AS outcome, v.record AS verification, n.answer AS noted,
+       n.at AS noted_at, n.hash AS noted_hash
 FROM plan_item i
 LEFT JOIN run_item r ON r.run = :run AND r.position = i.position
 LEFT JOIN outcome o ON o.seq = r.outcome AND o.position = r.position
@@ -35,7 +36,7 @@ def run_items(
     verified: Verified | None = None,
 ) -> list[RunItem]:
     """Items of a run in ``(after, until]``, inside a transaction."""
-    run = connection.execute("SELECT number, plan FROM run WHERE id = ?", (run_id,)).fetchone()
+    run = connection.execute("SELECT number, plan, secret FROM run WHERE id = ?", (run_id,)).fetchone()
     if run is None:
         raise NotFound(f"there is no run {run_id}", hint="`quash runs` lists them.")
     only = "" if state is None else " AND coalesce(r.state, 'planned') = :state"
@@ -52,14 +53,13 @@ def run_items(
             "limit": limit,
         },
     )
-    return [_run_item(row) for row in rows]
+    return [_run_item(row, run["secret"]) for row in rows]
 
 
-def _run_item(row: sqlite3.Row) -> RunItem:
+def _run_item(row: sqlite3.Row, secret: bytes) -> RunItem:
     item = plan_item(row)
     outcome = entries.loads(row["outcome"])
     checked = entries.loads(row["verification"])
-    noted = entries.loads(row["noted"])
     return RunItem(
         item=item,
         state=ItemState(row["run_state"] or ItemState.PLANNED),
@@ -68,8 +68,16 @@ def _run_item(row: sqlite3.Row) -> RunItem:
         verification=None if checked is None else Verification(Verified(checked["verified"]), checked["note"]),
         sent_at=row["sent_at"],
         at=None if outcome is None else outcome["at"],
-        noted=None if noted is None else _answer(noted),
+        noted=_noted(row, secret),
     )
+
+
+def _noted(row: sqlite3.Row, secret: bytes) -> Answer | None:
+    """The answer that is noted of an item on its way; none where the note is not as it was written."""
+    if row["noted"] is None or row["run_state"] != ItemState.SENDING:
+        return None
+    hashed = note_hash(secret, row["position"], row["noted"], row["noted_at"])
+    return _answer(entries.loads(row["noted"]) or {}) if row["noted_hash"] == hashed else None
 
 
 def _outcome(record: Mapping[str, Any]) -> Outcome:

@@ -23,7 +23,7 @@ from tui_app.domain.ledger import Entry, Event, check_chains, rows_digest
 from tui_app.domain.plan import PlanHasher, PlanState, head_from
 from tui_app.domain.records import LedgerReport, Who
 from tui_app.domain.replay import RunReplay
-from tui_app.domain.run import ItemState, RunState, intent_hash, item_key
+from tui_app.domain.run import ItemState, RunState, intent_hash, item_key, note_hash
 from tui_app.store.sqlite.plans import ITEM_COLUMNS, drift_digest, plan_item, selections_digest
 from tui_app.store.sqlite.schema import schema_problems
 
@@ -315,6 +315,12 @@ class Verifier:
             hashed = intent_hash(run.secret, row["position"], row["key"], row["sent_at"])
             if told != (row["system"], row["item"], key, hashed, None, None):
                 self._note(None, f"{whose} is on its way, and not as it was written")
+        for row in self._connection.execute(_SQL["notes"], {"run": run.number}):
+            hashed = note_hash(run.secret, row["position"], row["answer"], row["at"])
+            if (row["state"], row["hash"]) != (ItemState.SENDING.value, hashed):
+                self._note(
+                    None, f"run {run_id}: the note at position {_shown(row['position'])} is not as it was written"
+                )
 
     def _check_covered(self, run_id: str, run: _Run) -> None:
         outcomes, verifications = self._connection.execute(_SQL["pointers"], {"run": run.number}).fetchone()

@@ -24,6 +24,11 @@ FROM run_item AS r
 LEFT JOIN plan_item AS p ON p.plan = :plan AND p.position = r.position
 WHERE r.run = :run AND r.outcome IS NULL;
 
+-- name: notes
+SELECT n.position, n.answer, n.at, n.hash, r.state
+FROM note AS n LEFT JOIN run_item AS r ON r.run = n.run AND r.position = n.position
+WHERE n.run = :run;
+
 -- name: pointers
 SELECT count(outcome), count(verification) FROM run_item WHERE run = :run;
 

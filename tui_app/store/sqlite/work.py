@@ -16,7 +16,7 @@ from tui_app.domain.errors import Conflict
 from tui_app.domain.moments import stamp
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import Claim, Grant
-from tui_app.domain.run import Answer, Intent, ItemState, Outcome, SkipCode, Verification, intent_hash
+from tui_app.domain.run import Answer, Intent, ItemState, Outcome, SkipCode, Verification, intent_hash, note_hash
 from tui_app.domain.verdict import VerdictCode
 from tui_app.store.sqlite import permits, stopping
 from tui_app.store.sqlite.outcomes import end_notes, write_outcomes
@@ -150,11 +150,13 @@ class SqliteWork:
     async def note(self, claim: Claim, answers: Mapping[int, Answer], at: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             _hold(connection, claim)
+            row = connection.execute("SELECT number, secret FROM run WHERE id = ?", (claim.run_id,)).fetchone()
+            told = [(position, json.dumps(asdict(answer))) for position, answer in answers.items()]
             connection.executemany(
                 _SQL["note"],
                 (
-                    {"run": claim.run_id, "position": position, "answer": json.dumps(asdict(answer)), "at": at}
-                    for position, answer in answers.items()
+                    (row["number"], position, answer, at, note_hash(row["secret"], position, answer, at))
+                    for position, answer in told
                 ),
             )
 

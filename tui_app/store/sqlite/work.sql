@@ -48,9 +48,7 @@ SET state = excluded.state, code = excluded.code, outcome = excluded.outcome, un
 INSERT INTO outcome (seq, position, hash, record) VALUES (?, ?, ?, ?);
 
 -- name: note
-INSERT INTO note (run, position, answer, at)
-SELECT number, :position, :answer, :at FROM run WHERE id = :run
-ON CONFLICT (run, position) DO UPDATE SET answer = excluded.answer, at = excluded.at;
+INSERT OR REPLACE INTO note (run, position, answer, at, hash) VALUES (?, ?, ?, ?, ?);
 
 -- name: end_notes
 DELETE FROM note
