@@ -31,7 +31,7 @@ async def cancel(call: Call) -> Exit:
     wanted = chosen(asked)
     asked.reason = reason_for(asked)
     async with connected(call) as client:
-        request = PlanRequest(selections=wanted.selections, reason=asked.reason, ttl=asked.ttl)
+        request = PlanRequest(selections=wanted.selections, reason=asked.reason, ttl=asked.ttl, again=asked.again)
         plan = await freeze(call, client, request, wanted)
         run = await confirm(call, client, plan)
         return await conclude(call, client, run)

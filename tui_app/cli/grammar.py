@@ -76,6 +76,8 @@ def _add_selection(parser: Parser) -> None:
     parser.add_argument("id", nargs="*", metavar="ID", help="ids, one by one")
     parser.add_argument("--ids", metavar="FILE", help="a file of ids, one a line; - is the standard input")
     parser.add_argument("--filter", metavar="F", help="everything that the filter matches now; as for list")
+    again = "also what was cancelled before and came back: its sender is told a second time"
+    parser.add_argument("--again", action="store_true", help=again)
 
 
 def _add_guards(parser: Parser) -> None:

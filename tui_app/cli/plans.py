@@ -86,7 +86,7 @@ async def make_plan(call: Call) -> Exit:
     ttl = asked.ttl or (None if asked.out is None else int(FILE_TTL.total_seconds()))
     reason = None if asked.reason is None else check_reason(asked.reason)
     wanted = chosen(asked)
-    request = PlanRequest(selections=wanted.selections, reason=reason, ttl=ttl)
+    request = PlanRequest(selections=wanted.selections, reason=reason, ttl=ttl, again=asked.again)
     async with connected(call) as client:
         with ExitStack() as stack:
             # First, so that nothing is planned for a file that cannot be.

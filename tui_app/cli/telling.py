@@ -55,6 +55,8 @@ def plan_lines(
         yield from (f"    {item.system} {item.id}: {item.reason or line.code}" for item in named)
         if named and line.count > len(named):
             yield f"    and {line.count - len(named):,} more; --output json names all"
+    if plan.needs_again:
+        yield f"  {counted(plan.needs_again, 'item was', 'items were')} cancelled before: --again plans them, too"
     yield from (f"  {line}" for line in urgent(plan))
     for effect in plan.summary or plan.impact:
         withheld = effect.notifies and not notify

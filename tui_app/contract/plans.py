@@ -20,12 +20,16 @@ class SelectionModel(Asked):
 
 
 class PlanRequest(Asked):
-    """What to freeze. ``ttl`` is in seconds; without one a plan lives 30 minutes."""
+    """What to freeze. ``ttl`` is in seconds; without one a plan lives 30 minutes.
+
+    ``again``: also what was cancelled before and came back, where cancelling it once more has to be meant.
+    """
 
     selections: list[SelectionModel] = Field(min_length=1)
     verb: Literal["cancel", "reinstate"] = "cancel"
     reason: str | None = None
     ttl: int | None = Field(default=None, ge=1, le=30 * 86400)
+    again: bool = False
 
 
 class PlanCountsModel(Wire):
@@ -90,7 +94,8 @@ class PlanModel(Wire):
     where nothing can be cancelled. ``soonest`` is the first moment at which it is too late for one of its items.
     ``paces`` says how long it takes at the rates of the profile, for the systems where that is felt. ``undo_seconds``
     is the shortest time for which one of its items can be undone once it is done; null where that is not known.
-    ``undoes`` names the run that it brings back.
+    ``undoes`` names the run that it brings back. ``again``: it also holds what was cancelled before.
+    ``needs_again`` counts what is blocked, and would not be in a plan that is made with that.
     ``notices`` holds for each system that notifies people the text that they read, with ``{reason}`` in it.
     ``impact`` names each effect on each target; ``summary`` tells the same in few lines, what matters first.
     ``impact``, ``soonest`` and ``undo_seconds`` are as they were when the plan was read again last, where it was;
@@ -117,6 +122,8 @@ class PlanModel(Wire):
     reason: str | None = None
     selection: str
     undoes: str | None = None
+    again: bool = False
+    needs_again: int = 0
     operator: str
     host: str
     created_at: str

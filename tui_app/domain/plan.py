@@ -38,7 +38,8 @@ class PlanHead:
     """What is known of a plan before its items: who, when, against what, until when.
 
     ``targets`` holds the identity of each system (origin or database identity, never a profile's name).
-    ``undoes`` names the run whose cancellations it brings back. Moments are ISO 8601 in UTC.
+    ``undoes`` names the run whose cancellations it brings back. ``again``: it also holds what was cancelled before and
+    needs to be meant. Moments are ISO 8601 in UTC.
     """
 
     id: str
@@ -50,6 +51,7 @@ class PlanHead:
     selection: str
     targets: Mapping[str, str]
     undoes: str | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,8 @@ class PlanHasher:
 
 def head_record(head: PlanHead) -> dict[str, Any]:
     """The head as it is hashed, stored and written to a file."""
-    return {**asdict(head), "verb": head.verb.value, "targets": dict(head.targets)}
+    record = {**asdict(head), "verb": head.verb.value, "targets": dict(head.targets)}
+    return record if head.again else {name: value for name, value in record.items() if name != "again"}
 
 
 def head_from(record: Mapping[str, Any]) -> PlanHead:

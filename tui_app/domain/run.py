@@ -228,6 +228,7 @@ async def no_others(item_id: str) -> Sequence[Intent]:
 class Errand:
     """What all orders of a chunk share: on whose behalf, why, and as part of what.
 
+    ``again``: what was cancelled before is meant to be cancelled once more.
     ``only_look``: the run was stopped, and whatever became of the orders, nothing is sent for them any more.
     ``halted`` tells whether a pause or a stop was asked for meanwhile; it raises nothing. ``intents`` returns every
     intent of this journal for one item of the system, of any run, that may have had its effect; it may raise
@@ -242,6 +243,7 @@ class Errand:
     reason: str
     options: Options
     only_look: bool = False
+    again: bool = field(default=False, kw_only=True)
     halted: Callable[[], Awaitable[bool]] = field(default=never, compare=False, repr=False)
     intents: Callable[[str], Awaitable[Sequence[Intent]]] = field(default=no_others, compare=False, repr=False)
     arrived: Callable[[Order, Answer], None] = field(default=unheard, compare=False, repr=False)

@@ -23,6 +23,7 @@ class VerdictCode(StrEnum):
     TERMINAL = "TERMINAL"
     FORBIDDEN = "FORBIDDEN"
     NOT_FOUND = "NOT_FOUND"
+    CANCELLED_BEFORE = "CANCELLED_BEFORE"
     CLAIMED = "CLAIMED"
     NOT_KNOWN = "NOT_KNOWN"
     NOT_CANCELLED = "NOT_CANCELLED"
@@ -42,6 +43,9 @@ FINAL = frozenset(
 )
 """The verdicts that do not change by themselves: planning such an item anew would not help."""
 
+UNLESS_MEANT = frozenset({VerdictCode.CANCELLED_BEFORE})
+"""The codes that block an item unless its plan is made to do again what was done before (``again``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -53,6 +57,11 @@ class Verdict:
     cancellable: bool
     code: VerdictCode | None = None
     reason: str | None = None
+
+    @property
+    def needs_again(self) -> bool:
+        """Whether the item is blocked only because the operator has to mean it."""
+        return not self.cancellable and self.code in UNLESS_MEANT
 
     @classmethod
     def no(cls, code: VerdictCode, reason: str) -> Verdict:

@@ -190,6 +190,7 @@ def _errand(bench: Bench, run: RunRecord, claim: Claim, notes: Notes, *, only_lo
         reason=run.confirmed.reason,
         options=run.confirmed.options,
         only_look=only_look,
+        again=run.plan.again,
         # What was on its way when a stop was asked for has to be looked at all the same.
         halted=never if only_look else halted,
         intents=partial(bench.work.intents, claim.system),

@@ -231,6 +231,8 @@ def _head(read: Any, now: datetime) -> PlanHead:
         _text(getattr(head, name))
     for part in (*head.targets, *head.targets.values(), head.undoes or ""):
         _text(part)
+    if not isinstance(head.again, bool):
+        raise PlanChanged("the plan file does not say whether it does again what was done before")
     if head.expires_at != stamp(moment(head.expires_at)):
         raise PlanChanged("the plan file does not say when it expires in the way quash writes it, in UTC")
     if not _NAME.fullmatch(head.id):

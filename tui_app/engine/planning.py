@@ -74,8 +74,11 @@ class Planner:
         who: Who,
         *,
         undoes: str | None = None,
+        again: bool = False,
     ) -> PlanRecord:
         """Note a plan, and begin to make it; ``undoes`` is the run that it brings back.
+
+        ``again``: it is to hold what was cancelled before, too, where cancelling that once more has to be meant.
 
         Raises:
             MalformedId: an id cannot be one; nothing is planned.
@@ -97,6 +100,7 @@ class Planner:
             selection="; ".join(str(selection) for selection in checked),
             targets={one.system: await self._systems[one.system].identity() for one in checked},
             undoes=undoes,
+            again=again,
         )
         plan = await self._store.plans.create(head, checked, proposed, who)
         self._begin(f"make {plan.id}", self._make(plan.id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotFound
@@ -11,6 +12,7 @@ from tui_app.domain.plan import PlanHead
 from tui_app.domain.ports import RecallsMade, System
 from tui_app.domain.run import ItemState, Made
 from tui_app.domain.stores import RunStore
+from tui_app.domain.verdict import YES
 
 PAGE = 500
 
@@ -31,6 +33,10 @@ async def made_by(runs: RunStore, run_id: str) -> AsyncIterator[tuple[str, str, 
         after = page[-1].item.position
 
 
+def _meant(seen: Seen) -> Seen:
+    return replace(seen, verdict=YES) if seen.verdict.needs_again else seen
+
+
 class Recall:
     """Surveys of one plan; for the undo of a run, systems that want to know are told what that run recorded."""
 
@@ -40,9 +46,10 @@ class Recall:
         self._made: dict[str, dict[str, Made]] | None = None
 
     async def survey(self, name: str, system: System, ids: Sequence[str]) -> list[Seen]:
-        """What is to be seen of each id now, for the verb of the plan."""
+        """What is to be seen of each id now, for the verb of the plan; what needs to be meant is free where it is."""
         if self._head.verb is not Verb.REINSTATE or not isinstance(system, RecallsMade):
-            return await system.survey(ids, self._head.verb)
+            seen = await system.survey(ids, self._head.verb)
+            return [_meant(one) for one in seen] if self._head.again else seen
         recorded = (await self._recorded()).get(name, {})
         return await system.survey_undo(ids, {one: recorded[one] for one in ids if one in recorded})
 

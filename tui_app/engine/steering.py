@@ -240,6 +240,7 @@ class Steering:
             operator=run.principal,
             reason=run.confirmed.reason,
             options=run.confirmed.options,
+            again=run.plan.again,
             intents=partial(self._store.work.intents, system),
         )
         found = await self._systems[system].verify(orders, errand)

@@ -78,7 +78,9 @@ async def start(call: Call[NoQuery, PlanRequest]) -> PlanModel:
     wanted = call.body
     ttl = None if wanted.ttl is None else timedelta(seconds=wanted.ttl)
     selections = [_selection(one) for one in wanted.selections]
-    plan = await call.backend.planner.start(selections, Verb(wanted.verb), wanted.reason, ttl, call.who)
+    plan = await call.backend.planner.start(
+        selections, Verb(wanted.verb), wanted.reason, ttl, call.who, again=wanted.again
+    )
     return told(call.backend, plan)
 
 

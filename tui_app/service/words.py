@@ -33,7 +33,7 @@ from tui_app.domain.ports import Preview, System, TrailEntry
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import LedgerRow, PlanRecord, RunItem, RunRecord
 from tui_app.domain.run import EFFECTIVE, OVER, RunCounts, Verified
-from tui_app.domain.verdict import Effect, EffectWords, Verdict
+from tui_app.domain.verdict import UNLESS_MEANT, Effect, EffectWords, Verdict
 from tui_app.service.backend import Facts
 from tui_app.service.impact import effect_line, effects_line, summary
 
@@ -154,6 +154,8 @@ def plan_model(plan: PlanRecord, systems: Iterable[System], facts: Facts, arrive
         reason=plan.reason,
         selection=plan.head.selection,
         undoes=plan.head.undoes,
+        again=plan.head.again,
+        needs_again=sum(totals.get("blocked", {}).get(code, 0) for code in UNLESS_MEANT),
         operator=plan.head.operator,
         host=plan.head.host,
         created_at=plan.head.created_at,

@@ -138,10 +138,11 @@ def _what(plan: PlanModel, request: PlanRequest | None) -> list[str]:
     if request is None or len(request.selections) != 1 or request.verb != "cancel":
         return ["apply", plan.id]
     chosen = request.selections[0]
+    again = ["--again"] if plan.again else []
     if chosen.ids is not None and len(" ".join(chosen.ids)) <= IDS_SPELLED:
-        return ["cancel", chosen.system, *chosen.ids]
+        return ["cancel", chosen.system, *chosen.ids, *again]
     if chosen.filter and not chosen.excluded:
-        return ["cancel", chosen.system, "--filter", chosen.filter]
+        return ["cancel", chosen.system, "--filter", chosen.filter, *again]
     return ["apply", plan.id]
 
 

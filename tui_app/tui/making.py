@@ -21,6 +21,7 @@ class Making:
 
     def __init__(self, screen: ReviewScreen, of: PlanRequest | PlanModel) -> None:
         self._screen, self._of = screen, of
+        self._meant: bool | None = None
         self.busy = False
 
     def begin(self) -> None:
@@ -34,16 +35,29 @@ class Making:
         if self.busy or screen.sending:
             screen.quash.say(phrase("One moment: the plan is being made, or confirmed."))
             return
-        self.busy = True
-        screen.form.confirmation.value = ""
-        screen.start(self._make(again=True), group="plan")
+        self._anew()
 
-    async def _make(self, *, again: bool = False) -> None:
+    def mean(self, again: bool) -> bool:
+        """Make it anew with, or without, what was cancelled before; false where that has to wait."""
+        if self.busy or self._screen.sending:
+            self._screen.quash.say(phrase("One moment: the plan is being made, or confirmed."))
+            return False
+        self._meant = again
+        self._anew()
+        return True
+
+    def _anew(self) -> None:
+        self.busy = True
+        self._screen.form.confirmation.value = ""
+        self._screen.start(self._make(anew=True), group="plan")
+
+    async def _make(self, *, anew: bool = False) -> None:
         screen = self._screen
         head, plan = screen.head, None
         try:
-            if again and screen.review.plan is not None:
-                self._of = screen.review.request or await same_items(screen.client, screen.review.plan)
+            if anew and screen.review.plan is not None:
+                wanted = screen.review.request or await same_items(screen.client, screen.review.plan)
+                self._of = wanted if self._meant is None else wanted.model_copy(update={"again": self._meant})
             plan = await self._planned()
         except QuashError as error:
             screen.review.fail(error)
@@ -100,4 +114,5 @@ async def same_items(client: BackendClient, plan: PlanModel) -> PlanRequest:
             break
         after = page.next
     selections = [SelectionModel(system=system, ids=those) for system, those in ids.items()]
-    return PlanRequest.model_validate({"selections": selections, "verb": plan.verb, "reason": plan.reason})
+    facts = {"verb": plan.verb, "reason": plan.reason, "again": plan.again}
+    return PlanRequest.model_validate({"selections": selections, **facts})

@@ -29,7 +29,7 @@ class Found:
     status: str
     version: str
     reply_queue: str = ""
-    queue_fault: str | None = None
+    reply_fault: str | None = None
     cancels: tuple[Cancel, ...] = ()
 
 
@@ -56,7 +56,7 @@ def passed_over(order: Order, found: Found | None) -> Answer:
     if found.status == IN_TROUBLESHOOTING and found.version != order.seen.version:
         changed = "it changed since it was planned, and is in troubleshooting again"
         return Answer(ItemState.SKIPPED, SkipCode.DRIFTED.value, changed, before=found.status, after=found.status)
-    now = verdict(found.status, found.reply_queue, found.queue_fault)
+    now = verdict(found.status, found.reply_queue, found.reply_fault)
     code = VerdictCode.NOT_KNOWN if now.code is None else now.code
     reason = now.reason or "it was left alone, and nothing tells why"
     return Answer(ItemState.REFUSED, code.value, reason, before=found.status, after=found.status)
@@ -71,19 +71,24 @@ def looked_at(order: Order, found: Found | None) -> Answer:
     return stopped(found.status, "the run was stopped before this cancellation reached the bus")
 
 
-def verification(order: Order, found: Found | None) -> Verification:
-    """Hold a recorded cancellation against the system's own status and audit."""
+def verification(order: Order, found: Found | None, *, again: bool = False) -> Verification:
+    """Hold a recorded cancellation against the system's own status and audit.
+
+    ``again``: it was meant to follow others, so those that stand before it contradict nothing.
+    """
     if found is None:
         return Verification(Verified.CONTRADICTED, "the command is not there any more")
     ours = sum(cancel.key == order.key for cancel in found.cancels)
-    others = len(found.cancels) - ours
+    keys = [cancel.key for cancel in found.cancels]
+    later = found.cancels[keys.index(order.key) :] if again and ours else found.cancels
+    others = len(later) - ours
     notes = []
     if found.status != CANCELED:
         notes.append(f"its status is {found.status}")
     if ours != 1:
         notes.append(f"its audit holds our cancellation {ours} times")
     if others:
-        foreign = {one.operator or "nobody named" for one in found.cancels if one.key != order.key}
+        foreign = {one.operator or "nobody named" for one in later if one.key != order.key}
         names = ", ".join(sorted(foreign))
         notes.append(f"its audit holds {others} more cancellations, by {names}: two replies may be out")
     if notes:
@@ -91,6 +96,6 @@ def verification(order: Order, found: Found | None) -> Verification:
     return Verification(Verified.YES)
 
 
-def verifications(orders: Sequence[Order], found: Mapping[str, Found]) -> list[Verification]:
+def verifications(orders: Sequence[Order], found: Mapping[str, Found], *, again: bool) -> list[Verification]:
     """One verification each, in the order of the orders; ``found`` is keyed by id."""
-    return [verification(order, found.get(order.id)) for order in orders]
+    return [verification(order, found.get(order.id), again=again) for order in orders]

@@ -19,7 +19,7 @@ from tui_app.domain.ports import Clock, Preview, TrailEntry
 from tui_app.domain.run import Answer, Errand, Order, Verification
 from tui_app.systems.commands import embedded_read as read
 from tui_app.systems.commands import rules
-from tui_app.systems.commands.answers import looked_at, verification
+from tui_app.systems.commands.answers import looked_at, verifications
 from tui_app.systems.commands.embedded_write import cancel
 from tui_app.systems.commands.schema import prepare
 
@@ -110,7 +110,7 @@ class EmbeddedCommands:
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         def work(connection: sqlite3.Connection) -> list[Verification]:
             found = read.found(connection, [order.id for order in orders])
-            return [verification(order, found.get(order.id)) for order in orders]
+            return verifications(orders, found, again=errand.again)
 
         return await self.file.read(work)
 

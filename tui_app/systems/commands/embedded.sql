@@ -2,7 +2,11 @@
 -- The filter, the place and the order are composed from a fixed table of expressions; every value is bound.
 SELECT c.id, c.domain, c.command_id, c.type, c.queue, c.status, c.attempts, c.max_attempts, c.error_type,
        c.error_code, substr(c.error, 1, {longest}) AS error, c.created_at, c.updated_at, c.reply_queue, c.correlation_id, c.batch_id, c.revision,
-       CASE WHEN NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.name = c.reply_queue) THEN 'MISSING' END AS queue_fault
+       CASE WHEN NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.name = c.reply_queue) THEN 'MISSING'
+            WHEN c.status = 'IN_TROUBLESHOOTING_QUEUE' AND EXISTS (
+                SELECT 1 FROM audit AS b
+                WHERE b.id = c.id AND b.event = 'OPERATOR_CANCEL' AND b.details ->> 'reply_to' <> ''
+            ) THEN 'TOLD' END AS reply_fault
 FROM command AS c {hint}
 WHERE {where}
 ORDER BY {order}
@@ -18,7 +22,11 @@ SELECT count(*) FROM (SELECT 1 FROM command AS c WHERE {where} LIMIT ?)
 -- name: survey
 -- CROSS JOIN fixes the order of the loops: each id is looked up, and nothing else is read.
 SELECT o.key AS position, c.id, c.status, c.revision, c.reply_queue, c.batch_id IS NOT NULL AS in_batch,
-       CASE WHEN NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.name = c.reply_queue) THEN 'MISSING' END AS queue_fault,
+       CASE WHEN NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.name = c.reply_queue) THEN 'MISSING'
+            WHEN c.status = 'IN_TROUBLESHOOTING_QUEUE' AND EXISTS (
+                SELECT 1 FROM audit AS b
+                WHERE b.id = c.id AND b.event = 'OPERATOR_CANCEL' AND b.details ->> 'reply_to' <> ''
+            ) THEN 'TOLD' END AS reply_fault,
        EXISTS (SELECT 1 FROM process AS p WHERE p.correlation_id = c.correlation_id) AS compensates
 FROM json_each(?) AS o CROSS JOIN command AS c ON c.id = o.value
 

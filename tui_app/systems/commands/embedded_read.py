@@ -60,7 +60,7 @@ def item_of(row: sqlite3.Row) -> Item:
         id=row["id"],
         status=row["status"],
         version=str(row["revision"]),
-        verdict=_verdict(row["id"], row["status"], row["reply_queue"], row["queue_fault"]),
+        verdict=_verdict(row["id"], row["status"], row["reply_queue"], row["reply_fault"]),
         fields=fields,
     )
 
@@ -93,7 +93,7 @@ def survey(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Seen]:
         tuple, connection.execute(SQL["survey"], (ascii_json(list(ids)),))
     ):
         now = _verdict(item_id, status, queue, fault)
-        effects = rules.effects(queue, bool(batch), bool(compensates)) if now.cancellable else ()
+        effects = rules.effects_under(now, queue, bool(batch), bool(compensates))
         seen[position] = Seen(item_id, status, str(revision), now, effects)
     return seen
 
@@ -112,7 +112,7 @@ def preview(connection: sqlite3.Connection, item_id: str) -> Preview:
         by_status = connection.execute(SQL["batch"], (row["domain"], row["batch_id"])).fetchall()
         batch = rules.batch_numbers(dict(map(tuple, by_status)))
     around = rules.Surroundings(
-        queue_fault=row["queue_fault"],
+        reply_fault=row["reply_fault"],
         payload=None if payload is None else shown(payload["body"]),
         batch=batch,
         process=None if process is None else process["type"],

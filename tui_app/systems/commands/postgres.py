@@ -166,7 +166,7 @@ class PostgresCommands:
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
         found = await self.database.read(lambda connection: read.found(connection, [order.id for order in orders]))
-        return verifications(orders, found)
+        return verifications(orders, found, again=errand.again)
 
     async def check_words(self, operator: str, reason: str) -> None:
         """See :class:`tui_app.domain.ports.KeepsWords`."""

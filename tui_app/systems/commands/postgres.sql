@@ -28,7 +28,7 @@ FROM found AS c JOIN queues AS q ON q.reply_queue = c.reply_queue
 
 -- name: survey
 WITH {named}, {queues}
-SELECT {id} AS id, c.status, {version} AS version, c.reply_queue, q.fault AS queue_fault,
+SELECT {id} AS id, c.status, {version} AS version, c.reply_queue, {reply_fault} AS reply_fault,
        c.batch_id IS NOT NULL AS in_batch, c.correlation_id::text AS correlation_id, {has_process} AS has_process,
        {cancel_grants} AS cancel_grants, {batch_grants} AS batch_grants
 FROM found AS c JOIN queues AS q ON q.reply_queue = c.reply_queue
@@ -68,7 +68,7 @@ ORDER BY a.audit_id
 
 -- name: found
 WITH {named}, {queues}
-SELECT {id} AS id, c.status, {version} AS version, c.reply_queue, q.fault AS queue_fault, cancels.listed
+SELECT {id} AS id, c.status, {version} AS version, c.reply_queue, q.fault AS reply_fault, cancels.listed
 FROM found AS c JOIN queues AS q ON q.reply_queue = c.reply_queue
 CROSS JOIN LATERAL (
     SELECT coalesce(

@@ -29,7 +29,7 @@ LONGEST_PAYLOAD = 65_536
 
 def _verdict(read: Row) -> Verdict:
     odd = unreadable(id=read["id"], status=read["status"], reply_queue=read["reply_queue"])
-    return odd or rules.verdict(read["status"], read["reply_queue"], read["queue_fault"])
+    return odd or rules.verdict(read["status"], read["reply_queue"], read["reply_fault"])
 
 
 def item_of(read: Row) -> Item:
@@ -80,9 +80,9 @@ async def survey(connection: Connection, ids: Sequence[str]) -> list[Seen]:
 def _seen(read: Row, compensates: bool) -> Seen:
     verdict = _verdict(read)
     lacking = "; ".join(filter(None, (read["cancel_grants"], read["batch_grants"] if read["in_batch"] else None)))
-    if verdict.cancellable and lacking:
+    if lacking and (verdict.cancellable or verdict.needs_again):
         verdict = rules.without_rights(lacking)
-    effects = rules.effects(read["reply_queue"], read["in_batch"], compensates) if verdict.cancellable else ()
+    effects = rules.effects_under(verdict, read["reply_queue"], read["in_batch"], compensates)
     return Seen(read["id"], read["status"], read["version"], verdict, effects)
 
 
@@ -113,7 +113,7 @@ async def preview(connection: Connection, item_id: str) -> Preview:
     processes = {}
     if one["has_process"] and command.correlation_id is not None:
         processes = await _processes(connection, [command.correlation_id])
-    around = rules.Surroundings(one["queue_fault"], payload, batch, processes.get(command.correlation_id or ""))
+    around = rules.Surroundings(one["reply_fault"], payload, batch, processes.get(command.correlation_id or ""))
     return rules.preview(command, around, shown_item.verdict)
 
 
@@ -154,7 +154,7 @@ async def found(connection: Connection, ids: Sequence[str]) -> dict[str, Found]:
             read["status"],
             read["version"],
             read["reply_queue"],
-            read["queue_fault"],
+            read["reply_fault"],
             tuple(Cancel(*cancel) for cancel in read["listed"]),
         )
         for read in await rows(connection, SQL["found"], {"ids": listed(ids)})

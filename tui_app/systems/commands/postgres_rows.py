@@ -35,11 +35,17 @@ FIELDS: Mapping[str, Field] = {
     )
 }
 
+# The reply goes out in the transaction of its entry.
+_TOLD = """c.status = 'IN_TROUBLESHOOTING_QUEUE' AND c.reply_queue <> '' AND EXISTS (
+    SELECT FROM commandbus.audit AS b
+    WHERE b.command_id = c.command_id AND b.domain = c.domain AND b.event_type = 'OPERATOR_CANCEL'
+      AND b.details_json ->> 'reply_to' <> '')"""
 _RIGHTS = load("tui_app.systems.commands", "postgres_rights.sql")
 _FRAGMENTS = {
     "{id}": FIELDS["id"].sql,
     # Workers and operators stamp a row whenever they change it; the attempts tell two changes of one moment apart.
     "{version}": f"({moment('c.updated_at')} || '/' || c.attempts)",
+    "{reply_fault}": f"coalesce(q.fault, CASE WHEN {_TOLD} THEN '{rules.ALREADY_TOLD}' END)",
     "{has_process}": "coalesce(has_table_privilege(to_regclass('commandbus.process'), 'SELECT'), false)",
     "{now}": moment("now()"),
     "{at}": moment("a.ts"),
@@ -55,7 +61,7 @@ def _shown(name: str) -> str:
 
 
 def _prepared(statement: str) -> str:
-    columns = [*map(_shown, FIELDS), "{version} AS version", "q.fault AS queue_fault"]
+    columns = [*map(_shown, FIELDS), "{version} AS version", "{reply_fault} AS reply_fault"]
     statement = statement.replace("{columns}", ", ".join(columns))
     for name, text in _FRAGMENTS.items():
         statement = statement.replace(name, text)

@@ -33,6 +33,7 @@ from tui_app.systems.commands.words import (
     PENDING,
     REPLY,
     SEARCHED,
+    SECOND_REPLY,
     STATUSES,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "batch_numbers",
     "check_uuid_id",
     "effects",
+    "effects_under",
     "join_id",
     "missing",
     "operator_in",
@@ -126,21 +128,25 @@ def missing(item_id: str) -> Seen:
 
 QUEUE_MISSING = "MISSING"
 QUEUE_TOO_LONG = "TOO_LONG"
-"""What may be wrong with a reply queue. Any other word names the grants that are missing to send to it."""
+ALREADY_TOLD = "TOLD"
+"""What may be wrong with a reply. Any other word names the grants that are missing to send to its queue."""
 
 
 @lru_cache(maxsize=4096)
-def verdict(status: str, reply_queue: str, queue_fault: str | None) -> Verdict:
-    """May a command be cancelled; ``queue_fault`` does not matter where ``reply_queue`` is empty."""
+def verdict(status: str, reply_queue: str, reply_fault: str | None) -> Verdict:
+    """May a command be cancelled; ``reply_fault`` does not matter where ``reply_queue`` is empty."""
     if status == IN_TROUBLESHOOTING:
-        return _unsendable(reply_queue, queue_fault) if reply_queue and queue_fault else YES
+        return _no_reply_yet(reply_queue, reply_fault) if reply_queue and reply_fault else YES
     code, reason = _NOT_WAITING.get(
         status, (VerdictCode.NOT_IN_TROUBLESHOOTING, f"its status is {status}; it is not in troubleshooting")
     )
     return Verdict.no(code, reason)
 
 
-def _unsendable(reply_queue: str, fault: str) -> Verdict:
+def _no_reply_yet(reply_queue: str, fault: str) -> Verdict:
+    if fault == ALREADY_TOLD:
+        why = f"it was cancelled before and its sender was told; cancelling again sends {reply_queue} a second reply"
+        return Verdict.no(VerdictCode.CANCELLED_BEFORE, why)
     if fault == QUEUE_MISSING:
         why = f"its reply queue {reply_queue} does not exist, so its sender could not be told"
         return Verdict.no(VerdictCode.REPLY_QUEUE_MISSING, why)
@@ -158,13 +164,23 @@ def without_rights(grants: str) -> Verdict:
     return Verdict.no(VerdictCode.FORBIDDEN, why)
 
 
+def effects_under(now: Verdict, reply_queue: str, in_batch: bool, compensates: bool) -> tuple[Effect, ...]:
+    """What cancelling does under a verdict; nothing where it is blocked, unless it is only to be meant."""
+    if not (now.cancellable or now.needs_again):
+        return ()
+    return effects(reply_queue, in_batch, compensates, now.needs_again)
+
+
 @lru_cache(maxsize=4096)
-def effects(reply_queue: str, in_batch: bool, compensates: bool) -> tuple[Effect, ...]:
+def effects(reply_queue: str, in_batch: bool, compensates: bool, again: bool = False) -> tuple[Effect, ...]:
     """What cancelling does. ``compensates``: a process manager knows the command's correlation id.
 
     A process manager acts on the reply, so that nothing is compensated where no reply is sent.
+    ``again``: its sender was told of a cancellation before.
     """
     found = [Effect(REPLY, reply_queue) if reply_queue else Effect(NO_REPLY)]
+    if again:
+        found.append(Effect(SECOND_REPLY, reply_queue))
     if in_batch:
         found.append(Effect(BATCH))
     if compensates and reply_queue:
@@ -276,7 +292,7 @@ class Surroundings:
     ``process`` is the kind of process manager that knows the correlation id.
     """
 
-    queue_fault: str | None
+    reply_fault: str | None
     payload: Any = None
     batch: Mapping[str, int] | None = None
     process: str | None = None

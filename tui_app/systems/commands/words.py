@@ -19,6 +19,7 @@ STATUSES = (IN_TROUBLESHOOTING, PENDING, IN_PROGRESS, COMPLETED, FAILED, CANCELE
 
 REPLY = "REPLY"
 NO_REPLY = "NO_REPLY"
+SECOND_REPLY = "SECOND_REPLY"
 BATCH = "BATCH"
 COMPENSATION = "COMPENSATION"
 IRREVERSIBLE = "IRREVERSIBLE"
@@ -31,6 +32,11 @@ EFFECT_WORDS = {
     NO_REPLY: EffectWords(
         one="nobody is told: its sender wanted no reply",
         many="{count} senders are not told: they wanted no reply",
+    ),
+    SECOND_REPLY: EffectWords(
+        one="it was cancelled before: its sender is told a second time, and may act a second time",
+        many="{count} commands were cancelled before: their senders are told a second time, and may act a second time",
+        warning=True,
     ),
     BATCH: EffectWords(
         one="its batch counts it as cancelled",

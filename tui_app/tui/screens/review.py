@@ -169,6 +169,11 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
         if event.answered and not self.sending and not self._making.busy:
             self._expect()
 
+    def on_review_form_meant(self, event: ReviewForm.Meant) -> None:
+        # Another plan: its numbers, its effects and its hash are others, and so is what confirms it.
+        if not self._making.mean(event.again):
+            self.form.mean(not event.again)
+
     def on_review_form_submitted(self) -> None:
         if self.sending:
             return

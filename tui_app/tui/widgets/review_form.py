@@ -42,6 +42,13 @@ class ReviewForm(Vertical):
             super().__init__()
             self.answered = answered
 
+    class Meant(Message):
+        """What was cancelled before is meant to be cancelled once more, or not any more."""
+
+        def __init__(self, again: bool) -> None:
+            super().__init__()
+            self.again = again
+
     class Submitted(Message):
         """Enter was pressed in the confirmation."""
 
@@ -63,11 +70,13 @@ class ReviewForm(Vertical):
         with Horizontal(id="review-options"):
             yield Option(phrase("notify stakeholders"), self._draft.notify, id="review-notify", compact=True)
             yield Option(phrase("also what changed"), False, id="review-drift", compact=True)
+            yield Option(phrase("also what was cancelled before"), False, id="review-again", compact=True)
         yield Static("", id="review-command", markup=False)
 
     def on_mount(self) -> None:
         self.query_one("#review-drift").display = False
         self.query_one("#review-notify").display = False
+        self.query_one("#review-again").display = False
 
     @property
     def reason(self) -> ReasonField:
@@ -105,10 +114,19 @@ class ReviewForm(Vertical):
         # Whoever was told of a cancellation is not told that it was undone.
         self.reason.placeholder = WHY_TOLD if plan is not None and plan.verb == "cancel" else WHY
         self.query_one("#review-notify").display = told
-        self.query_one("#review-options").display = changed or told
+        before = plan is not None and (plan.again or plan.needs_again > 0)
+        self.query_one("#review-again").display = before
+        self.mean(plan is not None and plan.again)
+        self.query_one("#review-options").display = changed or told or before
         line = review.command_line(self.reason.value, notify=self.notifies, accept_drift=self.accepts_drift)
         shown = phrase("the same: {}", safe(line, 1000)) if line else phrase("")
         self.query_one("#review-command", Static).update(shown)
+
+    def mean(self, again: bool) -> None:
+        """Show whether the plan holds what was cancelled before."""
+        option = self.query_one("#review-again", Checkbox)
+        with option.prevent(Checkbox.Changed):
+            option.value = again
 
     def hint(self, told: Content) -> None:
         """Who will read the reason, and as what."""
@@ -156,6 +174,9 @@ class ReviewForm(Vertical):
 
     def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
         event.stop()
+        if event.checkbox.id == "review-again":
+            self.post_message(self.Meant(event.value))
+            return
         if event.checkbox.display and event.checkbox.id == "review-notify":
             self._draft.notify = event.value
         self.post_message(self.Edited(False))
