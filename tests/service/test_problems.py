@@ -29,6 +29,7 @@ from tui_app.domain.errors import (
     UsageProblem,
 )
 from tui_app.engine.faults import without_secrets
+from tui_app.outbound.recognition import Unrecognised
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
 JSON = st.recursive(
@@ -352,7 +353,7 @@ HARMLESS = {
 }
 
 
-@pytest.mark.parametrize(("_", "ask", "error"), [(*READ, CannotConnect), (*CHANGE, OutcomeUnknown)])
+@pytest.mark.parametrize(("_", "ask", "error"), [(*READ, Unrecognised), (*CHANGE, OutcomeUnknown)])
 @pytest.mark.parametrize(
     "body", [b"<html>", b"", b"[]", b'{"runs": [{}]}', b"\xff"], ids=["html", "nothing", "list", "empty", "bytes"]
 )
@@ -365,10 +366,10 @@ async def test_an_answer_that_does_not_fit_is_not_believed(_, ask, error, body):
 @pytest.mark.parametrize(
     ("status", "ask", "error"),
     [
-        (302, READ[1], CannotConnect),
+        (302, READ[1], Unrecognised),
         (302, CHANGE[1], OutcomeUnknown),
-        (404, CHANGE[1], CannotConnect),
-        (502, READ[1], CannotConnect),
+        (404, CHANGE[1], OutcomeUnknown),
+        (502, READ[1], Unrecognised),
         (502, CHANGE[1], OutcomeUnknown),
         (504, CHANGE[1], OutcomeUnknown),
     ],
@@ -385,7 +386,7 @@ async def test_an_answer_of_something_in_between_is_told_apart(status, ask, erro
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize(("ask", "error"), [(READ[1], CannotConnect), (CHANGE[1], OutcomeUnknown)])
+@pytest.mark.parametrize(("ask", "error"), [(READ[1], Unrecognised), (CHANGE[1], OutcomeUnknown)])
 async def test_a_problem_that_cannot_be_read_is_not_believed(ask, error):
     client = answering(lambda _: httpx.Response(409, headers={"Content-Type": MEDIA_TYPE}, content=b'{"code": 7}'))
     with pytest.raises(error):
@@ -426,7 +427,7 @@ async def test_what_sends_nothing_to_a_system_can_simply_be_asked_again(ask):
     assert type(caught.value) is Unavailable
     assert caught.value.hint == "Nothing was sent; try again."
     for status in (200, 302, 502):
-        with pytest.raises(CannotConnect, match="ops"):
+        with pytest.raises(Unrecognised, match="ops"):
             await ask(answering(lambda _, status=status: httpx.Response(status, content=b"<html>")))
 
 

@@ -44,7 +44,7 @@ class Plans:
 
     async def get(self, plan: str, *, arrived: bool = False) -> PlanModel:
         """A plan as it stands; with ``arrived``, how many items came since."""
-        return await self._channel.get(PlanModel, paths.fill(paths.PLAN, plan=plan), {"arrived": arrived})
+        return await self._channel.get(PlanModel, paths.fill(paths.PLAN, plan=plan), {"arrived": arrived}, named=plan)
 
     async def finished(self, plan: PlanModel, progress: Callable[[PlanModel], None] | None = None) -> PlanModel:
         """Wait until a plan is made; ``progress`` is called with each state of it.
@@ -130,7 +130,7 @@ class Runs:
 
     async def get(self, run: str) -> RunModel:
         """A run as it stands."""
-        return await self._channel.get(RunModel, paths.fill(paths.RUN, run=run))
+        return await self._channel.get(RunModel, paths.fill(paths.RUN, run=run), named=run)
 
     async def items(
         self,
@@ -147,16 +147,16 @@ class Runs:
 
     async def pause(self, run: str) -> RunModel:
         """Ask a run to pause after the chunk it is at."""
-        return await self._channel.post(RunModel, paths.fill(paths.RUN_PAUSE, run=run))
+        return await self._channel.post(RunModel, paths.fill(paths.RUN_PAUSE, run=run), named=run)
 
     async def resume(self, run: str, *, take_over: bool = False, accept_target: bool = False) -> RunModel:
         """Go on with a run, paused or interrupted."""
         accepted = ResumeRequest(take_over=take_over, accept_target=accept_target)
-        return await self._channel.post(RunModel, paths.fill(paths.RUN_RESUME, run=run), accepted)
+        return await self._channel.post(RunModel, paths.fill(paths.RUN_RESUME, run=run), accepted, named=run)
 
     async def stop(self, run: str) -> RunModel:
         """Stop a run for good: what was not sent is skipped."""
-        return await self._channel.post(RunModel, paths.fill(paths.RUN_STOP, run=run))
+        return await self._channel.post(RunModel, paths.fill(paths.RUN_STOP, run=run), named=run)
 
     async def retry(self, run: str) -> PlanModel:
         """Begin a new plan over what this run could not cancel."""

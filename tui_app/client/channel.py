@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import httpx
@@ -11,10 +11,14 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from tui_app.config.values import Secret
+from tui_app.contract import paths
 from tui_app.contract.models import Wire
-from tui_app.contract.problems import MEDIA_TYPE, Problem, from_problem
+from tui_app.contract.problems import MEDIA_TYPE, Problem, from_problem, type_of
 from tui_app.domain.errors import CannotConnect, OutcomeUnknown, QuashError, Unavailable, UsageProblem
+from tui_app.domain.foreign_json import parse
+from tui_app.outbound.answers import retry_after
 from tui_app.outbound.line import Line, NoAnswer, NotSent, Reply, pieces, whole, words
+from tui_app.outbound.recognition import ACCESS, Said, Unrecognised, advice, is_json, media, recognised, said
 from tui_app.outbound.tokens import TokenSource
 
 M = TypeVar("M", bound=Wire)
@@ -31,9 +35,6 @@ MAX_BODY = 64 * 1024 * 1024
 FULL = frozenset({429, 503})
 """What a service that is full, or a proxy before it, answers without a problem document of ours."""
 
-_BEHIND = frozenset({502, 504})
-"""What a proxy answers that gets no answer from the service behind it."""
-
 _LOOK = "It may have been done: look at the run, then ask again."
 _HARMLESS = "Nothing was sent; try again."
 
@@ -43,7 +44,7 @@ class Channel:
 
     A request that may have reached the service without an answer is ``OutcomeUnknown`` where it could begin a run or
     steer one, and ``Unavailable`` where it ``reads``: a GET, and whatever leaves the systems and the runs as they are,
-    such as making a plan.
+    such as making a plan. An answer that is not recognisably the service's is no answer.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Channel:
         self._base = httpx.URL(base_url)
         self._line = Line(transport)
         self._tokens = tokens
+        self._met = False
 
     @property
     def signed_in_until(self) -> datetime | None:
@@ -64,11 +66,17 @@ class Channel:
         await self._line.close()
 
     async def get(
-        self, model: type[M], path: str, query: dict[str, Any] | None = None, *, patience: float = PATIENCE
+        self,
+        model: type[M],
+        path: str,
+        query: dict[str, Any] | None = None,
+        *,
+        patience: float = PATIENCE,
+        named: str | None = None,
     ) -> M:
-        """Read a model."""
-        body = await self.send("GET", path, query, patience=patience)
-        return self._model(model, f"GET {path}", body, reads=True)
+        """Read a model; with ``named`` it has to be the one of this id."""
+        reply = await self.send("GET", path, query, patience=patience)
+        return self._model(model, f"GET {path}", reply, reads=True, named=named)
 
     async def post(
         self,
@@ -79,24 +87,25 @@ class Channel:
         *,
         reads: bool = False,
         patience: float = PATIENCE,
+        named: str | None = None,
     ) -> M:
-        """Send a model, and read the one that comes back.
+        """Send a model, and read the one that comes back; with ``named`` it has to be the one of this id.
 
         Raises:
             UsageProblem: the model holds half characters, which nothing can carry.
         """
         content = None if body is None else _encoded(body)
         sent = {**(headers or {}), **({} if content is None else {"Content-Type": "application/json"})}
-        answer = await self.send("POST", path, content=content, headers=sent, reads=reads, patience=patience)
-        return self._model(model, f"POST {path}", answer, reads=reads)
+        reply = await self.send("POST", path, content=content, headers=sent, reads=reads, patience=patience)
+        return self._model(model, f"POST {path}", reply, reads=reads, named=named)
 
     async def upload(self, model: type[M], path: str, document: bytes, query: dict[str, Any]) -> M:
         """Send a document of JSON lines, which begins and steers nothing, and read the model that comes back."""
-        headers = {"Content-Type": "application/jsonl"}
-        answer = await self.send(
+        headers = {"Content-Type": paths.JSON_LINES}
+        reply = await self.send(
             "POST", path, query, content=document, headers=headers, reads=True, patience=LONG_PATIENCE
         )
-        return self._model(model, f"POST {path}", answer, reads=True)
+        return self._model(model, f"POST {path}", reply, reads=True)
 
     async def send(
         self,
@@ -108,8 +117,8 @@ class Channel:
         headers: dict[str, str] | None = None,
         reads: bool = False,
         patience: float = PATIENCE,
-    ) -> bytes:
-        """The body of an answer; queries that are ``None`` or ``False`` are left out."""
+    ) -> Reply:
+        """An answer of success; queries that are ``None`` or ``False`` are left out."""
         request = self._request(method, path, query, content, headers)
         reads = reads or method == "GET"
         if self._tokens is None:
@@ -117,13 +126,14 @@ class Channel:
         else:
             reply = await self._tokens.used(
                 lambda token: self._ask(_bearing(request, token), patience, reads=reads),
-                lambda one: one.status == httpx.codes.UNAUTHORIZED,
+                # A stranger may say so after the service has acted: what steers a run is not sent twice for that.
+                lambda one: one.status == httpx.codes.UNAUTHORIZED and (reads or _is_problem(one)),
             )
         if reply.broken:
             raise self._silent(request, reply.broken, reads=reads)
         if not 200 <= reply.status < 300:
-            raise self._problem(reply.status, reply.headers, reply.body, reads=reads)
-        return reply.body
+            raise self._problem(reply, reads=reads)
+        return reply
 
     async def stream(self, path: str) -> AsyncIterator[bytes]:
         """The body of an answer in pieces, however long it is."""
@@ -136,8 +146,9 @@ class Channel:
             raise self._lost(request, error, reads=True) from error
         try:
             if not answer.is_success:
-                body = (await whole(answer, MAX_BODY)).body
-                raise self._problem(answer.status_code, answer.headers, body, reads=True)
+                raise self._problem(await whole(answer, MAX_BODY), reads=True)
+            if media(answer.headers.get("content-type", "")) != paths.JSON_LINES:
+                raise self._strange(answer.status_code, f"answered GET {path} with something else", reads=True)
             async for piece in pieces(answer):
                 yield piece
         except (httpx.TransportError, OSError, ValueError) as error:
@@ -181,36 +192,59 @@ class Channel:
             return OutcomeUnknown(what, hint=_LOOK)
         return Unavailable(what, hint="Try again." if request.method == "GET" else _HARMLESS)
 
-    def _problem(self, status: int, headers: httpx.Headers, body: bytes, *, reads: bool) -> QuashError:
-        if headers.get("content-type", "").split(";")[0] == MEDIA_TYPE:
+    def _problem(self, reply: Reply, *, reads: bool) -> QuashError:
+        if _is_problem(reply):
             try:
-                return from_problem(Problem.model_validate_json(body))
+                error = from_problem(Problem.model_validate_json(reply.body))
             except ValidationError:
-                return self._strange(f"answered {status} with a problem that cannot be read", reads=reads)
-        if status in FULL and reads:
-            waits = headers.get("retry-after", "")
-            return Unavailable(
-                f"{self._origin} answered {status}: it, or a proxy before it, takes no more requests at present",
+                return self._strange(reply.status, "answered with a problem that cannot be read", reads=reads)
+            self._met = True
+            return error
+        if reads and reply.status in FULL:
+            return Unrecognised(
+                f"{self._origin} answered {reply.status}: it, or a proxy before it, takes no more requests at present",
                 hint="Try again in a moment; nothing was sent.",
-                retry_after=float(waits) if waits.isascii() and waits.isdigit() and len(waits) < 7 else None,
+                retry_after=retry_after(reply.headers, datetime.now(UTC)),
             )
-        if status in _BEHIND and reads:
-            hint = "That is a proxy which gets no answer from the service behind it: see whether that runs."
-            return CannotConnect(f"{self._origin} answered {status} without a problem document", hint=hint)
-        # A gateway in between may say this after the service has acted, and a redirect may follow what was done.
-        behind = status >= 500 or 300 <= status < 400
-        return self._strange(f"answered {status} without a problem document", reads=reads or not behind)
+        kind = media(reply.headers.get("content-type", "")) or "no kind of content"
+        return self._strange(reply.status, f"answered {reply.status} ({kind[:80]}), not in quash's words", reads=reads)
 
-    def _model(self, model: type[M], asked: str, body: bytes, *, reads: bool) -> M:
+    def _model(self, model: type[M], asked: str, reply: Reply, *, reads: bool, named: str | None = None) -> M:
         try:
-            return model.model_validate_json(body)
-        except ValidationError as error:
-            raise self._strange(f"answered {asked} with something else than was asked for", reads=reads) from error
+            if not is_json(media(reply.headers.get("content-type", ""))):
+                raise ValueError("no JSON")
+            made = model.model_validate_json(reply.body)
+            if named is not None and getattr(made, "id", named) != named:
+                raise ValueError("another one")
+        except ValueError as error:
+            what = f"answered {asked} with something else than was asked for"
+            raise self._strange(reply.status, what, reads=reads) from error
+        self._met = True
+        return made
 
-    def _strange(self, what: str, *, reads: bool) -> QuashError:
-        if reads:
-            return CannotConnect(f"{self._origin} {what}", hint="Is this address a quash service? See `quash serve`.")
-        return OutcomeUnknown(f"{self._origin} {what}", hint=_LOOK)
+    def _strange(self, status: int, what: str, *, reads: bool) -> QuashError:
+        """What is raised for an answer that is not recognisably the service's: nothing is known by it."""
+        told, hint = f"{self._origin} {what}", advice(status, "service")
+        if not reads:
+            return OutcomeUnknown(told, hint=f"{hint} {_LOOK}")
+        if not self._met and status < 500 and status not in ACCESS:
+            hint = "Is this address a quash service? See `quash serve`."
+        return Unrecognised(told, hint=hint)
+
+
+def _said(status: int, body: Any) -> Said | None:
+    """What a problem document of the service says, where its parts agree; none where it is another's."""
+    if not isinstance(body, dict) or body.get("status") != status or body.get("type") != type_of(body.get("code")):
+        return None
+    return said(body.get("code"), body.get("detail"), body.get("details"))
+
+
+def _is_problem(reply: Reply) -> bool:
+    try:
+        body = parse(reply.body)
+    except ValueError:
+        return False
+    return recognised(reply.status, reply.headers.get("content-type", ""), body, _said, MEDIA_TYPE) is not None
 
 
 def _encoded(body: Wire) -> bytes:

@@ -36,6 +36,9 @@ LEDGER_CHECK = "/v1/ledger/check"
 
 IDEMPOTENCY = "Idempotency-Key"
 
+JSON_LINES = "application/jsonl"
+"""The media type of plan files."""
+
 
 def fill(template: str, **parts: str) -> str:
     """A path with its parts encoded, each into one segment.

@@ -59,7 +59,7 @@ class Problem(Wire):
 def to_problem(error: QuashError, instance: str | None = None) -> Problem:
     """The document for an error."""
     return Problem(
-        type=f"urn:quash:error:{error.code}",
+        type=type_of(error.code),
         title=error.code.replace("_", " ").capitalize(),
         status=STATUS[error.code],
         detail=error.message,
@@ -69,6 +69,11 @@ def to_problem(error: QuashError, instance: str | None = None) -> Problem:
         retry_after=error.retry_after if isinstance(error, Unavailable) else None,
         details=error.details,
     )
+
+
+def type_of(code: object) -> str:
+    """The type of a problem with this code."""
+    return f"urn:quash:error:{code}"
 
 
 def from_problem(problem: Problem) -> QuashError:

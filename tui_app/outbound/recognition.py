@@ -69,22 +69,28 @@ def is_json(kind: str) -> bool:
     return kind in _JSON or kind.endswith("+json")
 
 
-def recognised(status: int, header: str, body: Any, shape: Shape) -> Said | None:
-    """The API's own words in a refusal with this ``Content-Type`` and JSON body; none where it is a stranger's."""
-    return shape(status, body) if is_json(media(header)) else None
+def recognised(status: int, header: str, body: Any, shape: Shape, kind: str | None = None) -> Said | None:
+    """The API's own words in a refusal with this ``Content-Type`` and JSON body; none where it is a stranger's.
+
+    ``kind`` is the one media type in which the API writes its errors, where it has one; else any of JSON.
+    """
+    found = media(header)
+    return shape(status, body) if found == kind or (kind is None and is_json(found)) else None
 
 
 class Unrecognised(Unavailable):
     """Somebody answered, and not recognisably the API: nothing was learned."""
 
 
-def advice(status: int) -> str:
-    """What to look at where a stranger answered with this status."""
+def advice(status: int, setting: str = "url") -> str:
+    """What to look at where a stranger answered with this status; ``setting`` is the address in the profile."""
     if status in ACCESS:
         return "Either the token is not accepted, or somebody in between (a proxy, a login page) refuses: check both."
+    if status in (502, 504):
+        return "That is a proxy which gets no answer from the service behind it: see whether that runs."
     if status >= 500:
         return "Somebody in between (a proxy, a gateway) answers in its place. Try again."
-    return "Check `url` in the profile, and what stands in between (a proxy, a gateway, a login page)."
+    return f"Check `{setting}` in the profile, and what stands in between (a proxy, a gateway, a login page)."
 
 
 def heard(told: Sequence[Verification | Unrecognised]) -> list[Verification]:

@@ -21,7 +21,7 @@ from tui_app.domain.verdict import VerdictCode
 from tui_app.engine import planfile
 from tui_app.service.backend import Backend
 from tui_app.service.items import UNREACHABLE, moment
-from tui_app.service.table import FILE, IDS, JSON_LINES, Call, NoQuery, Query, Route, Stream
+from tui_app.service.table import FILE, IDS, Call, NoQuery, Query, Route, Stream
 from tui_app.service.words import plan_item_model, plan_model, run_model
 
 NEWEST = 100
@@ -155,13 +155,13 @@ ROUTES = (
           errors=("FORBIDDEN", "MALFORMED_ID", "MALFORMED_FILTER", "INVALID_REASON", *UNREACHABLE)),
     Route("GET", paths.PLANS, "plans", "Plans, newest first", newest, PlansModel, errors=JOURNAL),
     Route("POST", paths.PLAN_IMPORT, "plan_import", "Bring a plan file", load, PlanModel, 201, query=ImportQuery,
-          body=bytes, media=JSON_LINES, largest=FILE, needs=OPERATE,
+          body=bytes, media=paths.JSON_LINES, largest=FILE, needs=OPERATE,
           errors=("PLAN_CHANGED", "TARGET_CHANGED", "MALFORMED_ID", "INVALID_REASON", "CONFLICT", *UNREACHABLE)),
     Route("GET", paths.PLAN, "plan_state", "A plan as it stands", get, PlanModel, query=PlanQuery,
           errors=("NOT_FOUND", *UNREACHABLE)),
     Route("GET", paths.PLAN_ITEMS, "plan_items", "Frozen items in order", items, PlanItemsModel,
           query=PlanItemsQuery, errors=ONE_PLAN),
-    Route("GET", paths.PLAN_FILE, "plan_file", "The plan as a file", file, JSON_LINES,
+    Route("GET", paths.PLAN_FILE, "plan_file", "The plan as a file", file, paths.JSON_LINES,
           errors=("CONFLICT", *ONE_PLAN)),
     Route("POST", paths.PLAN_CHECK, "plan_check", "Read every item of a plan again", check, PlanModel, 202,
           errors=("CONFLICT", *ONE_PLAN)),

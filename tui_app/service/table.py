@@ -14,7 +14,6 @@ from tui_app.domain.records import Who
 from tui_app.service.backend import Backend
 
 JSON = "application/json"
-JSON_LINES = "application/jsonl"
 
 SMALL = 1024 * 1024
 IDS = 32 * 1024 * 1024

@@ -38,7 +38,7 @@ PERMISSION = "cancel_case"
 ASKED_AGAIN = timedelta(seconds=60)
 """How long the answer about our permission is believed outside of a run."""
 
-STRANGE = timedelta(seconds=5)
+STRANGE = timedelta(seconds=1)
 """How long nobody asks again about it where a stranger answered: each item of a plan wants to know."""
 
 _ABSENT = (404, 405)

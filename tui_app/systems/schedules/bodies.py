@@ -132,6 +132,12 @@ def entries(body: Any) -> list[Entry]:
     return found
 
 
+def may_be_entries(body: Any) -> bool:
+    """Whether this may be an audit in a form of its own: an object with a list of objects."""
+    lists = [one for one in body.values() if isinstance(one, list)] if isinstance(body, dict) else []
+    return any(all(isinstance(one, dict) for one in given) for given in lists)
+
+
 def read_row(body: Any) -> Row:
     """One schedule. Its id, status and moment it cannot do without.
 

@@ -194,6 +194,9 @@ class Wire:
             try:
                 return bodies.entries(answer.json)
             except ValueError as error:
+                if not bodies.may_be_entries(answer.json):
+                    strange = f"{self._http.origin} answered with something else than the audit of {item_id}: {error}"
+                    raise Unrecognised(strange, hint=advice(answer.status)) from error
                 # Asking again changes nothing about how it is written; the status and the reason are still to be read.
                 raise NoAudit(f"the server's audit is written in a form that is not known here: {error}") from error
         told = answer.refusal
