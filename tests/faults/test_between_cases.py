@@ -28,7 +28,7 @@ from support.raw_server import Answered
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotSignedIn, OutcomeUnknown, QuashError, RateLimited, Unavailable
 from tui_app.domain.filters import parse
-from tui_app.domain.items import Page, PageQuery, Sort
+from tui_app.domain.items import Page, PageQuery, Seen, Sort
 from tui_app.domain.ports import Preview
 from tui_app.domain.run import Answer, ItemState, Verification, Verified
 from tui_app.domain.verdict import VerdictCode
@@ -36,7 +36,7 @@ from tui_app.outbound.answers import Response
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.recognition import Said
 from tui_app.outbound.tokens import TokenSource
-from tui_app.systems.cases import shapes
+from tui_app.systems.cases.dialects import error_of
 from tui_app.systems.cases.http import HttpCases
 from tui_app.systems.cases.inquiry import _FITS, STRANGE
 from tui_app.systems.cases.line import CaseLine
@@ -55,7 +55,7 @@ class Scene:
     def open(self) -> HttpCases:
         """An adapter as a process of its own has it."""
         tokens, clock = TokenSource.given(TOKEN), self.server.clock
-        service = HttpService("http://127.0.0.1:1", tokens=tokens, shape=shapes.error_of, clock=clock)
+        service = HttpService("http://127.0.0.1:1", tokens=tokens, shape=error_of, clock=clock)
 
         async def wait(seconds: float) -> None:
             clock.forward(seconds)
@@ -224,6 +224,8 @@ def same(told, true) -> bool:
         return same(list(told.items), list(true.items))
     if isinstance(told, Preview):
         return told.verdict == true.verdict and [one.code for one in told.effects] == [one.code for one in true.effects]
+    if isinstance(told, Seen):
+        return (told.status, told.version, told.verdict) == (true.status, true.version, true.verdict)
     if isinstance(told, list):
         return len(told) == len(true) and all(same(*pair) for pair in zip(told, true, strict=True))
     return bool(told == true)

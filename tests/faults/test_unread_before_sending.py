@@ -9,9 +9,9 @@ from tui_app.domain.items import Selection
 from tui_app.domain.run import ItemState, RunState, Verified
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.tokens import TokenSource
+from tui_app.systems.cases.dialects import error_of
 from tui_app.systems.cases.http import HttpCases
 from tui_app.systems.cases.line import TRIES, CaseLine
-from tui_app.systems.cases.shapes import error_of
 
 IDS = ("CASE-1", "CASE-2", "CASE-3")
 

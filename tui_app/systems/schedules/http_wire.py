@@ -163,10 +163,10 @@ class Wire:
         if answer.ok:
             row = self._understood(_named(dialect.row), answer)
             if row.id != item_id:
-                raise NotTold(
-                    f"asked for schedule {item_id}, {self._http.origin} told of schedule {row.id}",
-                    hint="Give the id as the service writes it.",
-                )
+                told_of = f"asked for schedule {item_id}, {self._http.origin} told of schedule {row.id}"
+                if row.unread:
+                    raise Unrecognised(told_of, hint=advice(answer.status))
+                raise NotTold(told_of, hint="Give the id as the service writes it.")
             if row.unread:
                 raise Unreadable(row)
             return row
