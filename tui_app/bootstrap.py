@@ -131,6 +131,7 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
         heads=heads,
         authenticator=authenticator,
         native=None if authenticator is None else _native(setup, named),
+        in_use=rooms.use(),
     )
 
 
@@ -319,15 +320,21 @@ def throw_away(setup: Setup) -> None:
     """Remove the state of a profile: journal, ledger and embedded systems.
 
     Raises:
-        Conflict: a runner works in it.
+        Conflict: a runner works in it, or another quash has it open, which would go on with files that are gone.
         CannotConnect: it cannot be removed.
     """
+    from tui_app.config.places import unused
     from tui_app.engine.local import held
 
     folder = setup.rooms.open().folder
-    with held(folder) as free:
+    with held(folder) as free, unused(folder) as alone:
         if not free:
             raise Conflict(f"a runner works in {folder}", hint="Wait until its run is over, or stop it.")
+        if not alone:
+            raise Conflict(
+                f"another quash has {folder} open, and would go on with files that are gone",
+                hint="Close that console or service first, or give this demo another folder with --data DIR.",
+            )
         try:
             shutil.rmtree(folder)
         except OSError as error:

@@ -65,6 +65,27 @@ def test_no_reset_while_a_runner_works(quash, tmp_path):
     assert Bus(tmp_path).path.exists()
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["in use", "not kept"])
+def test_no_reset_while_a_console_is_open(quash, tmp_path, monkeypatch, kept):
+    if not kept:
+        # What this is to find: nothing says that the folder is in use.
+        monkeypatch.setattr("tui_app.config.places.fcntl.flock", lambda descriptor, how: None)
+    with terminal([sys.executable, "-m", "tui_app", "demo", "--rows", "30", "--data", str(tmp_path)]) as console:
+        console.sees("as of")
+        before = Bus(tmp_path).path.stat().st_ino
+        found = quash("demo", "--no-open", "--reset", "--data", tmp_path, "--output", "json")
+        if not kept:
+            assert Bus(tmp_path).path.stat().st_ino != before
+            return
+        assert (found.code, found.error["code"]) == (Exit.STALE, "CONFLICT")
+        assert "Close that console or service first" in found.error["hint"]
+        assert Bus(tmp_path).path.stat().st_ino == before
+        assert quash("list", "commands", "--data", tmp_path, "--output", "json").json["total"] == 30
+        console.type("Q")
+        assert console.ends() == 0
+    assert quash("demo", "--no-open", "--reset", "--data", tmp_path).code == Exit.DONE
+
+
 @pytest.mark.parametrize("options", [[], ["--reset"]])
 def test_real_state_is_left_alone(quash, tmp_path, options):
     quash("list", "commands", "--data", tmp_path)

@@ -43,11 +43,13 @@ async def publisher(call: Call) -> Exit:
 async def _at_work(call: Call, work: _Work) -> Exit:
     """Work until told to end; what was begun is finished, and what was done is told."""
     hands, events = _hands(call), _Events(call.output)
+    in_use = call.setup.rooms.use()
     try:
         with _interruptible() as stop, logging_to_stderr():
             done = await work(hands, stop, events)
     finally:
         await hands.close()
+        in_use.close()
     if call.output.form == "json":
         call.output.one(f"quash.{call.arguments.verb}.v1", {"done": dict(done)}, lambda: ())
     call.talk.say(" · ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in done.items()))

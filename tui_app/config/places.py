@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import finalize
 
 from tui_app.domain.errors import CannotConnect, UsageProblem
 
@@ -85,6 +88,37 @@ def check_owner(folder: Path) -> None:
     )
 
 
+class Use:
+    """A folder in use by this process until it is closed: others may use it, too, and nobody throws it away.
+
+    It is a lock on the folder itself, so that nothing is written for it, and it ends with the process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        while True:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            # While this waited, the folder may have been thrown away and made anew.
+            if folder.exists() and os.path.samestat(os.fstat(descriptor), folder.stat()):
+                break
+            os.close(descriptor)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.close = finalize(self, os.close, descriptor)
+
+
+@contextmanager
+def unused(folder: Path) -> Iterator[bool]:
+    """Keep others from beginning to use a folder, for as long as the block runs; false where somebody does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """The files of one profile, in a folder that only its owner may enter."""
@@ -109,6 +143,14 @@ class Rooms:
     def system(self, name: str) -> Path:
         """The file of one embedded system, as separate from the journal as the real one is."""
         return self.folder / f"{name}.db"
+
+    def use(self) -> Use:
+        """Create the folder where it is missing, and keep it from being thrown away.
+
+        Raises:
+            CannotConnect, UsageProblem: as ``open``.
+        """
+        return Use(self.open().folder)
 
     def open(self) -> Rooms:
         """Create the folder where it is missing.

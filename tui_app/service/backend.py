@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tui_app.domain.errors import NotFound
 from tui_app.domain.ledger import Event
@@ -40,6 +40,14 @@ class Facts:
     rates: Mapping[str, Rate] = field(default_factory=dict)
 
 
+class Closing(Protocol):
+    """What is held until it is closed."""
+
+    @property
+    def close(self) -> Callable[[], object]:
+        """Let it go."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Everything the routes need; the app that is made of it owns it, and closes it when it shuts down.
@@ -47,6 +55,7 @@ class Backend:
     ``who`` tells on whose behalf a principal acts, by its name. Without an ``authenticator`` only requests from inside
     this process are answered. ``fault_log`` is the file for defects of ours, made on first need, for its owner alone.
     ``heads`` keeps the heads of the ledger elsewhere. ``native`` are the systems' own routes, for a socket only.
+    ``in_use`` keeps the folder of the profile from being thrown away until the backend is closed.
     """
 
     facts: Facts
@@ -61,6 +70,7 @@ class Backend:
     heads: Heads
     authenticator: Authenticator | None = None
     native: NativeService | None = None
+    in_use: Closing | None = None
 
     def system(self, name: str) -> System:
         """One system.
@@ -87,3 +97,5 @@ class Backend:
         for system in self.systems.values():
             await system.close()
         await self.store.close()
+        if self.in_use is not None:
+            self.in_use.close()
