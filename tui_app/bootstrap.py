@@ -117,6 +117,7 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
         read_only=profile.read_only,
         cap=profile.cap,
         rates=profile.rates,
+        id_patterns=profile.id_patterns,
     )
     return Backend(
         facts=facts,

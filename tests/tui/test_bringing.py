@@ -13,7 +13,11 @@ from support.backend import serving
 from support.case_server import case_server
 from support.operator import LARGE, SMALL, Desk, desk_over, whole_demo
 from support.world import make_world
-from tui_app.tui.bringing import ids_in
+from tui_app.systems.cases.words import DESCRIPTION as CASES
+from tui_app.systems.commands.words import DESCRIPTION as COMMANDS
+from tui_app.systems.schedules.words import DESCRIPTION as SCHEDULES
+from tui_app.tui.bringing import doubted, ids_in
+from tui_app.tui.screens.choose import Choose
 from tui_app.tui.screens.review import ReviewScreen
 
 NO_LIST = "This case management has no list of cases"
@@ -87,6 +91,65 @@ async def test_what_is_pasted_into_the_table_is_brought(desk: Desk) -> None:
     await desk.sees("2 marked", "Not marked, since no case has such an id")
     assert set(desk.table.marks.ids) == {first, second}
     assert "\x1b" not in desk.text
+
+
+LETTER = "Hi team, please cancel:\n{}\n{}\nThese 2 are duplicates. Thanks!"
+WORDS = ["Hi", "team", "please", "These", "2", "are"]
+"""Those of the letter that could be ids of cases; the others have characters that no such id has."""
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["by how ids look", "by nothing"])
+@pytest.mark.parametrize("take", [False, True])
+async def test_words_around_pasted_ids_are_asked_about_before_they_are_marked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, told: bool, take: bool
+) -> None:
+    if not told:
+        # What this is to find: every word that could be an id is taken for one.
+        monkeypatch.setattr("tui_app.tui.bringing.doubted", lambda text, pattern: [])
+    ids = [row.id for row in desk.table.rows[:2]]
+    desk.app.post_message(events.Paste(LETTER.format(*ids)))
+    if not told:
+        await desk.until(lambda: len(desk.table.marks.ids) > 2, "too many marks")
+        return
+    await desk.until(lambda: isinstance(desk.app.screen, Choose), "the question")
+    await desk.sees("6 words may be no id of a case:", "'Hi', 'team'", "1 more.")
+    await desk.settled_keys()
+    assert not desk.table.marks
+    await desk.press(*(["down"] if take else []), "enter")
+    await desk.until(lambda: bool(desk.table.marks), "the marks")
+    assert set(desk.table.marks.ids) == {*ids, *(WORDS if take else [])}
+
+
+async def test_leaving_the_question_about_words_marks_the_ids_alone(desk: Desk) -> None:
+    ids = [row.id for row in desk.table.rows[:2]]
+    desk.app.post_message(events.Paste(f"please {ids[0]} {ids[1]}"))
+    await desk.until(lambda: isinstance(desk.app.screen, Choose), "the question")
+    await desk.settled_keys()
+    await desk.press("escape")
+    await desk.until(lambda: bool(desk.table.marks), "the marks")
+    assert set(desk.table.marks.ids) == set(ids)
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "odd"),
+    [
+        ("CASE-1 CASE-2", CASES.id_pattern, []),
+        ("please cancel CASE-1 CASE-2", CASES.id_pattern, ["please", "cancel"]),
+        ("cancel: CASE-1", CASES.id_pattern, ["cancel:"]),
+        ("the 3 orders", CASES.id_pattern, ["the", "3", "orders"]),
+        ("17\n18", CASES.id_pattern, []),
+        ("17\n18", r"CASE-\d+", ["17", "18"]),
+        ("payments/c000001 and payments/c2", COMMANDS.id_pattern, ["and"]),
+        ("and/or", COMMANDS.id_pattern, []),
+        ("0b54c1de-6a0c-4b52-9d2e-5f1a7c3e8b90 1 now", SCHEDULES.id_pattern, ["now"]),
+        ("anything at all", "", []),
+        ("anything at all", "(", []),
+    ],
+)
+def test_what_is_doubted_follows_from_how_ids_look_and_from_the_neighbours(
+    text: str, pattern: str, odd: list[str]
+) -> None:
+    assert doubted(text, pattern) == odd
 
 
 async def test_a_paste_of_many_lines_after_the_word_loses_none(desk: Desk) -> None:

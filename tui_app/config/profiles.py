@@ -55,6 +55,12 @@ RATE = Setting(
     "how fast runs send, in items: never more of them in any such stretch of time, all runs of the journal together",
     '"5/minute"',
 )
+ID_PATTERN = Setting(
+    values.pattern,
+    "what an id looks like here, as a regular expression for the whole of it: what is pasted and looks otherwise is "
+    "asked about before it is marked. Default: that of the system",
+    r"'CASE-\d+'",
+)
 SERVER_RATE = Setting(values.rate, "an embedded system's own limit", '"5/minute"')
 NATIVE_RATE = Setting(
     values.rate,
@@ -161,6 +167,12 @@ class Profile:
         """How fast systems are sent to, for those whose table says so."""
         said = {name: getattr(settings, "rate", None) for name, settings in self.systems.items()}
         return {name: rate for name, rate in said.items() if rate is not None}
+
+    @property
+    def id_patterns(self) -> Mapping[str, str]:
+        """What ids look like, for the systems whose table says so."""
+        said = {name: getattr(settings, "id_pattern", None) for name, settings in self.systems.items()}
+        return {name: pattern for name, pattern in said.items() if pattern is not None}
 
     @property
     def remote(self) -> bool:

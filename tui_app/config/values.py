@@ -122,6 +122,14 @@ def rate(value: Any) -> Rate:
     return Rate(int(found[1]), timedelta(seconds=UNITS[found[2]]))
 
 
+def pattern(value: Any) -> str:
+    """A regular expression."""
+    try:
+        return re.compile(text(value)).pattern
+    except (ValueError, re.error) as error:
+        raise ValueError("a regular expression") from error
+
+
 def one_of(*allowed: str) -> Callable[[Any], str]:
     """A reader of one of some words."""
 

@@ -49,6 +49,7 @@ class SystemModel(Wire):
     one: str
     many: str
     id_example: str
+    id_pattern: str = ""
     columns: list[ColumnModel]
     default_sort: str
     default_filter: str

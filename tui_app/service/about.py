@@ -38,7 +38,10 @@ async def about(call: Call[AboutQuery, None]) -> About:
         read_only=facts.read_only,
         cap=facts.cap,
         store=facts.store,
-        systems=[system_model(system.description) for system in call.backend.systems.values()],
+        systems=[
+            system_model(system.description, facts.id_patterns.get(name))
+            for name, system in call.backend.systems.items()
+        ],
         credentials=[_credential(name, system) for name, system in signed_in.items()],
     )
 

@@ -28,7 +28,7 @@ class Facts:
     """What does not change while a service runs.
 
     ``store`` says in a word or two where journal and ledger are; ``rates`` how fast the systems that it names are sent
-    to.
+    to; ``id_patterns`` what their ids look like, where the profile says so.
     """
 
     profile: str
@@ -38,6 +38,7 @@ class Facts:
     read_only: bool = False
     cap: int | None = None
     rates: Mapping[str, Rate] = field(default_factory=dict)
+    id_patterns: Mapping[str, str] = field(default_factory=dict)
 
 
 class Closing(Protocol):

@@ -38,14 +38,15 @@ from tui_app.service.backend import Facts
 from tui_app.service.impact import effect_line, effects_line, summary
 
 
-def system_model(description: Description) -> SystemModel:
-    """How a system describes itself."""
+def system_model(description: Description, id_pattern: str | None = None) -> SystemModel:
+    """How a system describes itself; ``id_pattern`` is what the profile says in its place of how ids look."""
     return SystemModel(
         system=description.system,
         title=description.title,
         one=description.one,
         many=description.many,
         id_example=description.id_example,
+        id_pattern=description.id_pattern if id_pattern is None else id_pattern,
         columns=[ColumnModel.model_validate(column) for column in description.columns],
         default_sort=str(description.default_sort),
         default_filter=str(description.default_filter),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tui_app.tui.notices import Notice
+from tui_app.tui.screens.choose import Choose
 from tui_app.tui.text import counted, phrase, safe
 
 if TYPE_CHECKING:
     from textual.content import Content
 
-    from tui_app.contract.models import IdsModel, SystemModel
+    from tui_app.contract.models import MalformedModel, SystemModel
     from tui_app.tui.screens.items import ItemsScreen
 
 NAMED = 5
-"""Malformed ids that are named at most; the others are counted."""
+"""Malformed ids, and words that may be none, that are named at most; the others are counted."""
 
 
 def ids_in(text: str) -> list[str]:
@@ -22,26 +25,80 @@ def ids_in(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
-async def bring(screen: ItemsScreen, system: SystemModel, ids: list[str]) -> None:
-    """Mark those that can be ids of the system, shown or not, and say which cannot; those are never marked."""
+def doubted(text: str, pattern: str) -> list[str]:
+    """The words of a text that may be no ids: by how ids look, or as one between two such words in its line.
+
+    A pattern that is none, as that of a later version may be, doubts nothing.
+    """
+    try:
+        looks = re.compile(pattern)
+    except re.error:
+        return []
+    if not pattern:
+        return []
+    found: dict[str, None] = {}
+    for line in text.splitlines():
+        words = ids_in(line)
+        odd = [looks.fullmatch(word) is None for word in words]
+        for at, word in enumerate(words):
+            between = 0 < at < len(words) - 1 and odd[at - 1] and odd[at + 1]
+            if odd[at] or between:
+                found[word] = None
+    return list(found)
+
+
+async def bring(screen: ItemsScreen, system: SystemModel, text: str) -> None:
+    """Mark the ids in a text, shown or not.
+
+    Words that may be none are asked about before, and those that can be none are named and never marked.
+    """
     app = screen.quash
-    found = await screen.client.items.check_ids(system.system, ids)
+    odd = doubted(text, system.id_pattern)
+    sure = [word for word in ids_in(text) if word not in odd]
+    items = screen.client.items
+    found = await items.check_ids(system.system, sure) if sure else None
+    ids, malformed = (found.ids, found.malformed) if found else ([], [])
+    if odd:
+        maybe = await items.check_ids(system.system, odd)
+        malformed = [*malformed, *maybe.malformed]
+        ids = [*ids, *await _meant(screen, system, ids, maybe.ids)]
     app.drop_notice()
-    if found.ids:
-        screen.marking.mark_ids(found.ids)
-        brought, marked = counted(len(found.ids), "id"), screen.table.marks.count
+    if ids:
+        screen.marking.mark_ids(ids)
+        brought, marked = counted(len(ids), "id"), screen.table.marks.count
         app.say(phrase("{} brought, {} marked; {} reviews them.", brought, marked, app.key_of("review")))
-    if found.malformed:
-        app.notice = Notice("warning", _malformed(found, system), lasts=True)
+    if malformed:
+        app.notice = Notice("warning", _malformed(malformed, system), lasts=True)
 
 
-def _malformed(found: IdsModel, system: SystemModel) -> Content:
-    named = [safe(repr(one.id), 60) for one in found.malformed[:NAMED]]
-    if len(found.malformed) > NAMED:
-        named.append(phrase("{} more", len(found.malformed) - NAMED))
+async def _meant(screen: ItemsScreen, system: SystemModel, sure: Sequence[str], maybe: Sequence[str]) -> list[str]:
+    """Those of the words that the operator means as ids, though they do not look so: all or none."""
+    if not maybe:
+        return []
+    title = phrase(
+        "{} may be no id of a {}: {}. An id looks like {}.",
+        counted(len(maybe), "word"),
+        safe(system.one, 40),
+        phrase(", ").join(_named(maybe)),
+        safe(system.id_example, 60),
+    )
+    # The safe answer stands first, so that enter pressed in a hurry marks nothing that is in doubt.
+    leave = f"Leave them out, and mark the other {len(sure):,}" if sure else "Leave them out"
+    take = f"Mark them, too: {len(sure) + len(maybe):,} in all"
+    chosen = await screen.app.push_screen_wait(Choose(title, [leave, take]))
+    return list(maybe) if chosen == take else []
+
+
+def _named(words: Sequence[str]) -> Iterator[Content]:
+    yield from (safe(repr(word), 60) for word in words[:NAMED])
+    if len(words) > NAMED:
+        yield phrase("{} more", len(words) - NAMED)
+
+
+def _malformed(malformed: Sequence[MalformedModel], system: SystemModel) -> Content:
     return phrase(
         "Not marked, since no {} has such an id: {}. An id looks like {}.",
         safe(system.one, 40),
-        phrase(", ").join(named),
+        phrase(", ").join(_named([one.id for one in malformed])),
         safe(system.id_example, 60),
     )

@@ -58,10 +58,9 @@ def _theme(app: QuashApp, name: str) -> None:
 
 
 async def _ids(app: QuashApp, text: str) -> None:
-    ids = ids_in(text)
-    if not ids:
+    if not ids_in(text):
         raise UsageProblem("ids wants at least one id", hint="Write :ids ID ID ..., separated by spaces.")
-    await bring(*_items(app, "ids"), ids)
+    await bring(*_items(app, "ids"), text)
 
 
 def _items(app: QuashApp, word: str) -> tuple[ItemsScreen, SystemModel]:

@@ -15,6 +15,7 @@ from tui_app.config.profiles import (
     CA_FILE,
     CONTACT,
     EMBEDDED,
+    ID_PATTERN,
     NATIVE_RATE,
     NATIVE_READ_RATE,
     RATE,
@@ -91,6 +92,7 @@ class CasesSettings:
     token_command: Annotated[tuple[str, ...] | None, TOKEN_COMMAND] = None
     token_file: Annotated[str | None, TOKEN_FILE] = None
     contact: Annotated[str | None, CONTACT] = None
+    id_pattern: Annotated[str | None, ID_PATTERN] = None
     rate: Annotated[Rate | None, RATE] = None
     server_rate: Annotated[Rate | None, SERVER_RATE] = None
     native_rate: Annotated[Rate | None, NATIVE_RATE] = CANCELS

@@ -145,6 +145,7 @@ DESCRIPTION = Description(
     one="case",
     many="cases",
     id_example="CASE-1204417",
+    id_pattern=r"(?=.*\d)[\w./:-]*\w",
     columns=COLUMNS,
     default_sort=Sort("updated", descending=True),
     default_filter=Filter((Term("status", Op.ANY, OPEN),)),

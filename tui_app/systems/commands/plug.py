@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tui_app.config import values
 from tui_app.config.places import Rooms
-from tui_app.config.profiles import EMBEDDED, Setting
+from tui_app.config.profiles import EMBEDDED, ID_PATTERN, Setting
 from tui_app.config.values import Address
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.ports import System
@@ -27,6 +27,7 @@ class CommandsSettings:
             '"postgresql://quash@db.example.com/bus"',
         ),
     ] = EMBEDDED
+    id_pattern: Annotated[str | None, ID_PATTERN] = None
 
 
 def _open(settings: CommandsSettings, rooms: Rooms) -> System:

@@ -95,6 +95,7 @@ DESCRIPTION = Description(
     one="command",
     many="commands",
     id_example="payments/6f1f0f4e-8f0a-4c55-9b2e-0d6f3a1c7e21",
+    id_pattern=r"[^\s/]+/[^\s/]*\w",
     columns=COLUMNS,
     default_sort=Sort("updated", descending=True),
     default_filter=Filter((Term("status", Op.ANY, (IN_TROUBLESHOOTING,)),)),

@@ -97,6 +97,7 @@ DESCRIPTION = Description(
     one="schedule",
     many="schedules",
     id_example="0b54c1de-6a0c-4b52-9d2e-5f1a7c3e8b90",
+    id_pattern=r"(?=.*\d)[\w-]*\w",
     columns=COLUMNS,
     default_sort=Sort("run_at"),
     default_filter=Filter((Term("status", Op.ANY, OPEN),)),

@@ -154,9 +154,8 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
             self.state_changed()
 
     def on_paste(self, event: events.Paste) -> None:
-        ids = ids_in(event.text)
-        if ids and self.system is not None:
-            self.start(bring(self, self.system, ids), group="ids")
+        if self.system is not None and ids_in(event.text):
+            self.quash.open_later(bring(self, self.system, event.text))
 
     # Filter
 
