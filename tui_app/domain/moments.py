@@ -124,6 +124,20 @@ def later(moment: datetime, by: timedelta) -> datetime:
         return LATEST if by > timedelta(0) else EARLIEST
 
 
+def clamped(until: datetime, now: datetime, longest: timedelta) -> datetime:
+    """A moment to come that was noted, as far as it can be believed: no later than its longest span from now.
+
+    What is later was noted while the clock was ahead. Whoever asks notes the answer in its place: else the moment would
+    move with the clock, and never come.
+    """
+    return min(until, later(now, longest))
+
+
+def recent(then: datetime, now: datetime, within: timedelta) -> bool:
+    """Whether something was noted less than so long ago; what is noted for later was noted by another clock."""
+    return timedelta(0) <= now - then < within
+
+
 def span(seconds: float) -> str:
     """A length of time as a person says it, in its two largest units."""
     whole = max(0, round(held(seconds)))

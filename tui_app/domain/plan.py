@@ -14,11 +14,13 @@ from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import AboveCap, Conflict, CountDiffers, PhraseDiffers, PlanChanged, PlanExpired
 from tui_app.domain.items import Seen
-from tui_app.domain.moments import read
+from tui_app.domain.moments import clamped, known, read
 from tui_app.domain.verdict import Effect, Tally
 
 TTL = timedelta(minutes=30)
 FILE_TTL = timedelta(days=7)
+SKEW = timedelta(minutes=5)
+"""How far the clocks of two hosts may differ that share a plan file."""
 PRODUCTION = "production"
 """The environment whose name is typed with each confirmation."""
 WORD_LIMIT = 20
@@ -288,9 +290,17 @@ def check_cap(cancellable: int, cap: int | None) -> None:
 def check_expiry(head: PlanHead, now: datetime) -> None:
     """Refuse a plan whose time has passed; called when confirming and at no other time.
 
+    A plan that was made later than now was made while a clock was ahead: nobody knows how old it is.
+
     Raises:
         PlanExpired: with the moment it expired.
     """
+    made = known(head.created_at)
+    if made is None or clamped(made, now, SKEW) != made:
+        raise PlanExpired(
+            f"this plan says that it was made at {head.created_at}, which is still to come: a clock was or is wrong",
+            hint="Check the clock of this host, and make the plan anew.",
+        )
     if now >= read(head.expires_at):
         raise PlanExpired(f"this plan expired at {head.expires_at}")
 

@@ -8,6 +8,9 @@ from datetime import timedelta
 UNITS = {"second": 1, "minute": 60, "hour": 3600}
 """What a rate may be per, in seconds."""
 
+ASKED = timedelta(minutes=15)
+"""A system that asks to be left alone is left alone no longer than this at a time."""
+
 TURN = timedelta(seconds=2)
 """About as much work is taken on at once: what has been begun is not interrupted."""
 
@@ -31,3 +34,11 @@ class Rate:
     def turn(self) -> int:
         """Items that are sent together under this rate."""
         return min(self.items, max(1, int(self.items * (TURN / self.per))))
+
+
+def longest_gate(rate: str | None) -> timedelta:
+    """How long a system may be closed: by our own rate for one of its units and a tick, else for as long as it may ask.
+
+    ``rate`` is in its text form.
+    """
+    return ASKED if rate is None else timedelta(seconds=UNITS.get(rate.partition("/")[2], max(UNITS.values())) + 1)

@@ -21,7 +21,7 @@ from tui_app.domain.drift import DriftReport
 from tui_app.domain.errors import Busy, Conflict, Fault, PlanChanged, QuashError, UsageProblem
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Seen, Selection
-from tui_app.domain.moments import known, later, stamp
+from tui_app.domain.moments import clamped, known, later, stamp
 from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, PlanTotals, totals_from
 from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
@@ -160,7 +160,8 @@ class Planner:
         # Whoever began it may have died before it had a lease.
         begun, leased = known(plan.head.created_at), known(plan.lease_until)
         until = leased or (begun and later(begun, LEASE))
-        return until is None or until <= self._clock.now()
+        now = self._clock.now()
+        return until is None or until <= now or clamped(until, now, LEASE) != until
 
     def waiting(self, plan_id: str) -> Waiting | None:
         """What keeps a plan waiting that is made or read again here; none where nothing does."""

@@ -25,7 +25,7 @@ from tui_app.domain.errors import (
 from tui_app.domain.ledger import Event
 from tui_app.domain.moments import read, stamp, stretch
 from tui_app.domain.ports import Clock, System
-from tui_app.domain.rates import Rate
+from tui_app.domain.rates import ASKED, Rate
 from tui_app.domain.records import Claim, Pause, RunRecord, Who
 from tui_app.domain.run import OVER, PauseCause, RunState
 from tui_app.domain.stores import Store
@@ -51,7 +51,7 @@ LOOK = 1.0
 LIMITED = timedelta(seconds=60)
 """How long a system is left alone that limits us and does not say for how long."""
 
-SHORTEST, LONGEST = timedelta(seconds=1), timedelta(minutes=15)
+SHORTEST, LONGEST = timedelta(seconds=1), ASKED
 """What a system asks for is held to these."""
 
 Wait = Callable[[float], Awaitable[None]]

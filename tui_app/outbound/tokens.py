@@ -14,7 +14,7 @@ from tui_app.config import credentials
 from tui_app.config.values import Secret
 from tui_app.domain.errors import NotSignedIn, Unavailable
 from tui_app.domain.foreign_json import parse
-from tui_app.domain.moments import known_epoch
+from tui_app.domain.moments import clamped, known_epoch
 from tui_app.domain.ports import Clock
 
 log = logging.getLogger("quash.runner")
@@ -155,7 +155,7 @@ class TokenSource:
         """
         now = self._clock.now()
         answered = self._asked > asked
-        if self._trouble is not None and (answered or (self._quiet_until is not None and now < self._quiet_until)):
+        if self._trouble is not None and (answered or self._is_quiet(now)):
             raise NotSignedIn(self._trouble.message, hint=self._trouble.hint)
         if answered:
             return
@@ -175,6 +175,12 @@ class TokenSource:
         self._told, self._identified = told, self._whose is not None
         now, ends = self._clock.now(), self.expires_at
         self._ask_from = None if ends is None else max(ends - min(EARLY, (ends - now) / 10), now + PATIENCE)
+
+    def _is_quiet(self, now: datetime) -> bool:
+        if self._quiet_until is None:
+            return False
+        self._quiet_until = clamped(self._quiet_until, now, PATIENCE)
+        return now < self._quiet_until
 
     def _check_bearer(self, named: str | None) -> None:
         """Go on as one and the same: what was confirmed as one user must not be sent as another in the middle."""

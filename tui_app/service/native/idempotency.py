@@ -99,7 +99,10 @@ class Answers:
         return found
 
     def _claim(self, connection: sqlite3.Connection, claim: Claim, body_hash: str, now: datetime) -> Claim | Kept:
-        connection.execute(_SQL["expire"], {"now": now.timestamp()})
+        at = now.timestamp()
+        latest = {"leased": at + LEASE.total_seconds(), "kept": at + KEPT.total_seconds()}
+        connection.execute(_SQL["clamp"], latest)
+        connection.execute(_SQL["expire"], {"now": at})
         row = connection.execute(_SQL["find"], asdict(claim.scope)).fetchone()
         if row is not None:
             if row["body_hash"] != body_hash:
@@ -108,7 +111,7 @@ class Answers:
                 )
             if row["status"] is not None:
                 return Kept(row["status"], row["body"])
-            if row["leased_until"] > now.timestamp() or row["owner"] in self._at_work:
+            if row["leased_until"] > at or row["owner"] in self._at_work:
                 raise Declined(
                     409,
                     "IDEMPOTENCY_KEY_IN_PROGRESS",

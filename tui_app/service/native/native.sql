@@ -17,6 +17,10 @@ CREATE TABLE IF NOT EXISTS answer (
 -- name: schema_expiry
 CREATE INDEX IF NOT EXISTS answer_by_expiry ON answer (expires_at)
 
+-- name: clamp
+-- Written while the clock was ahead.
+UPDATE answer SET leased_until = min(leased_until, :leased), expires_at = :kept WHERE expires_at > :kept
+
 -- name: expire
 DELETE FROM answer WHERE expires_at <= :now
 

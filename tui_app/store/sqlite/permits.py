@@ -6,7 +6,7 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from tui_app.database.statements import load
-from tui_app.domain.moments import read, stamp
+from tui_app.domain.moments import LATEST, clamped, read, stamp
 from tui_app.domain.rates import UNITS, Rate
 from tui_app.domain.records import Claim, Grant
 
@@ -24,6 +24,7 @@ TICK = timedelta(microseconds=1)
 def take(connection: sqlite3.Connection, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
     """Grant as many permits as there is room for; where there is none, say when to ask again."""
     connection.execute(_SQL["forget"], {"since": stamp(now - KEPT)})
+    _clamp(connection, now)
     values = {"system": claim.system, "since": stamp(now - rate.per)}
     counted = connection.execute(_SQL["counted"], values).fetchall()
     room = rate.items - sum(row["items"] for row in counted)
@@ -33,6 +34,11 @@ def take(connection: sqlite3.Connection, claim: Claim, wanted: int, rate: Rate, 
     of = {"run": claim.run_id, "chunk": claim.chunk, "generation": claim.generation, "system": claim.system}
     connection.execute(_SQL["grant"], {**of, "items": granted, "until": stamp(now + LONGEST_TURN)})
     return Grant(granted)
+
+
+def _clamp(connection: sqlite3.Connection, now: datetime) -> None:
+    """Let permits count from now on that were written while the clock was ahead: when they were used, nobody knows."""
+    connection.execute(_SQL["clamp"], {"now": stamp(now), "latest": stamp(clamped(LATEST, now, LONGEST_TURN))})
 
 
 def _due(counted: list[sqlite3.Row], missing: int, rate: Rate, now: datetime) -> datetime:

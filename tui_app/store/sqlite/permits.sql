@@ -1,6 +1,9 @@
 -- name: forget
 DELETE FROM permit WHERE until < :since;
 
+-- name: clamp
+UPDATE permit SET until = :now WHERE until > :latest;
+
 -- name: counted
 SELECT items, until FROM permit WHERE system = :system AND until >= :since ORDER BY until;
 

@@ -164,12 +164,13 @@ class SqlitePlans:
         rows = await self._file.read(lambda connection: connection.execute(query, values).fetchall())
         return [plan_item(row) for row in rows]
 
+    # A lease that ends later than one that begins now was taken while the clock was ahead, and is none.
     async def lease(self, plan_id: str, holder: str, now: datetime, until: datetime) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             taken = connection.execute(
                 "UPDATE plan SET holder = ?, lease_until = ? WHERE id = ? AND state = ?"
-                " AND (holder IS NULL OR holder = ? OR lease_until <= ?)",
-                (holder, stamp(until), plan_id, PlanState.BUILDING, holder, stamp(now)),
+                " AND (holder IS NULL OR holder = ? OR lease_until <= ? OR lease_until > ?)",
+                (holder, stamp(until), plan_id, PlanState.BUILDING, holder, stamp(now), stamp(until)),
             )
             return taken.rowcount == 1
 

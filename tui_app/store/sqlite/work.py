@@ -6,15 +6,15 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.statements import load
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict
-from tui_app.domain.moments import stamp
-from tui_app.domain.rates import Rate
+from tui_app.domain.moments import LATEST, clamped, read, stamp
+from tui_app.domain.rates import Rate, longest_gate
 from tui_app.domain.records import Claim, Grant
 from tui_app.domain.run import Answer, Intent, ItemState, Outcome, SkipCode, Verification, intent_hash, note_hash
 from tui_app.domain.verdict import VerdictCode
@@ -24,6 +24,9 @@ from tui_app.store.sqlite.run_items import run_items
 from tui_app.store.sqlite.verifications import add_to_tally, run_number, write_verifications
 
 _SQL = load("tui_app.store.sqlite", "work.sql")
+ASIDE = timedelta(minutes=1)
+"""A chunk that its system works on is asked for again after a second; none is put aside for longer than this."""
+
 _CHUNK = "run = (SELECT number FROM run WHERE id = ?) AND number = ? AND generation = ?"
 
 
@@ -32,6 +35,15 @@ def _hold(connection: sqlite3.Connection, claim: Claim) -> None:
     held = connection.execute(f"SELECT 1 FROM chunk WHERE {_CHUNK}", (claim.run_id, claim.chunk, claim.generation))
     if held.fetchone() is None:
         raise Conflict(f"chunk {claim.chunk} of run {claim.run_id} has been claimed by another worker")
+
+
+def _clamp(connection: sqlite3.Connection, run_id: str, now: datetime) -> None:
+    """Bring back what was put off while the clock was ahead: gates, and chunks of a run that are set aside."""
+    connection.execute(_SQL["clamp_due"], {"run": run_id, "latest": stamp(clamped(LATEST, now, ASIDE))})
+    for gate in connection.execute(_SQL["shut_gates"], {"now": stamp(now)}).fetchall():
+        until = clamped(read(gate["not_before"]), now, longest_gate(gate["rate"]))
+        if stamp(until) != gate["not_before"]:
+            connection.execute(_SQL["set_gate"], {"system": gate["system"], "until": stamp(until)})
 
 
 class SqliteWork:
@@ -47,6 +59,7 @@ class SqliteWork:
 
     async def claim(self, run_id: str, worker: str, now: datetime) -> Claim | None:
         def work(connection: sqlite3.Connection) -> Claim | None:
+            _clamp(connection, run_id, now)
             chunk = connection.execute(
                 _SQL["next_chunk"],
                 {"run": run_id, "now": stamp(now), "worker": worker},

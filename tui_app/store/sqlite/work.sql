@@ -1,3 +1,13 @@
+-- name: clamp_due
+UPDATE chunk SET due_at = :latest
+WHERE run = (SELECT number FROM run WHERE id = :run) AND state = 'aside' AND due_at > :latest;
+
+-- name: shut_gates
+SELECT system, not_before, rate FROM gate WHERE not_before > :now;
+
+-- name: set_gate
+UPDATE gate SET not_before = :until WHERE system = :system;
+
 -- name: next_chunk
 -- What was put aside is only asked for, whatever its system limits: left alone it would be due and never taken.
 -- A chunk that came back without having come to its end stands behind those that did so less often.

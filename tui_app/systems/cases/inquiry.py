@@ -128,9 +128,9 @@ class Inquiry:
         """
         async with self._asking:
             last, now = self._permission, self.line.clock.now()
-            recent = last.at is not None and now - last.at < ASKED_AGAIN
+            recent = last.at is not None and moments.recent(last.at, now, ASKED_AGAIN)
             if last.stranger is not None:
-                if run_id is None and last.at is not None and now - last.at < STRANGE:
+                if run_id is None and last.at is not None and moments.recent(last.at, now, STRANGE):
                     raise last.stranger
             elif not anew and last.at is not None and (last.run_id == run_id if run_id is not None else recent):
                 return last.held

@@ -25,6 +25,7 @@ def spend(
     moment = moments.read(now)
     values = {"bucket": verb.value, "user_id": user, "since": moments.stamp(moment - rate.per)}
     connection.execute(SQL["forget_spent"], values)
+    connection.execute(SQL["clamp_spent"], {**values, "now": now})
     spent = [row[0] for row in connection.execute(SQL["spent"], (verb.value, user))]
     granted = min(wanted, max(0, rate.items - len(spent)))
     connection.executemany(SQL["spend"], [(verb.value, user, now)] * granted)

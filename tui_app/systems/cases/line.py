@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tui_app.domain import moments
 from tui_app.domain.errors import CannotConnect, RateLimited, Unavailable
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Clock
@@ -218,7 +219,11 @@ class CaseLine:
         return RateLimited(f"cases: {message}", hint=hint, retry_after=seconds)
 
     def _left(self) -> float:
-        return 0.0 if self._closed_until is None else (self._closed_until - self.clock.now()).total_seconds()
+        if self._closed_until is None:
+            return 0.0
+        now = self.clock.now()
+        self._closed_until = moments.clamped(self._closed_until, now, timedelta(seconds=LONGEST_WAIT))
+        return (self._closed_until - now).total_seconds()
 
     def _close(self, seconds: float) -> None:
         # Never in no time: a server that asks for nothing would be hammered on.

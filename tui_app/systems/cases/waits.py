@@ -32,6 +32,7 @@ class Taken:
 
     def ask_again(self, now: datetime) -> bool:
         """Put off the next question; false where it has been waited for long enough."""
+        self.since = min(self.since, now)
         if now - self.since > PROCESSING:
             return False
         self.apart = min(self.apart * 2, LONGEST_POLL)
@@ -39,7 +40,7 @@ class Taken:
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Busy:
     """An order whose key the server is still processing: since when we know, when to ask again, and how much later."""
 
@@ -80,4 +81,8 @@ class Waits:
 
     def wait(self, order: Order, now: datetime) -> bool:
         """Whether it is too early to ask for the order again."""
-        return any(one is not None and now < one.due for one in (self._busy.get(order.key), self._taken.get(order.key)))
+        waiting = [one for one in (self._busy.get(order.key), self._taken.get(order.key)) if one is not None]
+        for one in waiting:
+            # What was noted for later than that was noted while the clock was ahead.
+            one.since, one.due = min(one.since, now), moments.clamped(one.due, now, PROCESSING)
+        return any(now < one.due for one in waiting)

@@ -152,6 +152,9 @@ INSERT INTO audit (case_id, event, at, user_id, details) VALUES (:case_id, :even
 -- name: forget_spent
 DELETE FROM spent WHERE bucket = :bucket AND user_id = :user_id AND at <= :since
 
+-- name: clamp_spent
+UPDATE spent SET at = :now WHERE bucket = :bucket AND user_id = :user_id AND at > :now
+
 -- name: spent
 SELECT at FROM spent WHERE bucket = ? AND user_id = ? ORDER BY at
 

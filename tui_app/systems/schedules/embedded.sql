@@ -80,6 +80,9 @@ INSERT INTO audit (id, event, at, principal, details) VALUES (:id, :event, :at, 
 -- name: forget_requests
 DELETE FROM request WHERE principal = :principal AND at <= :since
 
+-- name: clamp_requests
+UPDATE request SET at = :now WHERE principal = :principal AND at > :now
+
 -- name: requests
 SELECT count(*) AS n, min(at) AS oldest FROM request WHERE principal = :principal
 

@@ -95,6 +95,7 @@ def over_limit(connection: sqlite3.Connection, principal: str, rate: Rate, now: 
     """
     since = moments.stamp(now - rate.per)
     connection.execute(SQL["forget_requests"], {"principal": principal, "since": since})
+    connection.execute(SQL["clamp_requests"], {"principal": principal, "now": moments.stamp(now)})
     made = connection.execute(SQL["requests"], {"principal": principal}).fetchone()
     if made["n"] < rate.items:
         connection.execute(SQL["request"], {"principal": principal, "at": moments.stamp(now)})

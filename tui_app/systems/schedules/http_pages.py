@@ -152,7 +152,12 @@ class Pages:
 
     async def _window(self, asks: tuple[Ask, ...], *, fresh: bool) -> Table:
         kept = self._kept
-        if not fresh and kept is not None and kept.asks == asks and self._clock.now() - kept.read_at < KEPT:
+        if (
+            not fresh
+            and kept is not None
+            and kept.asks == asks
+            and moments.recent(kept.read_at, self._clock.now(), KEPT)
+        ):
             return kept.table
         total = await self._total(asks)
         if total > MOST:

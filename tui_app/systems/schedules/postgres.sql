@@ -121,7 +121,7 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(principal)s, 7305712043))
 WITH forgotten AS (
     DELETE FROM scheduler.request AS r WHERE r.principal = %(principal)s AND r.at <= now() - %(per)s
 )
-SELECT count(*) AS n, extract(epoch FROM min(r.at) + %(per)s - now())::float8 AS wait
+SELECT count(*) AS n, extract(epoch FROM least(min(r.at), now()) + %(per)s - now())::float8 AS wait
 FROM scheduler.request AS r
 WHERE r.principal = %(principal)s AND r.at > now() - %(per)s
 
