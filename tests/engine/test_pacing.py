@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from support.invariants import assert_invariants
 from support.mixed import fill_all, mixed_world, records
-from support.watched import drive, run_of, watching
+from support.watched import Watched, drive, run_of, watching
 from support.world import WHO, World
+from tui_app.domain.errors import CannotConnect, OutcomeUnknown, QuashError
 from tui_app.domain.items import Selection
 from tui_app.domain.moments import read
 from tui_app.domain.ports import Reply, System
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import Grant, RunRecord
 from tui_app.domain.run import Errand, ItemState, Order, PauseCause, RunState
-from tui_app.engine.worker import LOOK, Worker
+from tui_app.engine.worker import LOOK, TRIES, Worker
 from tui_app.store.sqlite import permits
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -235,3 +236,55 @@ async def test_a_pause_is_heard_and_a_permit_outlives_its_runner(opened: Any, tm
 )
 def test_a_turn_is_about_two_seconds_of_work_and_at_least_one_item(rate: Rate, turn: int) -> None:
     assert rate.turn == turn
+
+
+class Endless(BaseException):
+    """A run has waited for longer than any test does."""
+
+
+@pytest.mark.parametrize("error", [CannotConnect("nobody answers"), OutcomeUnknown("the answer was lost")])
+async def test_a_dead_service_is_noticed_at_a_rate_and_is_the_cause_that_is_said(
+    opened: Any, tmp_path: Path, error: QuashError
+) -> None:
+    world = opened(chunk=1)
+    fill_all(tmp_path, 20, "cases")
+    run = await run_of(world, "cases")
+    paced = []
+
+    class Dead(Watched):
+        async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+            raise CannotConnect("nobody answers")
+
+    def reply(orders: Sequence[Order]) -> Sequence[Reply] | None:
+        raise error
+
+    async def look(seconds: float) -> None:
+        paced.append((await world.store.runs.get(run.id)).paced)
+        if len(paced) > 300:
+            raise Endless
+
+    systems = {"cases": Dead(world.systems["cases"], world, reply)}
+    done = await drive(world, run, systems, look, {"cases": Rate(5, MINUTE)})
+    assert (done.state, done.pause and done.pause.cause) == (RunState.PAUSED, PauseCause.BREAKER)
+    assert done.pause is not None
+    assert done.pause.message == "nobody answers"
+    if isinstance(error, CannotConnect):
+        # Nothing was sent, so nothing has to be waited for but the service itself.
+        assert set(map(str, paced)) == {"{}"}
+        assert len(world.waits) == TRIES - 1
+
+
+async def test_what_was_not_sent_uses_no_permit(opened: Any, tmp_path: Path) -> None:
+    world = opened(chunk=5)
+    fill_all(tmp_path, 5, "commands")
+    run = await run_of(world, "commands")
+    away = [CannotConnect("nobody answers")] * 3
+
+    def reply(orders: Sequence[Order]) -> Sequence[Reply] | None:
+        if away:
+            raise away.pop()
+        return None
+
+    done = await drive(world, run, watching(world, reply=reply), rates={"commands": Rate(5, MINUTE)})
+    assert done.states == {ItemState.CANCELLED: 5}
+    assert sum(world.waits) < 5

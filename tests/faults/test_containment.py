@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ from support.faulty import (
     faulty_world,
 )
 from support.invariants import assert_invariants
-from support.mixed import fill_all, records
+from support.killing import Site
+from support.mixed import fill_all, mixed_world, records
 from support.world import WHO, MovableClock, World
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Busy
@@ -260,3 +263,55 @@ async def test_an_error_of_the_journal_stays_with_its_plan(folder: Path, method:
                 assert struck.error
     finally:
         await world.close()
+
+
+TRIGGERS = {
+    "commands": ("command", "new.status = 'CANCELED'"),
+    "cases": ("cases", "new.status = 'cancelling'"),
+    "schedules": ("schedule", "new.status = 'cancelled'"),
+}
+
+
+def forbid(folder: Path, system: str, item_id: str) -> None:
+    """A trigger of the system that lets one of its items not be cancelled."""
+    table, when = TRIGGERS[system]
+    with closing(sqlite3.connect(folder / f"{system}.db", isolation_level=None)) as connection:
+        (own,) = connection.execute(
+            f"SELECT id FROM {table} WHERE replace(id, '-', '') = replace(?, '-', '')", (item_id,)
+        ).fetchone()
+        connection.execute(
+            f"CREATE TRIGGER forbidden BEFORE UPDATE ON {table} WHEN {when} AND new.id = '{own}'"
+            " BEGIN SELECT RAISE(ABORT, 'this one is on hold'); END"
+        )
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+async def test_a_trigger_that_raises_refuses_its_item_in_its_own_words(folder: Path, system: str) -> None:
+    world = mixed_world(folder)
+    ids = fill_all(folder, 9, system)[system]
+    forbid(folder, system, ids[4])
+    run = await world.confirm(await world.plan(Selection(system, ids=tuple(ids))))
+    done = await world.worker().drive(run.id)
+    assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 8, ItemState.REFUSED: 1})
+    (told,) = [one.outcome for one in await world.items(run.id) if one.state is ItemState.REFUSED]
+    assert told is not None
+    assert (told.id, told.answer.message) == (ids[4], "this one is on hold")
+    await assert_invariants(world.store, *records(folder).values())
+    await world.close()
+
+
+@pytest.mark.parametrize("nth", [2, 3, 5])
+@pytest.mark.parametrize("system", SYSTEMS)
+async def test_a_runner_that_dies_while_a_chunk_is_halved_is_resumed(folder: Path, system: str, nth: int) -> None:
+    fill_all(folder, 0)
+    ids = fill_all(folder, 8, system)[system]
+    site = Site(folder, (system,), 8, 8)
+    run_id = await site.confirmed()
+    forbid(folder, system, ids[5])
+    site.kill(run_id, "before_execute", nth)
+    await site.check()
+    world = site.world()
+    done = await world.worker("next").drive(run_id)
+    assert (done.state, done.states) == (RunState.FINISHED, {ItemState.CANCELLED: 7, ItemState.REFUSED: 1})
+    await assert_invariants(world.store, *site.own.values())
+    await world.close()

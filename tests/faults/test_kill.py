@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.command_bus import Databases, open_bus
-from support.dying import ACCEPTING, BROKEN, POINTS, world_of
+from support.dying import ACCEPTING, BROKEN, POINTS, OneByOne, world_of
 from support.killing import APART, Site
 from support.mixed import fill_all
 from support.postgres_records import PostgresRecords
@@ -123,3 +123,35 @@ async def test_a_broken_runner_is_found(tmp_path: Path, kind: str, runner: str, 
 
     with pytest.raises(AssertionError):
         await hold_against_the_records()
+
+
+async def killed_one_by_one(folder: Path, kind: str, runner: str) -> tuple[int, int, int]:
+    """Kill a runner that sends one by one: effects by then, and after the resume what is ours and what is nobody's."""
+    fill_all(folder, 0)
+    fill_all(folder, 30, kind)
+    site = Site(folder, (kind,), 30, 30)
+    run_id = await site.confirmed()
+    site.kill(run_id, "after_note", nth=6, runner=runner)
+    sent = site.effects(run_id)
+    world = site.world()
+    systems = {name: OneByOne(system) for name, system in world.systems.items()}
+    done = await world.worker("next", systems=systems).drive(run_id)  # type: ignore[arg-type]
+    assert max(site.own[kind].taken().values()) == 1
+    assert (await world.store.ledger.check()).problem is None
+    await world.close()
+    assert sum(done.states.values()) == 30
+    nobody = done.states.get(ItemState.ALREADY_CANCELLED, 0)
+    return sent, done.states[ItemState.CANCELLED], nobody
+
+
+@pytest.mark.parametrize("kind", ["commands", "schedules"])
+async def test_answers_that_came_before_a_kill_are_on_disk(tmp_path: Path, kind: str) -> None:
+    """In doubt is what was on its way, and what came since the last group of notes was written."""
+    sent, _, nobody = await killed_one_by_one(tmp_path, kind, "one by one")
+    assert sent >= 6
+    assert nobody <= sent - 5
+
+
+async def test_answers_that_nobody_notes_are_found_missing(tmp_path: Path) -> None:
+    sent, _, nobody = await killed_one_by_one(tmp_path, "commands", "one by one, notes nothing")
+    assert nobody == sent

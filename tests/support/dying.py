@@ -13,6 +13,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,49 @@ class Forgets(Behind):
         return await self.inner.execute([Order(one.id, f"{one.key}-again", one.seen) for one in orders], errand)
 
 
+class OneByOne(Behind):
+    """A service that is sent to one by one, takes its time, and cannot tell later by whom an item was cancelled."""
+
+    async def execute(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        replies: list[Reply] = []
+        for order in orders:
+            [reply] = await self.inner.execute([order], errand)
+            if isinstance(reply, Answer):
+                errand.arrived(order, reply)
+            replies.append(reply)
+            await asyncio.sleep(LATENCY)
+        return replies
+
+    async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+        told = await self.inner.reconcile(orders, replace(errand, only_look=True))
+        nobody = Answer(ItemState.ALREADY_CANCELLED, None, "nobody knows by whom")
+        left = [order for order, one in zip(orders, told, strict=True) if one.state is ItemState.SKIPPED]
+        again = dict(zip((one.key for one in left), await self.inner.execute(left, errand), strict=True))
+        return [again.get(order.key, nobody) for order in orders]
+
+
+class NotesNothing(Behind):
+    """A broken runner's journal: no answer is written down before all of its chunk are there."""
+
+    async def note(self, *given: Any) -> None:
+        return None
+
+
 BROKEN: Mapping[str, Callable[[Any, Any], tuple[Any, Any]]] = {
     "records first": lambda work, system: (work, RecordsFirst(system)),
     "intends last": lambda work, system: (IntendsLast(work), system),
     "forgets": lambda work, system: (work, Forgets(system)),
 }
 """Runners that lose, repeat or misreport something, each in its own way."""
+
+SINGLE: Mapping[str, Callable[[Any, Any], tuple[Any, Any]]] = {
+    "one by one": lambda work, system: (work, OneByOne(system)),
+    "one by one, notes nothing": lambda work, system: (NotesNothing(work), OneByOne(system)),
+}
+"""Runners whose system is sent to one by one; the second is broken."""
+
+LATENCY = 0.05
+"""Seconds between two answers of such a system."""
 
 
 def systems_of(folder: Path, clock: MovableClock, chunk: int, conninfo: str | None = None) -> dict[str, System]:
@@ -139,7 +177,7 @@ async def _drive(given: argparse.Namespace, reached: Callable[[str], None]) -> N
     systems: dict[str, Any] = {}
     work: Any = world.store.work
     for name, system in world.systems.items():
-        work, broken = BROKEN[given.runner](work, system) if given.runner else (work, system)
+        work, broken = (BROKEN | SINGLE)[given.runner](work, system) if given.runner else (work, system)
         systems[name] = Watched(broken, reached)
     store: Any = Watched(world.store, reached)
     store.work = Watched(work, reached)
@@ -157,7 +195,7 @@ def main() -> None:
     parser.add_argument("at")
     parser.add_argument("chunk", type=int)
     parser.add_argument("--bus")
-    parser.add_argument("--runner", choices=BROKEN)
+    parser.add_argument("--runner", choices=[*BROKEN, *SINGLE])
     given = parser.parse_args()
     left = given.nth
 
