@@ -55,7 +55,7 @@ async def load(world, document):
     foot = document.splitlines()[-1]
     reviewed = json.loads(foot)["hash"] if b'"hash": "' in foot else None
     plan = await planfile.load(world.store, document, reviewed, WHO, world.systems, world.clock.now())
-    await world.planner.bring(plan)
+    await world.planner.bring(plan, WHO)
     return await world.made(plan.id)
 
 

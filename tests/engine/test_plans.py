@@ -34,7 +34,7 @@ async def written(world: World, plan_id: str) -> bytes:
 
 async def loaded(world: World, document: bytes, expected: str | None = None, who: Who = WHO) -> str:
     plan = await planfile.load(world.store, document, expected, who, world.systems, world.clock.now())
-    return (await world.made((await world.planner.bring(plan)).id)).id
+    return (await world.made((await world.planner.bring(plan, who)).id)).id
 
 
 async def test_a_filter_freezes_what_was_there_and_nothing_that_comes_later(world: World) -> None:

@@ -140,10 +140,14 @@ class CountModel(Wire):
     exact: bool
 
 
+MOST_IDS = 100_000
+"""Ids that one request names at most."""
+
+
 class IdsRequest(Asked):
     """What somebody holds for ids of one system."""
 
-    ids: list[str]
+    ids: list[str] = Field(max_length=MOST_IDS)
 
 
 class MalformedModel(Wire):

@@ -6,17 +6,21 @@ from typing import Literal
 
 from pydantic import Field
 
-from tui_app.contract.models import Asked, ImpactLine, Wire
+from tui_app.contract.models import MOST_IDS, Asked, ImpactLine, Wire
+from tui_app.domain.filters import LONGEST_FILTER
+
+MOST_SELECTIONS = 100
+"""Selections that one plan is made of at most."""
 
 
 class SelectionModel(Asked):
     """Ids, or a filter (its text form) as of a moment, minus some ids."""
 
     system: str
-    ids: list[str] | None = None
-    filter: str | None = None
+    ids: list[str] | None = Field(default=None, max_length=MOST_IDS)
+    filter: str | None = Field(default=None, max_length=LONGEST_FILTER)
     as_of: str | None = None
-    excluded: list[str] = Field(default_factory=list)
+    excluded: list[str] = Field(default_factory=list, max_length=MOST_IDS)
 
 
 class PlanRequest(Asked):
@@ -25,7 +29,7 @@ class PlanRequest(Asked):
     ``again``: also what was cancelled before and came back, where cancelling it once more has to be meant.
     """
 
-    selections: list[SelectionModel] = Field(min_length=1)
+    selections: list[SelectionModel] = Field(min_length=1, max_length=MOST_SELECTIONS)
     verb: Literal["cancel", "reinstate"] = "cancel"
     reason: str | None = None
     ttl: int | None = Field(default=None, ge=1, le=30 * 86400)

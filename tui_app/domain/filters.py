@@ -90,13 +90,24 @@ def _unquoted(token: str) -> str:
     return token
 
 
+LONGEST_FILTER = 64 * 1024
+MOST_TERMS = 100
+MOST_VALUES = 1_000
+"""The largest filter: characters of its text, terms, and values of all its terms together."""
+
+_TOO_LARGE = "Use fewer terms, or give many ids with --ids."
+
+
 def parse(text: str) -> Filter:
     """Read a filter.
 
     Raises:
-        MalformedFilter: a quote is not closed, or a field has no value.
+        MalformedFilter: a quote is not closed, a field has no value, or it is larger than any that can be meant.
     """
+    if len(text) > LONGEST_FILTER:
+        raise MalformedFilter(f"a filter has at most {LONGEST_FILTER:,} characters", hint=_TOO_LARGE)
     terms: list[Term] = []
+    values = 0
     position, text = 0, text.strip()
     while position < len(text):
         if text[position].isspace():
@@ -106,6 +117,10 @@ def parse(text: str) -> Filter:
         if found is None or (found.end() < len(text) and not text[found.end()].isspace()):
             raise MalformedFilter(f"the filter does not parse at {text[position : position + 20]!r}")
         terms.append(_term(found))
+        values += len(terms[-1].values)
+        if len(terms) > MOST_TERMS or values > MOST_VALUES:
+            most = f"a filter has at most {MOST_TERMS} terms, and {MOST_VALUES:,} values in all of them"
+            raise MalformedFilter(most, hint=_TOO_LARGE)
         position = found.end()
     return Filter(tuple(terms))
 
@@ -146,8 +161,14 @@ def check_filter(wanted: Filter, fields: Collection[str], closed: Mapping[str, t
             _check_closed(term, closed[term.field])
 
 
+LONGEST_GUESS = 64
+"""Characters of a word for which the nearest one is looked for: the work grows with their number."""
+
+
 def nearest(word: str, known: Collection[str]) -> str | None:
     """The one of these that was most likely meant, whatever its case; None where none is close."""
+    if len(word) > LONGEST_GUESS:
+        return None
     by_folded = {one.casefold(): one for one in sorted(known)}
     close = difflib.get_close_matches(word.casefold(), by_folded, n=1)
     return by_folded[close[0]] if close else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
@@ -39,6 +40,9 @@ from tui_app.engine.worker import Wait
 
 LEASE = timedelta(seconds=15)
 
+LONGEST_TOLD = 2_000
+"""Characters of what is told of a selection. A list of plans holds a hundred of them."""
+
 PAUSES = (1, 2, 4, 8, 15, 15, 15)
 """Seconds between the times that a plan is called failed, where that cannot be written."""
 
@@ -63,6 +67,7 @@ class Planner:
         self._clock = clock
         self._holder = secrets.token_hex(8)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._by: Counter[str] = Counter()
         self._patience = Patience(clock, wait)
 
     async def start(
@@ -86,7 +91,7 @@ class Planner:
             MalformedFilter: a filter names an unknown field.
             InvalidReason: a reason was proposed that could not be used, or that a system cannot keep.
         """
-        checked = await self._arranged(check_selections(selections, self._systems, verb))
+        checked = await self._arranged(await asyncio.to_thread(check_selections, selections, self._systems, verb))
         proposed = None if reason is None else check_reason(reason)
         await check_words(self._systems, (one.system for one in checked), who.operator, proposed or "")
         now = self._clock.now()
@@ -97,29 +102,29 @@ class Planner:
             expires_at=stamp(now + (ttl or TTL)),
             operator=who.operator,
             host=who.host,
-            selection="; ".join(str(selection) for selection in checked),
+            selection=_told(checked),
             targets={one.system: await self._systems[one.system].identity() for one in checked},
             undoes=undoes,
             again=again,
         )
         plan = await self._store.plans.create(head, checked, proposed, who)
-        self._begin(f"make {plan.id}", self._make(plan.id))
+        self._begin(f"make {plan.id}", self._make(plan.id), who)
         return plan
 
     async def resume(self, plan_id: str, who: Who) -> PlanRecord:
         """Go on with a plan that nobody makes any more, in the name of its maker; any other stays as it is."""
         plan = await self._store.plans.get(plan_id)
         if self.interrupted(plan):
-            self._begin(f"make {plan_id}", self._make(plan_id, resumed_by=who.operator))
+            self._begin(f"make {plan_id}", self._make(plan_id, resumed_by=who.operator), who)
         return plan
 
-    async def bring(self, plan: PlanRecord) -> PlanRecord:
+    async def bring(self, plan: PlanRecord, who: Who) -> PlanRecord:
         """Begin to read a plan that came as a file, unless that is under way or done; see ``planfile.load``."""
         if plan.state is PlanState.BUILDING:
-            self._begin(f"make {plan.id}", self._make(plan.id))
+            self._begin(f"make {plan.id}", self._make(plan.id), who)
         return plan
 
-    async def check(self, plan_id: str) -> PlanRecord:
+    async def check(self, plan_id: str, who: Who | None = None) -> PlanRecord:
         """Begin to read every item of a plan again; the report is noted on the plan.
 
         Raises:
@@ -130,7 +135,7 @@ class Planner:
             raise Conflict(f"plan {plan_id} is {plan.state}", hint="Wait until it is made.")
         if f"check {plan_id}" not in self._tasks:
             await self._store.plans.note_drift(plan_id, _again("running", 0, DriftReport(), _read_before(plan)))
-            self._begin(f"check {plan_id}", self._compare(plan_id))
+            self._begin(f"check {plan_id}", self._compare(plan_id), who)
         return await self._store.plans.get(plan_id)
 
     async def arrived(self, plan: PlanRecord) -> int | None:
@@ -178,13 +183,23 @@ class Planner:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _begin(self, name: str, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, name: str, work: Coroutine[None, None, None], who: Who | None) -> None:
         if name in self._tasks:
             work.close()
             return
         task = asyncio.create_task(work, name=name)
         self._tasks[name] = task
-        task.add_done_callback(lambda _: self._tasks.pop(name, None))
+        by = "" if who is None else who.operator
+        self._by[by] += 1
+        task.add_done_callback(lambda _: self._ended(name, by))
+
+    def _ended(self, name: str, by: str) -> None:
+        self._tasks.pop(name, None)
+        self._by[by] -= 1
+
+    def under_way(self, operator: str) -> int:
+        """How many plans are made or read again here at the wish of this operator."""
+        return self._by[operator]
 
     async def _arranged(self, selections: Sequence[Selection]) -> list[Selection]:
         """What has a deadline goes first, the soonest first: whatever stands before it in a run may take too long."""
@@ -408,6 +423,12 @@ class _Reading:
                 raise PlanChanged(f"the plan file says that {system} {was.id} is due {was.due}, and it is due {due}")
             if was.verdict.cancellable and found.verdict.cancellable:
                 self.totals.add(system, found)
+
+
+def _told(selections: Sequence[Selection]) -> str:
+    """The selections in words, of which a plan's head keeps so many."""
+    text = "; ".join(str(selection) for selection in selections)
+    return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 1]}…"
 
 
 def _read_before(plan: PlanRecord) -> Mapping[str, Any] | None:

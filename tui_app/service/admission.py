@@ -21,7 +21,7 @@ class Turns:
 
     of_one: int = 8
     all: int = 48
-    viewers: int = 24
+    viewers: int = 12
     waiting: int = 64
 
 

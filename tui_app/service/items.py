@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import Field
@@ -173,10 +175,14 @@ async def count(call: Call[CountQuery, None]) -> CountModel:
 
 async def check_ids(call: Call[NoQuery, IdsRequest]) -> IdsModel:
     """Which of these can be ids."""
-    system = call.backend.system(call.parts["system"])
+    # In a thread: many ids take longer than others should wait.
+    return await asyncio.to_thread(_checked, call.backend.system(call.parts["system"]), call.body.ids)
+
+
+def _checked(system: System, texts: Sequence[str]) -> IdsModel:
     ids: dict[str, None] = {}
     malformed: dict[str, MalformedModel] = {}
-    for text in call.body.ids:
+    for text in texts:
         try:
             ids[system.check_id(text)] = None
         except MalformedId as error:

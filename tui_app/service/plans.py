@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from tui_app.contract import paths
+from tui_app.contract.models import MOST_IDS
 from tui_app.contract.plans import PlanItemsModel, PlanModel, PlanRequest, PlansModel, SelectionModel, WaitingModel
 from tui_app.contract.principal import OPERATE
 from tui_app.contract.runs import RunModel, RunRequest
 from tui_app.domain.describe import Verb
-from tui_app.domain.filters import parse
+from tui_app.domain.errors import RateLimited, UsageProblem
+from tui_app.domain.filters import LONGEST_FILTER, parse
 from tui_app.domain.items import PAGE_LIMIT, Selection
 from tui_app.domain.plan import Options
 from tui_app.domain.records import PlanRecord
@@ -23,6 +27,9 @@ from tui_app.service.backend import Backend
 from tui_app.service.items import UNREACHABLE, moment
 from tui_app.service.table import FILE, IDS, Call, NoQuery, Query, Route, Stream
 from tui_app.service.words import plan_item_model, plan_model, run_model
+
+OPERATORS_PLANS, VIEWERS_PLANS = 8, 2
+"""Plans of one principal that are made or read again at a time: of one with the permission ``operate``, of another."""
 
 NEWEST = 100
 """How many plans or runs a list holds."""
@@ -72,12 +79,46 @@ def _selection(given: SelectionModel) -> Selection:
     )
 
 
+def _selections(wanted: Sequence[SelectionModel]) -> list[Selection]:
+    """What is selected, as long as all of it together is not more than a plan takes.
+
+    Raises:
+        UsageProblem: it is.
+    """
+    ids = sum(len(one.ids or ()) + len(one.excluded) for one in wanted)
+    characters = sum(len(one.filter or "") for one in wanted)
+    if ids > MOST_IDS or characters > LONGEST_FILTER:
+        raise UsageProblem(
+            f"selections: together they have at most {MOST_IDS:,} ids and filters of {LONGEST_FILTER:,} characters",
+            hint="Select by a filter, or split the work into several plans.",
+            fields=["selections"],
+        )
+    return [_selection(one) for one in wanted]
+
+
+def check_room(call: Call[Any, Any]) -> None:
+    """Refuse to begin one more plan, or to read one again, while many of this principal are under way.
+
+    Raises:
+        RateLimited: saying how many are.
+    """
+    principal = call.principal
+    most = OPERATORS_PLANS if principal.may(OPERATE) else VIEWERS_PLANS
+    if not principal.unlimited and call.backend.planner.under_way(principal.name) >= most:
+        raise RateLimited(
+            f"{most} plans of {principal.name} are being made or read again, and no more at a time",
+            hint="Wait until one of them is done.",
+            retry_after=1,
+        )
+
+
 async def start(call: Call[NoQuery, PlanRequest]) -> PlanModel:
     """Begin to make a plan."""
     call.backend.steering.check_writable()
+    check_room(call)
     wanted = call.body
     ttl = None if wanted.ttl is None else timedelta(seconds=wanted.ttl)
-    selections = [_selection(one) for one in wanted.selections]
+    selections = await asyncio.to_thread(_selections, wanted.selections)
     plan = await call.backend.planner.start(
         selections, Verb(wanted.verb), wanted.reason, ttl, call.who, again=wanted.again
     )
@@ -99,6 +140,7 @@ async def get(call: Call[PlanQuery, None]) -> PlanModel:
 async def resume(call: Call[NoQuery, None]) -> PlanModel:
     """Go on with a plan that nobody makes any more."""
     call.backend.steering.check_writable()
+    check_room(call)
     return told(call.backend, await call.backend.planner.resume(call.parts["plan"], call.who))
 
 
@@ -119,16 +161,18 @@ async def file(call: Call[NoQuery, None]) -> Stream:
 
 async def check(call: Call[NoQuery, None]) -> PlanModel:
     """Begin to read every item of a plan again."""
-    return told(call.backend, await call.backend.planner.check(call.parts["plan"]))
+    check_room(call)
+    return told(call.backend, await call.backend.planner.check(call.parts["plan"], call.who))
 
 
 async def load(call: Call[ImportQuery, bytes]) -> PlanModel:
     """Bring a plan file."""
     backend = call.backend
     backend.steering.check_writable()
+    check_room(call)
     now = backend.clock.now()
     plan = await planfile.load(backend.store, call.body, call.query.hash, call.who, backend.systems, now)
-    return told(backend, await backend.planner.bring(plan))
+    return told(backend, await backend.planner.bring(plan, call.who))
 
 
 async def confirm(call: Call[NoQuery, RunRequest]) -> RunModel:

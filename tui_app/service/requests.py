@@ -36,8 +36,13 @@ class Rejected(UsageProblem):
 
 def invalid(error: ValidationError, part: str) -> UsageProblem:
     """What pydantic found, in a sentence that names the first field; values are not repeated, they may be secret."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
+    found = error.errors(include_url=False, include_input=False)
     fields = [".".join(str(step) for step in one["loc"]) or part for one in found]
+    if found[0]["type"] in ("too_long", "string_too_long"):
+        most = found[0]["ctx"]["max_length"]
+        what = "characters" if found[0]["type"] == "string_too_long" else "entries"
+        hint = "Select by a filter, or split the work into several plans."
+        return UsageProblem(f"{fields[0]}: it has at most {most:,} {what}", hint=hint, fields=fields[:20])
     return UsageProblem(
         f"{fields[0]}: {found[0]['msg']}",
         hint=f"Correct the {part} of the request; /v1/openapi.json describes it.",

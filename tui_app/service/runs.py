@@ -16,7 +16,7 @@ from tui_app.domain.records import RunRecord
 from tui_app.domain.run import ItemState, Verified
 from tui_app.service.backend import Backend
 from tui_app.service.items import UNREACHABLE
-from tui_app.service.plans import JOURNAL, NEWEST, told
+from tui_app.service.plans import JOURNAL, NEWEST, check_room, told
 from tui_app.service.table import Call, NoQuery, Query, Route
 from tui_app.service.words import run_item_model, run_model
 
@@ -79,6 +79,7 @@ async def retry(call: Call[NoQuery, None]) -> PlanModel:
     """Begin a new plan over what a run could not cancel."""
     backend = call.backend
     backend.steering.check_writable()
+    check_room(call)
     run = await backend.store.runs.get(call.parts["run"])
     selections = await backend.steering.refused(run.id)
     plan = await backend.planner.start(selections, run.plan.verb, run.confirmed.reason, None, call.who)
@@ -88,6 +89,7 @@ async def retry(call: Call[NoQuery, None]) -> PlanModel:
 async def undo(call: Call[NoQuery, None]) -> PlanModel:
     """Begin a plan that brings back what a run cancelled."""
     backend, run_id = call.backend, call.parts["run"]
+    check_room(call)
     selections = await backend.steering.undoable(run_id)
     plan = await backend.planner.start(selections, Verb.REINSTATE, None, None, call.who, undoes=run_id)
     return told(backend, plan)

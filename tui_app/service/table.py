@@ -16,7 +16,7 @@ from tui_app.service.backend import Backend
 JSON = "application/json"
 
 SMALL = 1024 * 1024
-IDS = 32 * 1024 * 1024
+IDS = 16 * 1024 * 1024
 FILE = 64 * 1024 * 1024
 """The largest body of a request in bytes: an ordinary one, one with a list of ids, a plan file."""
 
