@@ -15,6 +15,7 @@ ARGUMENTS = {
     "journal.py": ["200"],
     "postgres_cancel.py": ["--commands", "40", "--sample", "10", "--rounds", "1"],
     "schedule_cancel.py": ["--schedules", "40", "--sample", "10", "--rounds", "1"],
+    "service_load.py": ["--asks", "4", "--rows", "100", "--silent", "60"],
     "startup.py": ["1"],
 }
 NEED_POSTGRES = {"postgres_cancel.py", "schedule_cancel.py"}

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
@@ -79,7 +79,7 @@ async def test_an_operator_is_answered_while_silent_connections_hold_every_place
 
 async def test_without_the_place_that_is_kept_an_operator_is_not_answered(connect, tmp_path, monkeypatch):
     monkeypatch.setattr(Connections, "_gives_way", lambda self: None)
-    async with listening(tmp_path, Limits(most=20, of_address=100, head=600)) as server:
+    async with listening(tmp_path, Limits(most=20, of_address=100, head=600, slack=1)) as server:
         for _ in range(20):
             await connect(server)
         await held(server, 20)
@@ -89,8 +89,32 @@ async def test_without_the_place_that_is_kept_an_operator_is_not_answered(connec
         await client.close()
 
 
+@pytest.mark.parametrize(
+    ("limits", "slack", "answered"),
+    [
+        ({"most": 60, "of_address": 400}, 2, True),
+        ({"most": 400, "of_address": 60}, 2, True),
+        ({"most": 400, "of_address": 60}, 1, False),
+    ],
+)
+async def test_what_comes_with_a_crowd_is_read_before_anything_gives_way(tmp_path, limits, slack, answered):
+    """Without slack, the deliberately broken variant, a request ends unread because so many came right after it."""
+    async with listening(tmp_path, Limits(head=600, slack=slack, **limits)) as server, AsyncExitStack() as stack:
+        host, _, port = server.url.removeprefix("http://").rpartition(":")
+        # The loop does not run meanwhile: all of these are accepted at once.
+        crowd = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(70)]
+        crowd[0].sendall(f"GET /v1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token()}\r\n\r\n".encode())
+        crowd[0].setblocking(False)
+        loop = asyncio.get_running_loop()
+        try:
+            said = await asyncio.wait_for(loop.sock_recv(crowd[0], 12), 30)
+        except ConnectionResetError:
+            said = b""
+        assert (said == b"HTTP/1.1 200") is answered
+
+
 async def test_one_address_does_not_take_the_places_of_others(connect, tmp_path):
-    async with listening(tmp_path, Limits(most=MANY, of_address=5, head=600)) as server:
+    async with listening(tmp_path, Limits(most=MANY, of_address=5, head=600, settling=0)) as server:
         other = await connect(server, source="127.0.0.3")
         for _ in range(30):
             await connect(server, source="127.0.0.2")
@@ -100,7 +124,7 @@ async def test_one_address_does_not_take_the_places_of_others(connect, tmp_path)
 
 
 async def test_a_connection_with_a_token_that_holds_does_not_give_way_to_silent_ones(connect, tmp_path):
-    async with listening(tmp_path, Limits(most=10, of_address=5, head=600)) as server:
+    async with listening(tmp_path, Limits(most=10, of_address=5, head=600, settling=0)) as server:
         async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
             headers = {"Authorization": f"Bearer {token()}"}
             first = await http.get("/v1", headers=headers)

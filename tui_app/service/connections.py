@@ -30,7 +30,8 @@ class Limits:
 
     ``most`` are those of all, ``of_address`` those of one address without a request whose token held, ``of_principal``
     those of one principal. ``head`` is how long a head may take to arrive whole, ``reading`` how long a client may
-    read nothing of its answer.
+    read nothing of its answer. For ``settling`` no connection gives way: where many come at once, what each of them
+    says is read first. Until then there may be ``slack`` times as many.
     """
 
     most: int = 200
@@ -38,6 +39,8 @@ class Limits:
     of_principal: int = 32
     head: float = 10.0
     reading: float = 60.0
+    settling: float = 0.25
+    slack: int = 2
 
 
 class Connections:
@@ -48,23 +51,38 @@ class Connections:
         self._open: list[GuardedProtocol] = []
 
     def admit(self, one: GuardedProtocol) -> bool:
-        """Take in a connection, and end another one where there are too many; false where none gives way."""
-        of_address = [each for each in self._open if each.principal is None and each.address == one.address]
-        gives_way = of_address[0] if len(of_address) >= self.limits.of_address else None
-        if gives_way is None and len(self._open) >= self.limits.most:
+        """Take in a connection, and end others where there are too many; false where none gives way."""
+        limits = self.limits
+        while may_end := self._unproven(one.address, limits.of_address):
+            self._end(may_end[0])
+        while len(self._open) >= limits.most:
             gives_way = self._gives_way()
             if gives_way is None:
-                return False
-        if gives_way is not None:
-            self.leave(gives_way)
-            gives_way.end()
+                break
+            self._end(gives_way)
+        else:
+            self._open.append(one)
+            return True
+        if len(self._open) >= limits.most * limits.slack or all(each.principal for each in self._open):
+            return False
         self._open.append(one)
         return True
 
+    def _unproven(self, address: str, most: int) -> list[GuardedProtocol]:
+        """The connections of an address that may be ended for another one, if these are as many as ``most``."""
+        found = [each for each in self._open if each.principal is None and each.address == address]
+        if len(found) < most:
+            return []
+        return found if len(found) >= most * self.limits.slack else [each for each in found if each.settled]
+
     def _gives_way(self) -> GuardedProtocol | None:
-        """The oldest that has shown no token, else the one that has been idle for longest."""
-        unproven = (each for each in self._open if each.principal is None)
-        return next(unproven, None) or next((each for each in self._open if not each.busy), None)
+        """The oldest that has shown no token though it was listened to, else the one that has been idle for longest."""
+        unproven = (each for each in self._open if each.principal is None and each.settled)
+        return next(unproven, None) or next((each for each in self._open if each.principal and not each.busy), None)
+
+    def _end(self, one: GuardedProtocol) -> None:
+        self.leave(one)
+        one.end()
 
     def prove(self, one: GuardedProtocol) -> None:
         """A token of this connection held; of too many of its principal's the one ends that was idle for longest."""
@@ -72,8 +90,7 @@ class Connections:
         others = [each for each in self._open if each.principal == one.principal and each is not one]
         idle = [each for each in others if not each.busy]
         if len(others) >= self.limits.of_principal and idle:
-            self.leave(idle[0])
-            idle[0].end()
+            self._end(idle[0])
 
     def heard(self, one: GuardedProtocol) -> None:
         """This one is now the one that was heard of last."""
@@ -101,7 +118,7 @@ class GuardedProtocol(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self.principal: str | None = None
-        self.busy = self.refused = False
+        self.busy = self.refused = self.settled = False
 
     @property
     def address(self) -> str:
@@ -112,8 +129,13 @@ class GuardedProtocol(H11Protocol):
         super().connection_made(transport)
         if self._connections.admit(self):
             self._expect_head()
+            # Timers come after what was read: by then everything that had arrived is known.
+            self.loop.call_later(self._connections.limits.settling, self._settle)
         else:
             self._refuse(transport)
+
+    def _settle(self) -> None:
+        self.settled = True
 
     def _refuse(self, transport: asyncio.Transport) -> None:
         """Say that there is no place. What the client sends is still taken in: closing on it would lose the answer."""
