@@ -153,7 +153,7 @@ class RefusingOne:
         if self.refused is not None:
             return await self._inner.execute(orders, errand)
         self.refused, *others = orders
-        return [Answer(ItemState.REFUSED, "TERMINAL", "no"), *await self._inner.execute(others, errand)]
+        return [Answer(ItemState.REFUSED, "NOT_IN_TROUBLESHOOTING", "no"), *await self._inner.execute(others, errand)]
 
 
 SELECTION = {"system": "commands", "filter": "status:IN_TROUBLESHOOTING_QUEUE", "excluded": ["payments/c000029"]}

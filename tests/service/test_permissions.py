@@ -127,7 +127,7 @@ async def test_no_get_or_head_changes_a_byte_of_the_journal_or_the_systems(tmp_p
 
 async def test_a_get_that_goes_on_with_a_plan_is_found(tmp_path, monkeypatch):
     async def reading_goes_on(call):
-        call.backend.planner._begin("make", call.backend.planner._make(call.parts["plan"]))
+        await call.backend.planner.resume(call.parts["plan"], call.who)
         return await service.plans.get(call)
 
     broken = [replace(one, handle=reading_goes_on) if one.name == "plan_state" else one for one in ROUTES]
