@@ -106,28 +106,28 @@ async def test_words_around_pasted_ids_are_asked_about_before_they_are_marked(
     if not told:
         # What this is to find: every word that could be an id is taken for one.
         monkeypatch.setattr("tui_app.tui.bringing.doubted", lambda text, pattern: [])
-    ids = [row.id for row in desk.table.rows[:2]]
+    table, ids = desk.table, [row.id for row in desk.table.rows[:2]]
     desk.app.post_message(events.Paste(LETTER.format(*ids)))
     if not told:
-        await desk.until(lambda: len(desk.table.marks.ids) > 2, "too many marks")
+        await desk.until(lambda: len(table.marks.ids) > 2, "too many marks")
         return
     await desk.until(lambda: isinstance(desk.app.screen, Choose), "the question")
     await desk.sees("6 words may be no id of a case:", "'Hi', 'team'", "1 more.")
     await desk.settled_keys()
-    assert not desk.table.marks
+    assert not table.marks
     await desk.press(*(["down"] if take else []), "enter")
-    await desk.until(lambda: bool(desk.table.marks), "the marks")
-    assert set(desk.table.marks.ids) == {*ids, *(WORDS if take else [])}
+    await desk.until(lambda: bool(table.marks), "the marks")
+    assert set(table.marks.ids) == {*ids, *(WORDS if take else [])}
 
 
 async def test_leaving_the_question_about_words_marks_the_ids_alone(desk: Desk) -> None:
-    ids = [row.id for row in desk.table.rows[:2]]
+    table, ids = desk.table, [row.id for row in desk.table.rows[:2]]
     desk.app.post_message(events.Paste(f"please {ids[0]} {ids[1]}"))
     await desk.until(lambda: isinstance(desk.app.screen, Choose), "the question")
     await desk.settled_keys()
     await desk.press("escape")
-    await desk.until(lambda: bool(desk.table.marks), "the marks")
-    assert set(desk.table.marks.ids) == set(ids)
+    await desk.until(lambda: bool(table.marks), "the marks")
+    assert set(table.marks.ids) == set(ids)
 
 
 @pytest.mark.parametrize(
