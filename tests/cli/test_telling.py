@@ -60,6 +60,13 @@ def test_a_system_that_takes_nothing_more_is_said_while_that_lasts():
     assert list(telling.waits(canned.run(canned.item(0), gates=gates))) == []
 
 
+def test_a_system_that_does_not_answer_is_said_with_how_long():
+    going = canned.run(canned.item(0, "planned"), silent={"cases": at(-0.5)})
+    [line] = telling.waits(going)
+    assert line.startswith("cases: no answer for ")
+    assert list(telling.waits(canned.run(canned.item(0), silent={"cases": at(-0.5)}))) == [], "a run that is over"
+
+
 def test_a_wait_for_a_rate_of_ours_is_not_said_to_be_the_systems():
     gates = {"cases": at(0.7), "schedules": at(1)}
     going = canned.run(canned.item(0, "planned"), gates=gates, paced={"cases": "5/minute"})

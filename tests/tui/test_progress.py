@@ -98,6 +98,8 @@ def test_while_a_system_takes_nothing_more_there_is_a_countdown_and_no_rate():
     assert stands(run(pending=3, state="queued", gates=gates)) == "○ queued · cases takes nothing more for 42 s"
     ours = stands(run(pending=3, gates=gates, paced={"cases": "5/minute"}))
     assert ours == "◐ running · cases is sent to again in 42 s (rate 5/minute)"
+    silent = stands(run(pending=3, silent={"cases": "2024-05-06T14:01:00Z"}))
+    assert silent == "◐ running · cases: no answer for 1 min 00 s"
     passed = run(cancelled=30, pending=1200, gates={"cases": "2024-05-06T14:02:00Z"})
     assert stands(passed, pace) == "◐ running · 15 a second · about 1 min 20 s left"
     assert "takes nothing" not in stands(run(cancelled=3, gates=gates))

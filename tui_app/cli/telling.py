@@ -174,8 +174,12 @@ def stopping(run: RunModel) -> str:
 
 
 def waits(run: RunModel) -> Iterator[str]:
-    """The systems that take nothing more from us for a while, or get nothing at our own rate, while that is so."""
+    """The systems that do not answer, take nothing more from us for a while, or get nothing at our own rate."""
     present = now()
+    for system, since in () if run.over else run.silent.items():
+        begun = moments.known(since)
+        if begun is not None:
+            yield f"{system}: no answer for {moments.span((present - begun).total_seconds())}"
     for system, until in () if run.over else run.gates.items():
         opens = moments.known(until)
         seconds = 0.0 if opens is None else (opens - present).total_seconds()

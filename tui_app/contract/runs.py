@@ -67,7 +67,8 @@ class RunModel(Wire):
 
     ``undo`` is null where nothing that it cancelled can be brought back. ``gates`` names systems with work left that
     take nothing from us until the moment given, which may have passed; ``paced`` has of these the ones that wait for a
-    rate of the profile and not because they asked for it, with that rate.
+    rate of the profile and not because they asked for it, with that rate. ``silent`` names systems that have not
+    answered since the moment given.
     ``counts`` has exactly six numbers, which sum to the plan. ``attended`` is false where nobody works on a run that
     is not over. ``wanted`` is a pause or stop that has been asked for and has not happened yet; ``stopped_by`` is who
     asked for the stop. ``head`` is the ledger's head at the end, as ``SEQ:HASH``.
@@ -95,6 +96,7 @@ class RunModel(Wire):
     undo: UndoModel | None = None
     gates: dict[str, str] = Field(default_factory=dict)
     paced: dict[str, str] = Field(default_factory=dict)
+    silent: dict[str, str] = Field(default_factory=dict)
     stopped_by: str | None = None
 
     @property

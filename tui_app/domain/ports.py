@@ -226,6 +226,15 @@ class KeepsWords(Protocol):
 
 
 @runtime_checkable
+class TellsSilence(Protocol):
+    """A system that is asked over a network, and knows since when it has not answered."""
+
+    @property
+    def silent_since(self) -> datetime | None:
+        """Since when requests have had no answer; none where the last one was answered."""
+
+
+@runtime_checkable
 class ReadsMany(Protocol):
     """A system that reads many items with few requests, beside what it is otherwise."""
 

@@ -110,6 +110,7 @@ class RunRecord:
     """A run as it is kept, with its numbers. ``undo`` counts the windows of what no later run undid, closed or not.
 
     ``gates`` names the systems where a run has work left, and which take nothing from us until the moment given.
+    ``silent`` names those that have not answered since the moment given.
     ``paced`` has of these the ones that wait for a rate of ours alone, with that rate.
     ``stopped_by`` is the operator who asked for its stop, which is over only when what was on its way is settled.
     ``bearers`` are those whom the tokens named at the confirmation, by system; a token that names nobody has none.
@@ -134,6 +135,7 @@ class RunRecord:
     head: str | None
     undo: Undo | None = None
     gates: Mapping[str, str] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
     paced: Mapping[str, str] = field(default_factory=dict)
     stopped_by: str | None = None
     bearers: Mapping[str, str] = field(default_factory=dict)

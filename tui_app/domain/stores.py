@@ -196,6 +196,9 @@ class WorkStore(Protocol):
         ``rate`` is that of ours which asks for it; none where the system does.
         """
 
+    async def note_silence(self, run_id: str, system: str, since: str | None) -> None:
+        """Keep since when a system has not answered the runner of a run; none: it answers."""
+
     async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
         """Permits to send so many items of a chunk, or fewer, so that the rate of its system holds for all runs."""
 

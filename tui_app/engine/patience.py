@@ -11,6 +11,7 @@ from tui_app.domain.errors import Busy, RateLimited
 from tui_app.domain.moments import span, stamp
 from tui_app.domain.ports import Clock
 from tui_app.domain.records import Waiting
+from tui_app.engine.silence import SILENT
 from tui_app.engine.worker import Wait, asked_for
 
 T = TypeVar("T")
@@ -23,9 +24,6 @@ A quarter of an hour is the longest usual window of a limit, and not every serve
 
 BUSY = timedelta(seconds=1)
 """How long a plan waits before it asks again for what others hold."""
-
-SILENT = timedelta(seconds=3)
-"""How long a system may take to answer before it is said that it has not."""
 
 
 @dataclass(slots=True)

@@ -37,6 +37,7 @@ from tui_app.engine.faults import Reports
 from tui_app.engine.heads import Heads
 from tui_app.engine.pacing import Pace, Reach
 from tui_app.engine.recall import Recall
+from tui_app.engine.silence import Silence
 from tui_app.engine.stopping import end, skip_unsent
 
 TRIES = 6
@@ -125,6 +126,7 @@ class Worker:
         name = f"{self.name}/{secrets.token_hex(4)}"
         run = await self._start(await self.store.runs.get(run_id))
         failures, reach, recall, doubts = 0, Reach(), Recall(self.store.runs, run.plan), Doubts()
+        silence = Silence(self.store.work, self.clock, run_id)
         while run.state is RunState.RUNNING:
             if run.wanted is RunState.PAUSED:
                 return await self._pause(run, PauseCause.OPERATOR, None)
@@ -141,7 +143,8 @@ class Worker:
                 gone = f"{claim.system}: this profile does not have this system any more"
                 return await self._pause(run, PauseCause.TARGET, gone)
             bench = self._bench(run, claim, recall, doubts)
-            problem = await self._work_on(bench, run, claim, reach)
+            async with silence.watched(claim.system, bench.system):
+                problem = await self._work_on(bench, run, claim, reach)
             if isinstance(problem, RateLimited):
                 await self.store.work.close_gate(claim.system, self.clock.now() + asked_for(problem))
                 await self.store.work.release(claim)

@@ -23,6 +23,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,6 +113,9 @@ class HttpService:
         self._places = asyncio.Semaphore(concurrency)
         self._free: list[Line] = []
         self._closed = False
+        self._on_their_way = 0
+        self.silent_since: datetime | None = None
+        """Since when requests have had no answer; none where nothing was asked, or the last one was answered."""
 
     @property
     def origin(self) -> str:
@@ -214,16 +218,23 @@ class HttpService:
     async def _sent(self, request: httpx.Request, token: Secret | None) -> Reply:
         if token is not None:
             request.headers[HEADER[self._auth]] = "Bearer " * (self._auth == "bearer") + token.reveal()
+        if self.silent_since is None:
+            self.silent_since = self._clock.now()
+        self._on_their_way += 1
         try:
             async with self._line() as line:
                 reads = request.method == "GET"
                 patience = min(self._patience, READ_PATIENCE) if reads else self._patience
-                return await line.ask(request, patience=patience, limit=self._max_body)
+                reply = await line.ask(request, patience=patience, limit=self._max_body)
+                self.silent_since = self._clock.now() if self._on_their_way > 1 else None
+                return reply
         except NotSent as error:
             kind = Untrusted if error.untrusted else CannotConnect
             raise kind(f"{self.origin} does not answer: {error}", hint=error.hint) from error
         except NoAnswer as error:
             raise self._silent(request, f"gave no answer: {error}") from error
+        finally:
+            self._on_their_way -= 1
 
     @asynccontextmanager
     async def _line(self) -> AsyncIterator[Line]:

@@ -234,6 +234,7 @@ def run_model(run: RunRecord, *, at_work: bool) -> RunModel:
         head=run.head,
         undo=None if run.undo is None else UndoModel(**asdict(run.undo)),
         gates=dict(run.gates),
+        silent=dict(run.silent),
         paced=dict(run.paced),
         stopped_by=run.stopped_by,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from tui_app.domain.moments import known, span
 from tui_app.tui.left import Left, left
 from tui_app.tui.outcomes import AMBER
 from tui_app.tui.text import phrase, safe
@@ -24,8 +25,9 @@ def shut(run: RunModel, now: datetime) -> dict[str, Left]:
 
 
 def sentence(run: RunModel, now: datetime) -> Content | None:
-    """Which take nothing more, or wait for our rate, and for how long; nothing where none does."""
-    waits = [_wait(name, time, run.paced.get(name)) for name, time in shut(run, now).items()]
+    """Which do not answer, take nothing more, or wait for our rate, and for how long; nothing where none does."""
+    waits = [_unanswered(name, since, now) for name, since in run.silent.items()]
+    waits += [_wait(name, time, run.paced.get(name)) for name, time in shut(run, now).items()]
     return phrase(" · ").join(waits).stylize(AMBER) if waits else None
 
 
@@ -33,6 +35,13 @@ def brief(run: RunModel, now: datetime) -> Content | None:
     """The same in a few cells: how long until something is sent again."""
     times = sorted(shut(run, now).values(), key=lambda time: time.seconds)
     return phrase("waits {}", times[0].span).stylize(AMBER) if times else None
+
+
+def _unanswered(system: str, since: str, now: datetime) -> Content:
+    begun = known(since)
+    if begun is None:
+        return phrase("{}: no answer", safe(system, 40))
+    return phrase("{}: no answer for {}", safe(system, 40), span((now - begun).total_seconds()))
 
 
 def _wait(system: str, time: Left, rate: str | None) -> Content:

@@ -59,6 +59,7 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
         undo=_undo(connection, row["number"]),
         gates={gate["system"]: gate["not_before"] for gate in gates},
         paced={gate["system"]: gate["rate"] for gate in gates if gate["rate"]},
+        silent=_silent(connection, row),
         stopped_by=row["stopped_by"],
         bearers=json.loads(row["bearers"]),
     )
@@ -67,6 +68,13 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
 def _gates(connection: sqlite3.Connection, row: sqlite3.Row) -> list[sqlite3.Row]:
     over = RunState(row["state"]) in OVER
     return [] if over else connection.execute(_SQL["gates"], {"run": row["number"]}).fetchall()
+
+
+def _silent(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, str]:
+    if RunState(row["state"]) is not RunState.RUNNING:
+        return {}
+    rows = connection.execute("SELECT system, since FROM silence WHERE run = ?", (row["number"],))
+    return {one["system"]: one["since"] for one in rows}
 
 
 def _undo(connection: sqlite3.Connection, run: int) -> Undo | None:

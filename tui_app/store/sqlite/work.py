@@ -92,6 +92,17 @@ class SqliteWork:
         values = (system, stamp(until), None if rate is None else str(rate))
         await self._file.write(lambda connection: connection.execute(_SQL["close_gate"], values))
 
+    async def note_silence(self, run_id: str, system: str, since: str | None) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            run = run_number(connection, run_id)
+            if since is None:
+                connection.execute("DELETE FROM silence WHERE run = ? AND system = ?", (run, system))
+            else:
+                connection.execute("INSERT OR REPLACE INTO silence VALUES (?, ?, ?)", (run, system, since))
+
+        # It is told to whoever looks now, and means nothing after a power cut.
+        await self._file.write(work, durable=False)
+
     async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
         def work(connection: sqlite3.Connection) -> Grant:
             _hold(connection, claim)

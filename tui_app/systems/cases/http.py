@@ -84,6 +84,11 @@ class HttpCases:
         return 1 if self._limited else TOGETHER
 
     @property
+    def silent_since(self) -> datetime | None:
+        """See ``TellsSilence``."""
+        return self._line.service.silent_since
+
+    @property
     def survey_size(self) -> int:
         """See ``ReadsMany``: where the server has a list, as many as one page of it tells of."""
         return MOST if self._lists.there else self.chunk_size

@@ -100,6 +100,11 @@ class HttpSchedules:
         return BULK_CHUNK if self._wire.bulk else SINGLE_CHUNK
 
     @property
+    def silent_since(self) -> datetime | None:
+        """See ``TellsSilence``."""
+        return self._wire.silent_since
+
+    @property
     def survey_size(self) -> int:
         """See ``ReadsMany``."""
         return SURVEYED

@@ -82,6 +82,11 @@ class Wire:
         """The service's own clock, as its last answer told it."""
 
     @property
+    def silent_since(self) -> datetime | None:
+        """Since when requests have had no answer."""
+        return self._http.silent_since
+
+    @property
     def bulk(self) -> bool:
         """Whether several can be cancelled at once, as far as is known."""
         return self._bulk and (self._known is None or self._known.bulk)

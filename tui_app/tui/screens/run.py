@@ -125,7 +125,7 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
     def _tick(self) -> None:
         """The windows of a run go on closing, and its gates opening, when nothing more is watched."""
         run = self._run
-        if run is not None and (run.undo is not None or run.gates) and self.is_current:
+        if run is not None and (run.undo is not None or run.gates or run.silent) and self.is_current:
             self.query_one(Progress).tell(run, self._pace, self.quash.clock())
             self.state_changed()
 
