@@ -17,6 +17,7 @@ from tui_app.domain.filters import parse
 from tui_app.domain.items import PageQuery
 from tui_app.domain.run import ItemState
 from tui_app.domain.verdict import VerdictCode
+from tui_app.systems.commands.operator import TroubleshootingQueue
 from tui_app.systems.schedules.postgres import PostgresSchedules
 
 DASH, SAID = "caused by – the deploy", "– (U+2013)"
@@ -66,6 +67,13 @@ async def test_a_name_that_the_database_cannot_keep_is_refused(bus, commands):
     (answer,) = await commands.execute(await orders(commands, named("payments", [own])), errand(operator="Женя"))
     assert (answer.state, answer.code) == (ItemState.REFUSED, "USAGE")
     assert await bus.cancellations(own) == []
+
+
+async def test_the_python_call_refuses_such_a_reason_as_any_other_that_cannot_be(bus, commands):
+    (own,) = await bus.waiting("payments")
+    with pytest.raises(InvalidReason, match="–"):
+        await TroubleshootingQueue(commands).operator_cancel("payments", own, DASH)
+    assert await bus.statuses([own]) == {"IN_TROUBLESHOOTING_QUEUE": 1}
 
 
 async def test_an_id_that_the_database_cannot_hold_is_of_no_command_and_the_others_go_on(bus, commands):

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Busy, Conflict, NotFound, OutcomeUnknown
 from tui_app.domain.plan import Options
-from tui_app.domain.ports import Deferred, System
+from tui_app.domain.ports import Deferred, KeepsWords, System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.rollback import RolledBack
 from tui_app.domain.run import Answer, Errand, ItemState, Order
@@ -60,7 +60,8 @@ class TroubleshootingQueue:
         ``again``: also where it was cancelled before and came back, so that its sender gets a second reply.
 
         Raises:
-            InvalidReason: no reason, or fewer than 3 or more than 500 characters.
+            InvalidReason: no reason, fewer than 3 or more than 500 characters, or some that the store cannot keep.
+            UsageProblem: the store cannot keep the name of the operator.
             MalformedId: this cannot be the id of a command.
             CommandNotFoundError: there is none.
             InvalidOperationError: it is not in troubleshooting, its reply queue cannot be sent to, or it was cancelled
@@ -71,6 +72,9 @@ class TroubleshootingQueue:
             RolledBack: an error of ours ended it; nothing was done.
         """
         checked = check_reason(reason)
+        store: object = self._store
+        if isinstance(store, KeepsWords):
+            await store.check_words(operator or "", checked)
         errand = Errand(f"direct-{token_hex(8)}", 0, Verb.CANCEL, operator or "", checked, Options(), again=again)
         item_id = self._store.check_id(join_id(domain, str(command_id)))
         key = str(uuid4())

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from tui_app.database.encodings import check_words
+from tui_app.database.encodings import UnencodableText, check_words
 from tui_app.database.postgres import PATIENCE, Patience, Postgres
 from tui_app.database.postgres_pages import COUNT_SECONDS
 from tui_app.database.postgres_rows import Connection, encoding, identity, rows
 from tui_app.domain.describe import Description, Verb
-from tui_app.domain.errors import Conflict, Refused
+from tui_app.domain.errors import Conflict, InvalidReason, Refused
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Preview, Reply, TrailEntry
 from tui_app.domain.rates import Rate
 from tui_app.domain.rollback import RolledBack
-from tui_app.domain.run import Errand, Order, Verification
+from tui_app.domain.run import Answer, Errand, Order, Verification
 from tui_app.systems.schedules import postgres_read as read
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import looked_at, verification
@@ -129,6 +129,8 @@ class PostgresSchedules:
 
         try:
             return await self.database.change(work) if orders else []
+        except (InvalidReason, UnencodableText) as error:
+            return [Answer.refused(order, error) for order in orders]
         except Refused as error:
             # Where it is said for one of many, the rest is sent without it.
             raise RolledBack(error.message, code=error.code) from error
