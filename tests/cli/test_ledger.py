@@ -43,7 +43,8 @@ def test_lines_are_chosen_by_exact_values(quash, bus, run):
         value = next(line[field] for line in reversed(everything) if line[field])
         found = quash("ledger", option, value, "--output", "jsonl").lines
         assert found == [line for line in everything if line[field] == value]
-    assert quash("ledger", "--event", "none", "--output", "jsonl").out == ""
+    assert quash("ledger", "--event", "undo", "--output", "jsonl").out == ""
+    assert quash("ledger", "--by", "nobody@example.com", "--output", "jsonl").out == ""
     assert quash("ledger", "--output", "json").json["lines"] == everything
     assert len(quash("ledger", "--output", "csv").out.splitlines()) == len(everything) + 1
 
@@ -134,3 +135,34 @@ def test_the_runner_appends_each_head_to_the_anchor_file_of_the_profile(quash, r
     assert quash("ledger", "verify", "--output", "json").json["ledger"]["anchors"] == 1
     heads.write_text(f"1:{'0' * 64}\n", encoding="ascii")
     assert quash("ledger", "verify").code == Exit.LEDGER
+
+
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ledger", "--run", "nosuch"),
+        ("ledger", "--item", "payments/nosuch"),
+        ("ledger", "export", "--run", "nosuch"),
+        *(("runs", verb, "nosuch") for verb in ("show", "pause", "resume", "stop", "verify", "report")),
+        *(
+            ("runs", verb, "nosuch", "--reason", "duplicate", "--yes", "--expect-count", 1)
+            for verb in ("retry", "undo")
+        ),
+        ("plans", "show", "nosuch"),
+        ("plans", "resume", "nosuch"),
+        ("apply", "nosuch", "--reason", "duplicate", "--yes", "--expect-count", 1),
+        ("show", "commands", "payments/nosuch"),
+    ],
+    ids=lambda words: "-".join(map(str, words[:3])) if isinstance(words, tuple) else words,
+)
+def test_what_is_named_and_not_there_ends_with_not_found(quash, bus, words, form):
+    found = quash(*words, "--output", form)
+    assert (found.code, found.out) == (Exit.PARTLY, "")
+    assert "nosuch" in found.err
+
+
+def test_an_event_that_there_is_not_is_refused(quash, bus):
+    found = quash("ledger", "--event", "canceled")
+    assert (found.code, found.out) == (Exit.USAGE, "")
+    assert "cancelled" in found.err

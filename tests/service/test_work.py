@@ -30,6 +30,7 @@ from tui_app.domain.errors import (
     UsageProblem,
 )
 from tui_app.engine.steering import Steering
+from tui_app.service.app import ROUTES
 
 EVERYTHING = SelectionModel(system="commands", filter="")
 WAITING = SelectionModel(system="commands", filter=f"status:{TROUBLED}")
@@ -391,7 +392,7 @@ async def test_the_ledger_tells_who_did_what_in_pages(backend):
         ({"event": "cancelled"}, 30),
         ({"event": "confirmed"}, 1),
         ({"operator": "nobody"}, 0),
-        ({"run": "r0"}, 0),
+        ({"event": "undo"}, 0),
     ],
 )
 async def test_the_ledger_is_filtered(backend, query, number):
@@ -425,13 +426,34 @@ async def test_an_anchor_that_is_not_here_is_told(backend):
     assert (check.holds, check.seq) == (False, 7)
 
 
-@pytest.mark.parametrize("name", ["get", "pause", "resume", "stop", "retry", "verify", "items"])
-async def test_an_unknown_run_is_not_found(backend, name):
-    with pytest.raises(NotFound, match="r0"):
-        await getattr(backend.client.runs, name)("r0")
+BODIES = {"confirm": {"hash": "0" * 64, "reason": "duplicate request", "expect_count": 1}, "resume": {}}
 
 
-@pytest.mark.parametrize("name", ["get", "check", "items"])
-async def test_an_unknown_plan_is_not_found(backend, name):
-    with pytest.raises(NotFound, match="p0"):
-        await getattr(backend.client.plans, name)("p0")
+@pytest.mark.parametrize(
+    "route", [one for one in ROUTES if {"{run}", "{plan}"} & set(one.path.split("/"))], ids=lambda one: one.name
+)
+async def test_a_route_that_names_what_is_not_there_answers_not_found(backend, route):
+    body = BODIES.get(route.name)
+    async with backend.raw() as http:
+        found = await http.request(
+            route.method,
+            route.path.format(run="nosuch", plan="nosuch"),
+            json=body,
+            headers={"Idempotency-Key": "k"} if route.keyed else {},
+        )
+    assert (found.status_code, found.json()["code"]) == (404, "NOT_FOUND")
+    assert "nosuch" in found.json()["detail"]
+
+
+@pytest.mark.parametrize("named", ["run", "item"])
+async def test_lines_of_what_is_not_in_the_ledger_are_not_found(backend, named):
+    with pytest.raises(NotFound, match="nosuch"):
+        await backend.client.ledger.page(**{named: "nosuch"})
+    with pytest.raises(NotFound, match="nosuch"):
+        await backend.client.ledger.page(**{named: "nosuch"}, event="cancelled")
+
+
+async def test_an_event_that_there_is_not_is_refused_with_the_nearest(backend):
+    with pytest.raises(UsageProblem, match="'canceled' is no event") as refused:
+        await backend.client.ledger.page(event="canceled")
+    assert "cancelled" in refused.value.hint

@@ -99,6 +99,7 @@ async def test_it_is_filtered_by_exact_values_and_by_nothing_else(operator):
         ("", Wanted()),
         ("operator:jane@example.com", Wanted(operator="jane@example.com")),
         ('event:chunk item:"payments/a b"', Wanted(event="chunk", item="payments/a b")),
+        ("event:already_cancelled", Wanted(event="already_cancelled")),
     ],
 )
 def test_a_filter_of_the_ledger_means(text, means):

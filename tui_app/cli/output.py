@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from tui_app.cli.plain import plainly, wants_ascii
 from tui_app.cli.table import GAP, Column, cell_width, cut, fit
+from tui_app.client.prefetch import prefetched
 from tui_app.domain.errors import QuashError
 from tui_app.domain.foreign_json import dump
 from tui_app.domain.moments import to_the_second
@@ -97,10 +98,10 @@ class Output:
         if self.form in ("json", "table"):
             self.rows(schema, name, [row async for row in rows], columns)
             return
-        csv = Csv(tuple(column.field for column in columns))
+        csv, begun = Csv(tuple(column.field for column in columns)), await prefetched(rows)
         if self.form == "csv":
             self.text(csv.head())
-        async for row in rows:
+        async for row in begun:
             self.text(csv.row(row) if self.form == "csv" else _json(row) + "\n")
 
     def _csv(self, rows: Sequence[Record], fields: tuple[str, ...]) -> None:

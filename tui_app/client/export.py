@@ -12,6 +12,7 @@ from typing import Any
 
 from tui_app.client.backend import BackendClient
 from tui_app.client.ledger_text import verdict
+from tui_app.client.prefetch import prefetched
 from tui_app.config.places import owner_to_keep
 from tui_app.contract.ledger import LedgerCheck
 from tui_app.domain.errors import QuashError, StorageFull, UsageProblem
@@ -134,8 +135,9 @@ async def ledger_pieces(
     """
     check = check or await client.ledger.check()
     report = ledger_export(form, {name: value for name, value in asdict(wanted).items() if value})
+    rows = await prefetched(ledger_rows(client, wanted))
     yield report.head()
-    async for row in ledger_rows(client, wanted):
+    async for row in rows:
         yield report.row(row)
     yield report.foot(_foot(check, check.head))
 

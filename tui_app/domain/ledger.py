@@ -6,6 +6,7 @@ chain (``GLOBAL``). An entry's hash covers its place, the hash before it in its 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import struct
@@ -15,7 +16,8 @@ from enum import StrEnum
 from typing import Any
 
 from tui_app.domain.canonical import canonical
-from tui_app.domain.errors import LedgerBroken
+from tui_app.domain.errors import LedgerBroken, UsageProblem
+from tui_app.domain.run import OUTCOMES
 
 GLOBAL = ""
 """The name of the chain that holds the plans and the heads of the runs."""
@@ -44,6 +46,22 @@ class Event(StrEnum):
     UNDO = "undo"
     HEAD = "head"
     REFUSED = "refused"
+
+
+EVENTS = frozenset(Event) | frozenset(OUTCOMES)
+"""What a line can say: the event of an entry, or the outcome of an item."""
+
+
+def check_event(name: str) -> str:
+    """Refuse what no line of a ledger says.
+
+    Raises:
+        UsageProblem: naming the nearest events.
+    """
+    if name in EVENTS:
+        return name
+    near = difflib.get_close_matches(name, sorted(EVENTS), n=3) or sorted(EVENTS)
+    raise UsageProblem(f"{name!r} is no event of the ledger", hint=f"Events: {', '.join(near)}.", fields=["event"])
 
 
 def entry_hash(sequence: int, previous: bytes, body: bytes) -> bytes:

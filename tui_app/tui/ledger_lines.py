@@ -9,7 +9,7 @@ from textual.content import Content
 
 from tui_app.domain.errors import MalformedFilter
 from tui_app.domain.filters import Op, check_filter, parse
-from tui_app.domain.ledger import Event
+from tui_app.domain.ledger import EVENTS
 from tui_app.tui.outcomes import QUIET, day_and_time
 from tui_app.tui.text import phrase, safe
 
@@ -33,11 +33,11 @@ def wanted(text: str) -> Wanted:
     """Read a filter of the ledger: each field once, with one value.
 
     Raises:
-        MalformedFilter: it has other fields, other comparisons, or free text.
+        MalformedFilter: it has other fields, other comparisons or free text, or names an event that there is not.
     """
     asked = parse(text)
     known = frozenset(Wanted.__dataclass_fields__)
-    check_filter(asked, known, {"event": tuple(Event)})
+    check_filter(asked, known, {"event": tuple(sorted(EVENTS))})
     values: dict[str, str] = {}
     for term in asked.terms:
         if term.op is not Op.ANY or term.negated or len(term.values) != 1 or term.field in values:
