@@ -107,6 +107,7 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
         environment=profile.environment,
         cap=profile.cap,
         read_only=profile.read_only,
+        frozen=rooms.frozen,
         heads=heads,
     )
     facts = Facts(
@@ -114,7 +115,8 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
         environment=profile.environment,
         host=socket.gethostname(),
         store="SQLite",
-        read_only=profile.read_only,
+        read_only=profile.read_only or rooms.frozen,
+        frozen=rooms.frozen,
         cap=profile.cap,
         rates=profile.rates,
         id_patterns=profile.id_patterns,

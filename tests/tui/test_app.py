@@ -147,6 +147,14 @@ async def test_the_header_says_where_we_are(local: Service) -> None:
         assert isinstance(desk.app.screen, ItemsScreen)
 
 
+async def test_a_console_on_a_journal_that_cannot_be_written_says_so(local: Service) -> None:
+    facts = {"read_only": True, "notice": "this journal cannot be written"}
+    async with desk_over(local, client=Wire(local, about(**facts)).client) as desk:
+        await desk.until(lambda: desk.app.notice is not None)
+        assert "this journal cannot be written" in desk.text
+        assert desk.text.splitlines()[0].rstrip().endswith("read-only")
+
+
 async def test_an_empty_system_says_so_and_names_the_demo(tmp_path: Path) -> None:
     async with demo_service("embedded", tmp_path, rows=0) as service, desk_over(service) as desk:
         assert "There are no commands here." in desk.text

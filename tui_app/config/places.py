@@ -140,6 +140,12 @@ class Rooms:
         """What the detached runner had to say."""
         return self.folder / "runner.log"
 
+    @property
+    def frozen(self) -> bool:
+        """Whether the journal is there and cannot be written, as on a read-only medium."""
+        there = os.access(self.journal, os.F_OK)
+        return there and not (os.access(self.folder, os.W_OK) and os.access(self.journal, os.W_OK))
+
     def system(self, name: str) -> Path:
         """The file of one embedded system, as separate from the journal as the real one is."""
         return self.folder / f"{name}.db"
@@ -153,12 +159,14 @@ class Rooms:
         return Use(self.open().folder)
 
     def open(self) -> Rooms:
-        """Create the folder where it is missing.
+        """Create the folder where it is missing. One that cannot be written is opened to be read, whoever owns it.
 
         Raises:
             CannotConnect: it cannot be created, or it is not a folder.
             UsageProblem: others may enter it, or it is another user's, root's own folders apart.
         """
+        if self.frozen:
+            return self
         check_owner(self.folder)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

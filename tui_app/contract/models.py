@@ -83,7 +83,8 @@ class CredentialModel(Wire):
 class About(Wire):
     """Who is asking, on which profile, and what is there.
 
-    ``credentials`` has an entry for each system that is reached with a token.
+    ``credentials`` has an entry for each system that is reached with a token. ``notice`` is a sentence that whoever
+    opens a console is told.
     """
 
     version: str
@@ -96,6 +97,7 @@ class About(Wire):
     store: str
     systems: list[SystemModel]
     credentials: list[CredentialModel] = Field(default_factory=list)
+    notice: str | None = None
 
 
 class VerdictModel(Wire):

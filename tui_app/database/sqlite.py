@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from tui_app.database.illegible import legible
+from tui_app.database.sqlite_frozen import FrozenFile, is_frozen
 from tui_app.domain.errors import Busy, CannotConnect, Fault, QuashError, StorageFull
 from tui_app.domain.rollback import RolledBack, RollingBack
 
@@ -173,15 +174,25 @@ def undone(work: Callable[P, T]) -> Callable[P, T]:
 class SqliteFile:
     """One file with a thread for writing and threads for reading; opened on first use, private to its owner.
 
-    ``prepare`` runs once, in the writer thread, before anything else: it creates or migrates the schema. One that
-    ``waits`` is never ``Busy``: it logs that another process holds the file, and waits for as long as that lasts.
+    ``prepare`` runs once, in the writer thread, before anything else: it creates or migrates the schema. A file that
+    cannot be written is only read, as it is; ``check`` then says whether it can be. One that ``waits`` is never
+    ``Busy``: it logs that another process holds the file, and waits for as long as that lasts.
     """
 
-    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None], *, waits: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        prepare: Callable[[sqlite3.Connection], None],
+        check: Callable[[sqlite3.Connection], None] = lambda _: None,
+        *,
+        waits: bool = False,
+    ) -> None:
         self.path = path
         self._waits = waits
         self._busy_since: float | None = None
         self._prepare = prepare
+        self._check = check
+        self._frozen: FrozenFile | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"write {path.name}")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"read {path.name}")
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix=f"scan {path.name}")
@@ -193,8 +204,7 @@ class SqliteFile:
         Raises:
             Unavailable: the file is locked, full or cannot be used.
         """
-        if "write" not in self._connections:
-            await self.write(lambda _: None)
+        await self._prepared()
         return await self._run(self._reader, partial(self._read_now, "read"), work)
 
     async def scan(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -203,9 +213,15 @@ class SqliteFile:
         Raises:
             Unavailable: the file is locked, full or cannot be used.
         """
-        if "write" not in self._connections:
-            await self.write(lambda _: None)
+        await self._prepared()
         return await self._run(self._scanner, partial(self._read_now, "scan"), work)
+
+    async def _prepared(self) -> None:
+        if "write" not in self._connections and self._frozen is None:
+            if is_frozen(self.path):
+                self._frozen = FrozenFile(self.path)
+            else:
+                await self.write(lambda _: None)
 
     async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """Run ``work`` in one transaction on the writing connection; on disk when this returns.
@@ -245,16 +261,35 @@ class SqliteFile:
         try:
             connection = self._connections.get(name)
             if connection is None:
-                connection = self._connections[name] = connect(self.path)
+                connection = self._connections[name] = self._open_to_read()
                 connection.execute("PRAGMA query_only=ON")
             return _read_legibly(connection, _in_snapshot, work)
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
 
+    def _open_to_read(self) -> sqlite3.Connection:
+        if self._frozen is None:
+            return connect(self.path)
+        try:
+            connection = self._frozen.connect()
+        except OSError as error:
+            raise CannotConnect(f"{self.path} cannot be read: {error.strerror}") from error
+        try:
+            self._check(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     def _write_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             connection = self._connections.get("write")
             if connection is None:
+                if is_frozen(self.path):
+                    raise CannotConnect(
+                        f"{self.path} cannot be written: it is on a read-only medium, or another user's",
+                        hint="It can be read. To go on with it, copy its folder to one that you may write to.",
+                    )
                 connection = connect(self.path)
                 try:
                     self._prepare(connection)
@@ -283,3 +318,5 @@ class SqliteFile:
             if connection is not None:
                 await asyncio.get_running_loop().run_in_executor(pool, connection.close)
             pool.shutdown(wait=True)
+        if self._frozen is not None:
+            self._frozen.close()

@@ -92,6 +92,9 @@ class LocalLauncher:
             return True
         if not (self.state / LOCK).exists():
             return False
+        if not os.access(self.state / LOCK, os.W_OK):
+            # A folder that cannot be written, as on a read-only medium, has no runner.
+            return False
         with held(self.state) as free:
             return not free
 

@@ -38,6 +38,8 @@ from tui_app.engine.stopping import end, skip_unsent
 
 PAGE = 500
 
+FROZEN = "this journal cannot be written: it can be read, verified and exported, and nothing can be planned or run"
+
 _NO_RETRY = "What was refused for good, such as a post that was published, is left out."
 _NO_WINDOW = "Its systems have no undo, nothing was cancelled, or a later run has brought all of it back."
 
@@ -45,7 +47,7 @@ _NO_WINDOW = "Its systems have no undo, nothing was cancelled, or a later run ha
 class Steering:
     """The operator's hand on plans and runs. ``environment``, ``cap`` and ``read_only`` are those of the profile.
 
-    ``heads`` keeps the head of the ledger elsewhere when a run ends here.
+    ``frozen``: the journal cannot be written. ``heads`` keeps the head of the ledger elsewhere when a run ends here.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Steering:
         environment: str,
         cap: int | None,
         read_only: bool,
+        frozen: bool = False,
         heads: Heads | None = None,
     ) -> None:
         self._store = store
@@ -67,6 +70,7 @@ class Steering:
         self._environment = environment
         self._cap = cap
         self._read_only = read_only
+        self._frozen = frozen
         self._heads = heads
 
     async def confirm(
@@ -254,8 +258,10 @@ class Steering:
         """Refuse where nothing may be cancelled, and so nothing planned for it.
 
         Raises:
-            NotAllowed: the profile is read-only.
+            NotAllowed: the profile is read-only, or the journal cannot be written.
         """
+        if self._frozen:
+            raise NotAllowed(FROZEN, hint="Copy its folder to one that you may write to, and name that with --data.")
         if self._read_only:
             raise NotAllowed("this profile is read-only", hint="Use a profile without read_only = true.")
 

@@ -13,6 +13,7 @@ from tui_app.contract.models import About, CredentialModel
 from tui_app.domain.errors import NotSignedIn, Refused, Unavailable
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import SignedIn
+from tui_app.engine.steering import FROZEN
 from tui_app.service.table import JSON, Call, NoQuery, Query, Route
 from tui_app.service.words import system_model
 
@@ -38,6 +39,7 @@ async def about(call: Call[AboutQuery, None]) -> About:
         read_only=facts.read_only,
         cap=facts.cap,
         store=facts.store,
+        notice=FROZEN if facts.frozen else None,
         systems=[
             system_model(system.description, facts.id_patterns.get(name))
             for name, system in call.backend.systems.items()

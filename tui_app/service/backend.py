@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class Facts:
     """What does not change while a service runs.
 
-    ``store`` says in a word or two where journal and ledger are; ``rates`` how fast the systems that it names are sent
-    to; ``id_patterns`` what their ids look like, where the profile says so.
+    ``frozen``: the journal cannot be written, as on a read-only medium. ``store`` says in a word or two where journal
+    and ledger are; ``rates`` how fast the systems that it names are sent to; ``id_patterns`` what their ids look like,
+    where the profile says so.
     """
 
     profile: str
@@ -36,6 +37,7 @@ class Facts:
     host: str
     store: str
     read_only: bool = False
+    frozen: bool = False
     cap: int | None = None
     rates: Mapping[str, Rate] = field(default_factory=dict)
     id_patterns: Mapping[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import CannotConnect, Refused
 from tui_app.tui.notices import Notice, told
-from tui_app.tui.text import counted, phrase
+from tui_app.tui.text import counted, phrase, safe
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ class Connection:
         self._app.about = about
         self._app.places.begin()
         self._app.tokens.begin(about)
+        if about.notice is not None:
+            # Nothing can be gone on with here, so nothing of that is offered.
+            self._app.notice = Notice("warning", safe(about.notice), lasts=True)
+            return
         # Apart from this: that the runs can be read must not end the banner of a place that cannot be.
         self._app.run_worker(
             Deferred(self._app.guarded(Deferred(self._look_behind()))), group="behind", exit_on_error=False

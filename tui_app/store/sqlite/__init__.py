@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tui_app.database.sqlite import SqliteFile
 from tui_app.store.sqlite.ledger import SqliteLedger
-from tui_app.store.sqlite.migrate import migrate
+from tui_app.store.sqlite.migrate import check_version, migrate
 from tui_app.store.sqlite.plans import SqlitePlans
 from tui_app.store.sqlite.runs import SqliteRuns
 from tui_app.store.sqlite.work import SqliteWork
@@ -16,7 +16,7 @@ class SqliteStore:
     """Plans, runs, chunks and ledger in one file, so that an outcome and its entry are one transaction."""
 
     def __init__(self, path: Path, *, waits: bool = False) -> None:
-        self._file = SqliteFile(path, migrate, waits=waits)
+        self._file = SqliteFile(path, migrate, check_version, waits=waits)
         self.plans = SqlitePlans(self._file)
         self.runs = SqliteRuns(self._file)
         self.work = SqliteWork(self._file)

@@ -4,9 +4,30 @@ from __future__ import annotations
 
 import sqlite3
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from tui_app.database.sqlite import transaction
 from tui_app.domain.errors import CannotConnect
+
+
+def check_version(connection: sqlite3.Connection) -> None:
+    """Refuse a journal that cannot be migrated, since it cannot be written, and is not of this version.
+
+    Raises:
+        CannotConnect: another version of quash wrote it.
+    """
+    if _version(connection) != len(_scripts()):
+        raise CannotConnect(
+            "this journal was written by another version of quash, and cannot be brought up to this one here",
+            hint="Use that version, or copy its folder to one that you may write to.",
+        )
+
+
+def _scripts() -> list[Traversable]:
+    return sorted(
+        (one for one in files("tui_app.store.sqlite").joinpath("migrations").iterdir() if one.name.endswith(".sql")),
+        key=lambda one: one.name,
+    )
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -15,10 +36,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     Raises:
         CannotConnect: the journal was written by a newer quash.
     """
-    scripts = sorted(
-        (one for one in files("tui_app.store.sqlite").joinpath("migrations").iterdir() if one.name.endswith(".sql")),
-        key=lambda one: one.name,
-    )
+    scripts = _scripts()
     applied = _version(connection)
     if applied > len(scripts):
         raise CannotConnect(
