@@ -9,10 +9,10 @@ from typing import Any, TextIO
 
 from tui_app.cli.plain import plainly, wants_ascii
 from tui_app.cli.table import GAP, Column, cell_width, cut, fit
-from tui_app.client.prefetch import prefetched
 from tui_app.domain.errors import QuashError
 from tui_app.domain.foreign_json import dump
 from tui_app.domain.moments import to_the_second
+from tui_app.domain.prefetch import prefetched
 from tui_app.domain.report import Csv
 from tui_app.domain.visible import CUT, PLAIN_CUT, visible
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from tui_app.client.backend import BackendClient
 from tui_app.client.ledger_text import verdict
-from tui_app.client.prefetch import prefetched
 from tui_app.config.places import owner_to_keep
 from tui_app.contract.ledger import LedgerCheck
 from tui_app.domain.errors import QuashError, StorageFull, UsageProblem
+from tui_app.domain.prefetch import prefetched
 from tui_app.domain.report import Foot, Format, ledger_export, run_report
 
 PAGE = 500
