@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from support.command_line import TROUBLED
 from tui_app.cli.output import Output
-from tui_app.cli.table import GAP, Column, cell_width, cut, fit
+from tui_app.cli.table import GAP, Column, cell_width, fit
+from tui_app.domain.visible import cut
 
 WIDE = ("list commands", "list cases", "list schedules", "plans", "runs", "ledger", "profile list", "profile check")
 
@@ -92,4 +93,4 @@ def test_layout_never_exceeds_the_room_while_a_column_could_go(facts, room):
 
 @given(WORDS, st.integers(2, 30), st.booleans())
 def test_cut_text_fits_its_width(text, width, middle):
-    assert cell_width(cut(text, width, "…", middle=middle)) <= max(width, 0) or cell_width(text) <= width
+    assert cell_width(cut(text, width, "…", cell_width, middle=middle)) <= max(width, 0) or cell_width(text) <= width

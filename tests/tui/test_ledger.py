@@ -18,7 +18,7 @@ from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import MalformedFilter
 from tui_app.domain.plan import PlanState
-from tui_app.tui.ledger_lines import Wanted, wanted
+from tui_app.tui.ledger_lines import WIDE, Wanted, wanted
 from tui_app.tui.screens.entry import LedgerEntry
 from tui_app.tui.screens.ledger import LedgerScreen
 from tui_app.tui.screens.review import ReviewScreen
@@ -57,19 +57,39 @@ async def test_who_did_what_when_and_why(operator):
     run_id = await cancelled(operator, "payments/c000001", "payments/none")
     await at(operator, "5", LedgerScreen)
     await operator.sees(
-        "2026-01-02 03:04:05 finished",
-        f"cancelled jane@example.com {run_id[:8]} payments/c000001 Bad deploy",
+        "2026-01-02 03:04:05 jane@example.com finished",
+        f"jane@example.com cancelled {run_id} payments/c000001 Bad deploy",
         "skipped NOT_FOUND",
         "confirmed",
         "planned",
     )
 
 
-async def test_at_eighty_columns_the_four_that_matter_stay(backend):
+async def test_at_eighty_columns_the_five_that_matter_stay(backend):
     async with open_console(backend, (80, 24)) as operator:
         await cancelled(operator, "payments/c000001")
         await at(operator, "5", LedgerScreen)
-        await operator.sees("time event item reason", "01-02 03:04:05 cancelled payments/c000001 Bad deploy")
+        await operator.sees(
+            "time operator event item reason",
+            "01-02 03:04:05 jane@exampl… cancelled payments/c000001 Bad deploy",
+        )
+
+
+@pytest.mark.parametrize("number", [1, 400])
+@pytest.mark.parametrize("size", [(80, 24), (99, 24), (100, 30), (101, 30), (120, 40)])
+async def test_headings_of_the_ledger_stand_over_their_values(size, number):
+    canned = Canned()
+    facts = {"operator": "OPERATOR", "event": "EVENT", "run": "RUN", "item": "ITEM", "reason": "REASON"}
+    canned.ledger(*(line(seq).model_copy(update=facts) for seq in range(number, 0, -1)))
+    async with open_canned(canned, size) as operator:
+        await at(operator, "5", LedgerScreen)
+        await operator.sees("OPERATOR", "REASON")
+        lines = operator.text.split("\n")
+        heading = next(place for place, text in enumerate(lines) if "operator" in text and "reason" in text)
+        names = [name for name in facts if name in lines[heading].split()]
+        assert names == ["operator", "event", *(["run"] if size[0] > WIDE else []), "item", "reason"]
+        under = lines[heading + 1]
+        assert [lines[heading].index(f" {name}") for name in names] == [under.index(f" {facts[n]}") for n in names]
 
 
 async def test_it_is_filtered_by_exact_values_and_by_nothing_else(operator):

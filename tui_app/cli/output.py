@@ -8,13 +8,13 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from tui_app.cli.plain import plainly, wants_ascii
-from tui_app.cli.table import GAP, Column, cell_width, cut, fit
+from tui_app.cli.table import GAP, Column, cell_width, fit
 from tui_app.domain.errors import QuashError
 from tui_app.domain.foreign_json import dump
 from tui_app.domain.moments import to_the_second
 from tui_app.domain.prefetch import prefetched
 from tui_app.domain.report import Csv
-from tui_app.domain.visible import CUT, PLAIN_CUT, visible
+from tui_app.domain.visible import CUT, PLAIN_CUT, cut, visible
 
 LINE = 2_000
 """Characters of a line of text."""
@@ -118,7 +118,10 @@ class Output:
         layout = fit(columns, widths, empty, _room())
         mark = PLAIN_CUT if wants_ascii(sys.stdout) else CUT
         for line in lines:
-            shown = [(cut(line[place], width, mark, middle=columns[place].id), width) for place, width in layout.shown]
+            shown = [
+                (cut(line[place], width, mark, cell_width, middle=columns[place].id), width)
+                for place, width in layout.shown
+            ]
             padded = [text + " " * (width - cell_width(text)) for text, width in shown]
             self.text((" " * GAP).join(padded).rstrip() + "\n")
         if layout.hidden:

@@ -83,23 +83,3 @@ def fit(columns: Sequence[Column], widths: Sequence[int], empty: Sequence[bool],
         spare -= more
     hidden = tuple(column.title for place, column in enumerate(columns) if place not in kept and not empty[place])
     return Layout(tuple((place, final[place]) for place in kept), hidden)
-
-
-def cut(text: str, width: int, mark: str, *, middle: bool) -> str:
-    """A text in at most so many cells; ``mark`` stands where something was left out."""
-    if cell_width(text) <= width:
-        return text
-    if not middle:
-        return _first_cells(text, width - cell_width(mark)) + mark
-    room = max(0, width - cell_width(mark))
-    tail = room // 2
-    return _first_cells(text, room - tail) + mark + _first_cells(text[::-1], tail)[::-1]
-
-
-def _first_cells(text: str, width: int) -> str:
-    cells = 0
-    for place, character in enumerate(text):
-        cells += cell_width(character)
-        if cells > width:
-            return text[:place]
-    return text

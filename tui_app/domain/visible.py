@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 from tui_app.domain.foreign_json import dump
 
 LIMIT = 500
 """Characters of one text on a screen, unless a caller says otherwise."""
+
+LONGEST_ID = 600
+"""Characters of an id that are looked at: more than an id has, also where some of them are written as escapes."""
 
 CUT = "…"
 PLAIN_CUT = "~"
@@ -64,6 +68,27 @@ def visible(text: str, limit: int = LIMIT, *, plain: bool = False) -> str:
     if plain and not shown.isascii():
         shown = _FOREIGN.sub(_escape, shown)
     return shown if len(shown) <= limit else shown[: max(limit - 1, 0)] + (PLAIN_CUT if plain else CUT)
+
+
+def cut(text: str, width: int, mark: str, measure: Callable[[str], int], *, middle: bool = False) -> str:
+    """A text in at most so many cells, as ``measure`` counts them; ``mark`` stands where something was left out.
+
+    It is cut at its end, or in the ``middle``, as ids are: many of them begin alike.
+    """
+    if measure(text) <= width:
+        return text
+    room = width - measure(mark)
+    if room < 0:
+        return ""
+    tail = room // 2 if middle else 0
+    return _first_cells(text, room - tail, measure) + mark + _first_cells(text[::-1], tail, measure)[::-1]
+
+
+def _first_cells(text: str, width: int, measure: Callable[[str], int]) -> str:
+    place, cells = 0, 0
+    while place < len(text) and (cells := cells + measure(text[place])) <= width:
+        place += 1
+    return text[:place]
 
 
 def as_written(value: Any) -> str:

@@ -11,7 +11,7 @@ from tui_app.domain.errors import MalformedFilter
 from tui_app.domain.filters import Op, check_filter, parse
 from tui_app.domain.ledger import EVENTS
 from tui_app.tui.outcomes import QUIET, day_and_time
-from tui_app.tui.text import phrase, safe
+from tui_app.tui.text import id_cell, phrase, safe
 
 if TYPE_CHECKING:
     from tui_app.contract.ledger import LedgerLine
@@ -48,27 +48,37 @@ def wanted(text: str) -> Wanted:
 
 
 def titles(width: int) -> Content:
-    """The names of the columns."""
-    names = (
-        ("time", "event", "operator", "run", "item", "reason") if width >= WIDE else ("time", "event", "item", "reason")
-    )
-    return _row([safe(name) for name in names], width).stylize(QUIET)
+    """The names of the columns, over the lines that are drawn at the same width."""
+    return _row({name: safe(name) for name in _columns(width)}, width).stylize(QUIET)
 
 
 def draw(line: LedgerLine, width: int) -> Content:
-    """One line: when, what, on which item, why; where there is room also who and in which run."""
-    event = phrase("{} {}", safe(line.event), safe(line.code or "", style=QUIET))
-    of = f"plan {line.plan[:8]}" if line.plan else f"run {line.run[:8]}" if line.run else ""
+    """One line: when, who, what, on which item and why; where there is room also in which run."""
+    of = f"plan {line.plan}" if line.plan else f"run {line.run}" if line.run and width < WIDE else ""
     what = line.item or line.details.get("what") or of
-    moment, why = day_and_time(line.at), safe(line.reason or "")
-    if width < WIDE:
-        return _row([safe(moment[5:]), event, safe(what), why], width)
-    return _row([safe(moment), event, safe(line.operator or ""), safe((line.run or "")[:8]), safe(what), why], width)
+    moment = day_and_time(line.at)
+    cells = {
+        "time": safe(moment if width >= WIDE else moment[5:]),
+        "operator": safe(line.operator or ""),
+        "event": phrase("{} {}", safe(line.event), safe(line.code or "", style=QUIET)),
+        "run": safe(line.run or ""),
+        "item": id_cell(str(what), _columns(width)["item"]),
+        "reason": safe(line.reason or ""),
+    }
+    return _row(cells, width)
 
 
-def _row(cells: list[Content], width: int) -> Content:
-    room = max(20, width - (72 if width >= WIDE else 38))
-    last = room * 3 // 5
-    widths = (19, 22, 16, 8, last) if width >= WIDE else (14, 20, last)
-    fixed = [cell.truncate(most, ellipsis=True, pad=True) for cell, most in zip(cells, widths, strict=False)]
-    return Content(" ").join([Content(""), *fixed, cells[-1]])
+def _columns(width: int) -> dict[str, int]:
+    """The columns at this width of the list, each with its cells; the reason takes the rest."""
+    if width >= WIDE:
+        fixed = {"time": 19, "operator": 16, "event": 22, "run": 17}
+    else:
+        fixed = {"time": 14, "operator": 12, "event": 16}
+    room = max(20, width - sum(fixed.values()) - len(fixed) - 3)
+    item = room * 3 // 5
+    return {**fixed, "item": item, "reason": room - item}
+
+
+def _row(cells: dict[str, Content], width: int) -> Content:
+    fitted = [cells[name].truncate(most, ellipsis=True, pad=True) for name, most in _columns(width).items()]
+    return Content(" ").join([Content(""), *fitted])

@@ -15,7 +15,7 @@ from tui_app.glyphs import Glyphs
 from tui_app.tui.left import left
 from tui_app.tui.outcomes import AMBER, BAD, GOOD, QUIET
 from tui_app.tui.pages import Pages
-from tui_app.tui.text import phrase, safe
+from tui_app.tui.text import id_cell, phrase, safe
 from tui_app.tui.verbs import words
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Groups:
         """
         parts = [safe(row.system).truncate(SYSTEM, ellipsis=True, pad=True)] if self._several else []
         room = max(12, width - 4 - sum(part.cell_length for part in parts))
-        parts.append(safe(row.id).truncate(min(38, room * (2 if self._due else 3) // 5), ellipsis=True, pad=True))
+        parts.append(id_cell(row.id, min(46, room * (2 if self._due else 3) // 5)))
         if self._due:
             time = left(row.due, self._clock())
             said = safe(time.words if time else "")

@@ -9,10 +9,11 @@ from __future__ import annotations
 from string import Formatter
 from typing import LiteralString
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from tui_app.domain import counting
-from tui_app.domain.visible import LIMIT, visible
+from tui_app.domain.visible import CUT, LIMIT, LONGEST_ID, PLAIN_CUT, cut, visible
 
 
 class _Terminal:
@@ -30,6 +31,13 @@ def safe(text: object, limit: int = LIMIT, style: LiteralString = "") -> Content
     """What anybody wrote, as literal text of at most ``limit`` characters, in one style."""
     shown = visible(str(text), limit, plain=_Terminal.ascii)
     return Content.styled(shown, style) if style else Content(shown)
+
+
+def id_cell(text: str, width: int) -> Content:
+    """An id in exactly ``width`` cells, cut in the middle where it is longer: many ids begin alike."""
+    shown = visible(text, max(width * 2, LONGEST_ID), plain=_Terminal.ascii)
+    shown = cut(shown, width, PLAIN_CUT if _Terminal.ascii else CUT, cell_len, middle=True)
+    return Content(shown + " " * (width - cell_len(shown)))
 
 
 def phrase(template: LiteralString, *values: object) -> Content:

@@ -55,14 +55,14 @@ EFFECT_WORDS = {
 }
 
 COLUMNS = (
-    Column("id", "Id", Kind.ID, width=24, flexible=True, priority=1),
-    Column("type", "Type", width=16, priority=2, groupable=True),
+    Column("id", "Id", Kind.ID, width=20, flexible=True, priority=1),
+    Column("type", "Type", width=16, priority=4, groupable=True),
     Column("status", "Status", Kind.STATUS, width=24, priority=6, groupable=True),
-    Column("error_code", "Error code", width=16, priority=3, groupable=True),
+    Column("error_code", "Error code", width=16, priority=2, groupable=True),
     # Free text of any length: ordering by it would read every row, and says nothing that the code does not.
-    Column("error", "Error", width=20, flexible=True, priority=4, sortable=False),
-    Column("attempts", "Tries", Kind.NUMBER, width=5, priority=8),
-    Column("reply_queue", "Reply queue", width=16, priority=7, groupable=True),
+    Column("error", "Error", width=20, flexible=True, priority=3, sortable=False),
+    Column("attempts", "Tries", Kind.NUMBER, width=5, priority=7),
+    Column("reply_queue", "Reply queue", width=16, priority=8, groupable=True),
     Column("updated", "Updated", Kind.TIME, width=19, priority=5),
 )
 

@@ -56,12 +56,12 @@ EFFECT_WORDS = {
 }
 
 COLUMNS = (
-    Column("id", "Id", Kind.ID, width=16, flexible=True, priority=4),
+    Column("id", "Id", Kind.ID, width=16, flexible=True, priority=2),
     Column("run_at", "Goes out", Kind.DEADLINE, width=13, priority=1),
     Column("status", "Status", Kind.STATUS, width=11, priority=2, groupable=True),
-    Column("channel", "Channel", width=16, priority=3, groupable=True),
+    Column("channel", "Channel", width=12, priority=3, groupable=True),
     # Free text of any length: ordering by it would read every row, and tells nothing.
-    Column("content", "Content", width=24, flexible=True, priority=2, sortable=False),
+    Column("content", "Content", width=16, flexible=True, priority=2, sortable=False),
     Column("attempts", "Tries", Kind.NUMBER, width=5, priority=8),
     Column("post", "Post", width=12, priority=9, groupable=True),
     Column("owner", "Owner", width=16, priority=6, groupable=True),

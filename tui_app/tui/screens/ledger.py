@@ -70,9 +70,9 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
         if self._pages is None:
             self._open()
 
-    def on_resize(self) -> None:
-        super().on_resize()
-        self.query_one("#ledger-titles", Static).update(titles(self.size.width))
+    def on_row_list_measured(self, event: RowList.Measured) -> None:
+        event.stop()
+        self.query_one("#ledger-titles", Static).update(titles(event.width))
 
     def _open(self) -> None:
         filtered = asdict(wanted(self.filter.applied))

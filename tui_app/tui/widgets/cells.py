@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from tui_app.domain import moments
-from tui_app.domain.visible import visible
+from tui_app.domain.visible import LONGEST_ID, cut, visible
 from tui_app.glyphs import Glyphs
 
 
@@ -42,11 +43,18 @@ def shown(value: object, kind: str) -> str:
     return f"{value:,}" if kind == "number" and isinstance(value, int) else str(value)
 
 
-def fitted(text: str, width: int, glyphs: Glyphs, *, right: bool = False) -> str:
-    """Exactly ``width`` cells: made visible, cut with a sign, or filled."""
-    text = visible(text, max(width * 2, 1), plain=not glyphs.utf8)
-    length = cell_len(text)
-    if length > width:
-        return set_cell_size(text, max(width - 1, 0)) + glyphs["cut"] * min(width, 1)
-    filling = " " * (width - length)
+def fitted(text: str, width: int, glyphs: Glyphs, *, right: bool = False, middle: bool = False) -> str:
+    """Exactly ``width`` cells: made visible, cut with a sign at its end or in its ``middle``, or filled."""
+    text = visible(text, max(width * 2, LONGEST_ID if middle else 1), plain=not glyphs.utf8)
+    text = cut(text, width, glyphs["cut"], cell_len, middle=middle)
+    filling = " " * (width - cell_len(text))
     return filling + text if right else text + filling
+
+
+def telling_width(ids: Iterable[str], width: int, glyphs: Glyphs) -> int:
+    """The least width from ``width`` on at which no two of these ids look alike."""
+    different = set(ids)
+    longest = max((cell_len(visible(one, LONGEST_ID, plain=not glyphs.utf8)) for one in different), default=0)
+    while width < longest and len({fitted(one, width, glyphs, middle=True) for one in different}) < len(different):
+        width += 2
+    return width

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui_app.tui.widgets.cells import fitted
+from tui_app.tui.widgets.cells import fitted, telling_width
 from tui_app.tui.widgets.eye import Eye
 from tui_app.tui.widgets.layout import layout
 from tui_app.tui.widgets.marks import Marks
@@ -55,6 +55,7 @@ class ItemTable(Widget, can_focus=True):
         self.ticking = Ticking(self)
         self._reading = False
         self._drawn: tuple[object, RowPainter] | None = None
+        self._id_width = 0
 
     # What is under the cursor, and what is seen
 
@@ -103,6 +104,7 @@ class ItemTable(Widget, can_focus=True):
         before = self.rows
         self.window = window
         self.eye.look_at(before, window, wanted, last=last)
+        self._tell_ids_apart()
         self.eye.clamp(len(self.rows), self.lines)
         self.refresh()
         self.post_message(self.Moved())
@@ -110,7 +112,7 @@ class ItemTable(Widget, can_focus=True):
 
     def start_over(self) -> None:
         """Forget the cursor: the next window is shown from its first row."""
-        self.window, self.eye.cursor, self.eye.top = None, 0, 0
+        self.window, self.eye.cursor, self.eye.top, self._id_width = None, 0, 0, 0
 
     def move(self, where: str) -> None:
         """Move the cursor: one of the registry's moves."""
@@ -166,9 +168,18 @@ class ItemTable(Widget, can_focus=True):
         if window is self.window:
             self.eye.cursor += shift
             self.eye.top += shift
+            self._tell_ids_apart()
             self.refresh()
             self.post_message(self.Moved())
             self._read_ahead()
+
+    def _tell_ids_apart(self) -> None:
+        """Widen the ids where two of the rows would look alike; they never get narrower while the rows are the same."""
+        if self.system is None:
+            return
+        least = next((column.width for column in self.system.columns if column.kind == "id"), 0)
+        ids = [item.id for item in self.rows]
+        self._id_width = telling_width(ids, max(least, self._id_width), self.app.glyphs)
 
     # Drawing
 
@@ -201,9 +212,9 @@ class ItemTable(Widget, can_focus=True):
         return start is not None and min(start, self.eye.cursor) <= index <= max(start, self.eye.cursor)
 
     def _painter(self, system: SystemModel) -> RowPainter:
-        key = (system, self.size.width, self.column)
+        key = (system, self.size.width, self.column, self._id_width)
         if self._drawn is None or self._drawn[0] != key:
-            slots = layout(system.columns, self.size.width, self.column)
+            slots = layout(system.columns, self.size.width, self.column, self._id_width)
             painter = RowPainter(system, slots, self.size.width, self.app.glyphs, self._look, self.app.clock)
             self._drawn = (key, painter)
         return self._drawn[1]

@@ -28,28 +28,34 @@ class Slot:
     width: int
 
 
-def layout(columns: Sequence[ColumnModel], width: int, wanted: int = 0) -> tuple[Slot, ...]:
+def layout(columns: Sequence[ColumnModel], width: int, wanted: int = 0, id_width: int = 0) -> tuple[Slot, ...]:
     """The columns that fit, in their order; the ``wanted`` one is always among them.
 
-    Columns go by priority, the least important first. What is left over is shared by the flexible ones.
+    Columns are taken by priority until one does not fit: none is shown in the place of one that decides more. The id
+    gets at least ``id_width`` where there is room, and what is left over is shared by the flexible columns.
     """
     room = width - SIGNS
     chosen = {wanted} if columns else set()
-    used = _width(columns[wanted]) if columns else 0
+    used = _width(columns[wanted], id_width) if columns else 0
     for number in sorted(range(len(columns)), key=lambda number: columns[number].priority):
-        needed = _width(columns[number]) + GAP
-        if number not in chosen and used + needed <= room:
-            chosen.add(number)
-            used += needed
-    return _placed(columns, sorted(chosen), room)
+        if number in chosen:
+            continue
+        needed = _width(columns[number], id_width) + GAP
+        if used + needed > room:
+            break
+        chosen.add(number)
+        used += needed
+    return _placed(columns, sorted(chosen), room, id_width)
 
 
-def _width(column: ColumnModel) -> int:
+def _width(column: ColumnModel, id_width: int) -> int:
+    if column.kind == "id":
+        return max(column.width, id_width)
     return column.width + (GLYPH if column.kind == "status" else 0)
 
 
-def _placed(columns: Sequence[ColumnModel], chosen: Sequence[int], room: int) -> tuple[Slot, ...]:
-    widths = {number: _width(columns[number]) for number in chosen}
+def _placed(columns: Sequence[ColumnModel], chosen: Sequence[int], room: int, id_width: int) -> tuple[Slot, ...]:
+    widths = {number: _width(columns[number], id_width) for number in chosen}
     spare = room - sum(widths.values()) - GAP * max(len(chosen) - 1, 0)
     flexible = [number for number in chosen if columns[number].flexible]
     for place, number in enumerate(flexible):

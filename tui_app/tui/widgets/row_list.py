@@ -35,6 +35,13 @@ class RowList(ScrollView, can_focus=True):
         def control(self) -> RowList:
             return self.rows
 
+    class Measured(Message):
+        """Rows are drawn at another width, in cells, without the scroll bar."""
+
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.width = width
+
     class Moved(Message):
         """The cursor is on another row."""
 
@@ -118,6 +125,7 @@ class RowList(ScrollView, can_focus=True):
             self._ask()
 
     def on_resize(self) -> None:
+        self.post_message(self.Measured(self.scrollable_content_region.width))
         self._ask()
 
     def _ask(self) -> None:

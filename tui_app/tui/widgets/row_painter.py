@@ -90,7 +90,7 @@ class RowPainter:
             hurried = (time.close or time.past) and item.verdict.cancellable
             return fitted(time.words, width, self._glyphs), "close" if hurried else None
         text = shown(value, column.kind)
-        return fitted(text, width, self._glyphs, right=column.kind == "number"), None
+        return fitted(text, width, self._glyphs, right=column.kind == "number", middle=column.kind == "id"), None
 
     def _strip(self, pieces: Sequence[tuple[str, str]], filler: str) -> Strip:
         segments: list[Segment] = []

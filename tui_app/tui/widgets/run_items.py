@@ -12,7 +12,7 @@ from textual.message import Message
 
 from tui_app.tui.outcomes import QUIET, VERIFIED, item_look
 from tui_app.tui.pages import Pages
-from tui_app.tui.text import counted, phrase, safe
+from tui_app.tui.text import counted, id_cell, phrase, safe
 from tui_app.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class RunItems(Vertical):
         look = VERIFIED.get(item.verified or "")
         sign = look.content(glyphs).truncate(14, pad=True) if look else safe(" " * 14)
         room = max(12, width - 38 - (SYSTEM + 1 if self._several else 0))
-        id = safe(item.id).truncate(min(44, room * 2 // 3), ellipsis=True, pad=True)
+        id = id_cell(item.id, min(46, room * 2 // 3))
         if self._several:
             id = phrase("{} {}", safe(item.system).truncate(SYSTEM, ellipsis=True, pad=True), id)
         told = phrase("{} {}", safe(item.code or ""), safe(item.message or "", 200, QUIET))
