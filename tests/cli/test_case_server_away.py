@@ -10,6 +10,8 @@ import pytest
 
 from support.answering import answering
 from support.command_line import Quash
+from tui_app.cli import dispatch
+from tui_app.cli.deadline import TimeIsUp
 from tui_app.cli.exits import Exit
 from tui_app.cli.output import Talk
 from tui_app.cli.reading import Reading
@@ -104,3 +106,24 @@ def test_a_wait_is_held_against_the_timeout(timeout: int | None, ends: bool) -> 
         return
     with pytest.raises(RateLimited, match="beyond --timeout"):
         reading(plan)
+
+
+@pytest.mark.parametrize("timeout", [0, None])
+def test_reading_a_plan_ends_with_the_timeout(timeout: int | None) -> None:
+    reading, plan = _reading("table", timeout), _plan(None)
+    if timeout is None:
+        reading(plan)
+        return
+    with pytest.raises(TimeIsUp, match="--timeout has passed"):
+        reading(plan)
+
+
+def test_a_timeout_before_anything_was_sent_has_its_own_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def late(words: object) -> int:
+        raise TimeIsUp("--timeout has passed, and plan p1 is not read yet: 12 of 300 read")
+
+    monkeypatch.setattr(dispatch, "_execute", late)
+    assert dispatch.execute(["apply", "p1", "--timeout", "1"]) == Exit.TIMEOUT
+    assert "12 of 300 read" in capsys.readouterr().err

@@ -63,9 +63,7 @@ def waiting_world(folder: Path, **more: Any) -> World:
     return world
 
 
-@pytest.mark.parametrize(
-    "rates", [{}, {"cases": Rate(1, timedelta(minutes=1))}], ids=["at work", "paced"]
-)
+@pytest.mark.parametrize("rates", [{}, {"cases": Rate(1, timedelta(minutes=1))}], ids=["at work", "paced"])
 async def test_a_runner_waits_for_a_locked_journal_and_says_so(tmp_path: Path, rates: dict[str, Rate]) -> None:
     world = waiting_world(tmp_path, chunk=1)
     fill_all(tmp_path, 4, "cases")

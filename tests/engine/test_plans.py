@@ -1,7 +1,9 @@
 """Plans: frozen lists, their hash, their files."""
 
 import asyncio
+import gc
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support.mixed import everything, fill_all, mixed_world
 from support.world import TROUBLED, WHO, World, commands, copy_bus, fill, make_world
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import CannotConnect, PlanChanged
@@ -17,6 +20,8 @@ from tui_app.domain.items import Selection
 from tui_app.domain.plan import PlanState
 from tui_app.domain.records import LedgerQuery, Who
 from tui_app.engine import planfile, planning
+from tui_app.engine.faults import Reports
+from tui_app.systems.commands.embedded import EmbeddedCommands
 
 OTHER = Who("joe@example.com", "joe", "ops2", "local", "local")
 
@@ -195,3 +200,68 @@ async def test_a_plan_that_another_goes_on_with_stays_its_makers(world: World, t
     told = {name: planned.facts.get(name) for name in ("operator", "os_user", "host", "resumed_by")}
     assert told == {"operator": WHO.operator, "os_user": WHO.os_user, "host": WHO.host, "resumed_by": OTHER.operator}
     await other.close()
+
+
+async def test_a_plan_whose_system_left_the_profile_fails_with_a_sentence(tmp_path: Path) -> None:
+    """Made, read again and counted: none of it is begun again for ever, and nothing is raised past the plan."""
+    raised: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
+    world = mixed_world(tmp_path)
+    fill_all(tmp_path, 3, "commands", "cases")
+    made = await world.plan(*everything("commands", "cases"))
+    half = await world.planner.start(everything("commands", "cases"), Verb.CANCEL, None, None, WHO)
+    await world.close()
+    less = make_world(tmp_path, {"commands": EmbeddedCommands(tmp_path / "commands.db", world.clock)}, world.clock)
+    less.clock.forward(60)
+    await less.planner.resume(half.id, WHO)
+    failed = await less.made(half.id)
+    assert failed.state is PlanState.FAILED
+    assert failed.error is not None
+    assert failed.error.startswith("this profile does not have the system cases any more. Put it back")
+    await less.planner.check(made.id)
+    await less.planner.idle()
+    drift = (await less.store.plans.get(made.id)).drift
+    assert drift is not None
+    assert drift["state"] == "failed"
+    assert "does not have the system cases any more" in drift["error"]
+    assert await less.planner.arrived(made) is None
+    await less.close()
+    gc.collect()
+    assert raised == []
+
+
+async def test_an_error_while_a_plan_is_made_leaves_a_report(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    fill(world.records.path, 3)
+    world.planner._reports = Reports(tmp_path / "faults.log")
+
+    async def broken(*given: Any) -> Any:
+        raise KeyError("odd")
+
+    world.systems["commands"].page = broken  # type: ignore[method-assign]
+    plan = await world.plan(Selection("commands", filter=parse("")))
+    assert plan.state is PlanState.FAILED
+    assert plan.error is not None
+    (told,) = re.findall(r"report (\w+) in faults\.log", plan.error)
+    report = (tmp_path / "faults.log").read_text(encoding="utf-8")
+    assert told in report
+    assert "KeyError" in report
+    assert (tmp_path / "faults.log").stat().st_mode & 0o077 == 0
+    await world.close()
+
+
+async def test_an_item_that_cannot_be_read_is_blocked_and_hides_no_other(world: World) -> None:
+    ids = fill(world.records.path, 9)
+    survey = world.systems["commands"].survey
+
+    async def odd(asked: Any, *given: Any) -> Any:
+        if ids[4] in asked:
+            raise OverflowError("date value out of range")
+        return await survey(asked, *given)
+
+    world.systems["commands"].survey = odd  # type: ignore[method-assign]
+    plan = await world.plan(commands(*ids))
+    assert plan.totals["counts"] == {"items": 9, "cancellable": 8, "blocked": 1}
+    (blocked,) = await world.store.plans.items(plan.id, code="NOT_KNOWN")
+    assert blocked.seen.id == ids[4]
+    assert "report" in (blocked.seen.verdict.reason or "")

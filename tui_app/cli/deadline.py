@@ -19,6 +19,10 @@ def seconds_to(moment: str) -> float:
     return 0.0 if known is None else (known - datetime.now(UTC)).total_seconds()
 
 
+class TimeIsUp(TimeoutError):
+    """``--timeout`` has passed before there was anything to send; its text says what was waited for."""
+
+
 class Deadline:
     """The end of a wait that begins as this is made; there is none where no ``--timeout`` was given."""
 

@@ -16,11 +16,12 @@ from types import TracebackType
 from typing import Any
 
 from tui_app import bootstrap
+from tui_app.cli.deadline import TimeIsUp
 from tui_app.cli.exits import Exit, of_error
 from tui_app.cli.output import Output, Talk
 from tui_app.cli.parser import OUTPUTS, parse
 from tui_app.config.setup import Flags, Setup, find
-from tui_app.domain.errors import Fault, QuashError, StorageFull
+from tui_app.domain.errors import Fault, QuashError, StorageFull, Unavailable
 
 
 class Call:
@@ -71,6 +72,9 @@ def execute(words: Sequence[str]) -> int:
     except QuashError as error:
         talk.error(error)
         return int(of_error(error))
+    except TimeIsUp as late:
+        talk.error(Unavailable(str(late), hint="Nothing was sent. Take a longer --timeout, or look later."))
+        return int(Exit.TIMEOUT)
     except KeyboardInterrupt:
         talk.say("interrupted")
         return int(Exit.INTERRUPTED)

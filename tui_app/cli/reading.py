@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui_app.cli.deadline import Deadline, seconds_to
+from tui_app.cli.deadline import Deadline, TimeIsUp, seconds_to
 from tui_app.client.progress import held_up, so_far
 from tui_app.domain.errors import RateLimited
 
@@ -26,7 +26,10 @@ class Reading:
 
         Raises:
             RateLimited: it has to wait for longer than ``--timeout`` lets us.
+            TimeIsUp: ``--timeout`` has passed.
         """
+        if self._deadline.left <= 0:
+            raise TimeIsUp(f"--timeout has passed, and plan {plan.id} is not read yet: {held_up(plan) or so_far(plan)}")
         line, talk = held_up(plan), self._call.talk
         talk.progress(line or f"{'' if plan.drift is None else 'again: '}{so_far(plan)}")
         if line is None or plan.waiting is None:
