@@ -60,7 +60,8 @@ def translate(error: sqlite3.Error, path: Path) -> QuashError:
     if extended in _FULL or primary == sqlite3.SQLITE_FULL:
         return StorageFull(f"the disk is full: {path} could not be written")
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Busy(f"{path} is held by another process")
+        hint = "Nothing was changed. A backup may hold it: try again in a moment."
+        return Busy(f"{path} is held by another process", hint=hint)
     if primary in _UNUSABLE:
         return CannotConnect(f"{path} cannot be used: {error}", hint="Check the file, its owner and its folder.")
     return Fault(f"SQLite said {error} on {path}")
