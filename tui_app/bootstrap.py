@@ -14,8 +14,9 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tui_app.config.places import expanded
 from tui_app.config.setup import Setup
-from tui_app.domain.errors import Busy, CannotConnect, Conflict
+from tui_app.domain.errors import Busy, CannotConnect, Conflict, UsageProblem
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -139,12 +140,11 @@ def backend(setup: Setup, authenticator: Authenticator | None = None) -> Backend
 
 
 def _heads(setup: Setup) -> Heads:
-    from pathlib import Path
 
     from tui_app.engine.heads import Heads
 
     named = setup.profile.anchor_file
-    return Heads(setup.profile.name, None if named is None else Path(named).expanduser())
+    return Heads(setup.profile.name, None if named is None else expanded(named))
 
 
 def read_anchors(path: Path) -> list[str]:
@@ -214,6 +214,25 @@ def service(setup: Setup) -> tuple[ASGIApp, Path]:
     return create_app(backend(setup, checks)), place
 
 
+def _check_permission(given: str) -> None:
+    """Refuse a permission that no route asks for: a token with it would promise what it does not give.
+
+    Raises:
+        UsageProblem: naming the nearest one, and all.
+    """
+    from tui_app.contract.principal import OPERATE
+    from tui_app.domain.filters import nearest
+
+    known = [OPERATE, *(one for plug in plugs().values() for one in plug.permissions)]
+    front, colon, behind = given.partition(":")
+    if (given in known and not given.endswith(":")) or (behind and f"{front}{colon}" in known):
+        return
+    near = nearest(given, known)
+    did = f"Did you mean {near}? " if near else ""
+    named = ", ".join(f"{one}ID" if one.endswith(":") else one for one in known)
+    raise UsageProblem(f"there is no permission {given!r}", hint=f"{did}There are: {named}.")
+
+
 def issue(
     setup: Setup,
     user: str,
@@ -225,13 +244,15 @@ def issue(
     """A token for the service of this profile on this host.
 
     Raises:
-        UsageProblem: the profile is a remote one, or the user has no name.
+        UsageProblem: the profile is a remote one, the user has no name, or nothing asks for such a permission.
         CannotConnect: the key cannot be read or made.
     """
     from tui_app.clock import SystemClock
     from tui_app.service.auth import TTL, issue_token
 
     setup.profile.check_here()
+    for one in permissions:
+        _check_permission(one)
     setup.rooms.open()
     return issue_token(
         _key(setup),

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,34 @@ def test_missing_file_named_by_the_environment_is_refused(quash, tmp_path, monke
 def test_default_configuration_may_be_missing(quash, monkeypatch):
     monkeypatch.delenv("QUASH_CONFIG")
     assert quash("profile", "list", "--output", "json").json["profiles"][0]["name"] == "local"
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """A user without a home: HOME is not set, and the list of users does not have them, as in some containers."""
+
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "QUASH_DATA", "QUASH_CONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_user_without_a_home_is_told_what_to_name(quash, homeless, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ["runs"],
+        ["runs", "--no-config"],
+        ["list", "commands", "--config", "~/x.toml"],
+        ["runs", "--data", "~/x"],
+    ):
+        told = quash(*words, "--output", "json")
+        assert (words, told.code, told.error["code"]) == (words, Exit.USAGE, "USAGE")
+        assert "QUASH_DATA" in told.error["hint"]
+    assert list(tmp_path.iterdir()) == [], "a folder named ~ was made"
+
+
+def test_a_user_without_a_home_works_where_they_name_it(quash, homeless, tmp_path):
+    done = quash("runs", "--no-config", "--data", tmp_path / "state", "--operator", "jane", "--output", "json")
+    assert (done.code, done.json["runs"]) == (Exit.DONE, [])

@@ -19,9 +19,12 @@ from support.answering import answering
 from support.command_line import TROUBLED
 from support.serve_process import serving
 from support.tls import terminated
+from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 from tui_app.contract.problems import MEDIA_TYPE, STATUS
 from tui_app.domain.moments import read
+from tui_app.systems.cases import desk as cases
+from tui_app.systems.schedules import rules as schedules
 
 GIVEN = ("--reason", "duplicate request", "--yes", "--expect-count", 1)
 
@@ -164,3 +167,28 @@ def test_an_error_of_the_service_becomes_its_exit_code(quash, far, tmp_path, cod
         far(url, token)
         found = quash("runs", "--output", "json")
     assert (found.code, found.error["code"], found.error["message"]) == (expected, code, f"this is {code}")
+
+
+@pytest.mark.parametrize(
+    ("given", "nearest"),
+    [("fly", None), ("Operate", "operate"), ("operat", "operate"), ("cancel_cases", "cancel_case"),
+     ("cancel_schedule:", "cancel_schedule"), ("cancel_case:c1", "cancel_case"), ("", None)],
+)  # fmt: skip
+def test_a_permission_that_nothing_asks_for_makes_no_token(quash, bus, given, nearest):
+    refused = quash("token", "--user", "jane", "--permission", "operate", "--permission", given, "--output", "json")
+    assert (refused.code, refused.out, refused.error["code"]) == (Exit.USAGE, "", "USAGE")
+    assert (f"Did you mean {nearest}" in refused.error["hint"]) is (nearest is not None)
+    assert "operate, cancel_case, cancel_schedule" in refused.error["hint"]
+
+
+@pytest.mark.parametrize("given", ["operate", "cancel_case", "cancel_schedule", "cancel_schedule:post-1"])
+def test_a_permission_that_is_asked_for_makes_a_token(quash, bus, given):
+    made = quash("token", "--user", "jane", "--permission", given)
+    assert made.code == Exit.DONE
+    assert jwt.decode(made.out.strip(), options={"verify_signature": False})["permissions"] == [given]
+
+
+def test_the_permissions_of_the_systems_are_those_that_their_routes_ask_for():
+    assert bootstrap.plugs()["cases"].permissions == (cases.PERMISSION,)
+    every = schedules.PERMISSION
+    assert bootstrap.plugs()["schedules"].permissions == (every, f"{every}:")

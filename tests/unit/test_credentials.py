@@ -144,3 +144,28 @@ async def test_a_token_that_no_header_carries_is_told_and_not_shown(text):
     with pytest.raises(NotSignedIn, match="QUASH_SERVICE_TOKEN cannot be a token") as caught:
         await credentials.token(None, None, "QUASH_SERVICE_TOKEN", {"QUASH_SERVICE_TOKEN": text})
     assert text not in str(caught.value)
+
+
+COPIED = ["t0k.en-x", "Bearer t0k.en-x", "bearer  t0k.en-x\n", '"t0k.en-x"', "'t0k.en-x'", '"Bearer t0k.en-x"',
+          "Authorization: Bearer t0k.en-x\r\n", 'Bearer "t0k.en-x"', "\tt0k.en-x "]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", COPIED)
+@pytest.mark.parametrize("source", ["command", "file", "environment"])
+async def test_a_token_is_taken_out_of_what_was_copied_with_it(tmp_path, source, text):
+    secret(tmp_path / "token", text)
+    given = {
+        "command": (script(tmp_path, f"cat {tmp_path / 'token'}"), None, {}),
+        "file": (None, os.fspath(tmp_path / "token"), {}),
+        "environment": (None, None, {"QUASH_SERVICE_TOKEN": text}),
+    }[source]
+    assert (await credentials.token(*given[:2], "QUASH_SERVICE_TOKEN", given[2])).reveal() == "t0k.en-x"
+
+
+@pytest.mark.parametrize(
+    "text", ['"t0ken', "t0ken'", "t0 ken", "Basic dXNlcjpw", "Bearer", '{"access_token": "t0ken"}', '""']
+)
+async def test_what_is_no_token_is_not_sent(text):
+    with pytest.raises(NotSignedIn) as caught:
+        await credentials.token(None, None, "QUASH_SERVICE_TOKEN", {"QUASH_SERVICE_TOKEN": text})
+    assert "t0ken" not in f"{caught.value} {caught.value.hint}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui_app.cli.confirming import check_guards, confirm, reason_for
@@ -13,6 +12,7 @@ from tui_app.cli.selecting import chosen
 from tui_app.cli.session import again, connected
 from tui_app.cli.telling import done_word
 from tui_app.cli.waiting import conclude
+from tui_app.config.places import expanded
 from tui_app.contract.plans import DriftModel, PlanModel, PlanRequest
 from tui_app.domain.counting import counted
 from tui_app.domain.errors import Conflict, Drifted, PlanChanged, UsageProblem
@@ -89,7 +89,7 @@ def _check_unused(call: Call, plan: PlanModel) -> None:
 
 def _document(name: str) -> bytes | None:
     """The plan file of this name; none where it can only be an id."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     if not path.is_file() and path.suffix != ".jsonl":
         return None
     try:

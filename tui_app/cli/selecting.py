@@ -7,10 +7,10 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tui_app.cli.grammar import ALL
 from tui_app.cli.terminal import interruptible
+from tui_app.config.places import expanded
 from tui_app.contract.plans import SelectionModel
 from tui_app.domain.errors import MalformedId, UsageProblem
 
@@ -141,9 +141,7 @@ def _typed() -> str:
 def _lines(file: str) -> Iterator[tuple[int, str]]:
     """The lines that name something, by their numbers: blank ones and comments are passed over."""
     try:
-        text = (
-            _typed().removeprefix("\ufeff") if file == "-" else Path(file).expanduser().read_text(encoding="utf-8-sig")
-        )
+        text = _typed().removeprefix("\ufeff") if file == "-" else expanded(file).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="Check its name.") from error
     except UnicodeDecodeError as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tui_app.client.backend import BackendClient
 from tui_app.client.ledger_text import verdict
-from tui_app.config.places import owner_to_keep
+from tui_app.config.places import expanded, owner_to_keep
 from tui_app.contract.ledger import LedgerCheck
 from tui_app.domain.errors import QuashError, StorageFull, UsageProblem
 from tui_app.domain.prefetch import prefetched
@@ -77,7 +77,7 @@ def _told(path: Path, error: OSError) -> QuashError:
 
 def place(name: str) -> Path:
     """The full path of a name that somebody typed; ``~`` is their home."""
-    return Path(name).expanduser().absolute()
+    return expanded(name).absolute()
 
 
 async def export_run(client: BackendClient, run_id: str, path: Path, check: LedgerCheck | None = None) -> Path:

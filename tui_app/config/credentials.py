@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
+from tui_app.config.places import expanded
 from tui_app.config.regular import opened
 from tui_app.config.values import Secret
 from tui_app.domain.errors import NotSignedIn
@@ -22,6 +23,10 @@ COMMAND_SECONDS = 15.0
 LARGEST = 16 * 1024
 """Bytes of a token at most; no server takes a header that is longer."""
 
+_COPIED = re.compile(
+    rb"(?P<quote>[\"']?)(?:authorization:)?\s*(?:bearer(?:\s+|$))?(?P<inner>[\"']?)(?P<token>.*?)(?P=inner)(?P=quote)",
+    re.IGNORECASE | re.DOTALL,
+)
 _OTHERS = 0o007
 _BY_HAND = "Run it by hand: `token_command` of the profile names it."
 
@@ -132,7 +137,7 @@ def _kill(process: Process) -> None:
 
 def _from_file(name: str) -> bytes:
     try:
-        with opened(Path(name).expanduser()) as (file, facts):
+        with opened(expanded(name)) as (file, facts):
             if facts.st_mode & _OTHERS:
                 raise NotSignedIn(
                     f"others may read or write the token file {name}, and so act as you", hint=f"chmod 600 {name}"
@@ -150,10 +155,13 @@ def _from_file(name: str) -> bytes:
 
 
 def _some(given: bytes, what: str, otherwise: str, hint: str) -> Secret:
-    stripped = given.strip()
+    """The token of a text, without what is often copied with it: quotes, the header's name, and its scheme."""
+    stripped = _COPIED.fullmatch(given.strip())["token"]  # type: ignore[index] # it matches everything
     if not stripped:
         raise NotSignedIn(otherwise, hint=hint)
     # A header carries nothing else, and what is wrong with it is not shown.
     if not stripped.isascii() or not (text := stripped.decode("ascii")).isprintable():
         raise NotSignedIn(f"{what} cannot be a token", hint="A token is one line of ASCII.")
+    if any(character in text for character in " \"'"):
+        raise NotSignedIn(f"{what} cannot be a token", hint="A token has no spaces and no quotes in it.")
     return Secret(text)

@@ -6,7 +6,7 @@ import fcntl
 import os
 import pwd
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,38 @@ DATA_VARIABLE = "QUASH_DATA"
 PROFILE_VARIABLE = "QUASH_PROFILE"
 OPERATOR_VARIABLE = "QUASH_OPERATOR"
 
+_HOMELESS = "Set HOME, or name QUASH_DATA, and QUASH_CONFIG or --no-config."
+
+
+def expanded(name: str | Path) -> Path:
+    """A path as it was named, with ``~`` as the home folder.
+
+    Raises:
+        UsageProblem: it begins with ``~``, and nobody says where that is.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise UsageProblem(f"{name} cannot be found: there is no such home folder", hint=_HOMELESS) from error
+
+
+def _of_user(found: Callable[[str], Path]) -> Path:
+    """A folder of ours in the user's home, which has to be known.
+
+    Raises:
+        UsageProblem: it is not.
+    """
+    try:
+        return found("quash")
+    except RuntimeError as error:
+        who = f"user {os.getuid()} is not in the list of users, and HOME is not set"
+        raise UsageProblem(f"there is no home folder: {who}", hint=_HOMELESS) from error
+
 
 def named_config(flag: str | None, environment: Mapping[str, str]) -> Path | None:
     """The configuration file that a flag names, else ``QUASH_CONFIG``; None where neither does."""
     named = flag or environment.get(CONFIG_VARIABLE)
-    return Path(named).expanduser() if named else None
+    return expanded(named) if named else None
 
 
 def config_file(flag: str | None, environment: Mapping[str, str]) -> Path:
@@ -43,17 +70,17 @@ def config_file(flag: str | None, environment: Mapping[str, str]) -> Path:
         return named
     from platformdirs import user_config_path
 
-    return user_config_path("quash") / "config.toml"
+    return _of_user(user_config_path) / "config.toml"
 
 
 def state_folder(flag: str | None, environment: Mapping[str, str]) -> Path:
     """The folder that a flag names, else ``QUASH_DATA``, else the user's state folder; it may not exist."""
     named = flag or environment.get(DATA_VARIABLE)
     if named:
-        return Path(named).expanduser().absolute()
+        return expanded(named).absolute()
     from platformdirs import user_state_path
 
-    return user_state_path("quash")
+    return _of_user(user_state_path)
 
 
 def owner_to_keep(place: Path) -> int | None:

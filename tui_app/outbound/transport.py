@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from tui_app.config.places import expanded
 from tui_app.domain.errors import UsageProblem
 from tui_app.outbound.addresses import Origin, base_url
 
@@ -93,7 +94,7 @@ def trust(ca_file: str | Path | None = None) -> ssl.SSLContext:
     trusted.load_default_certs()
     if ca_file is None:
         return trusted
-    path = Path(ca_file).expanduser()
+    path = expanded(ca_file)
     try:
         trusted.load_verify_locations(path)
     except (OSError, ssl.SSLError) as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tui_app.config.places import expanded
 from tui_app.config.regular import opened
 from tui_app.domain.errors import Unavailable, UsageProblem
 
@@ -43,7 +44,7 @@ class JwksFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path).expanduser()
+        self._path = expanded(path)
         self._seen: tuple[int, ...] | None = None
         self._keys: Mapping[str, VerifyingKey] = {}
         self._wrong = ""

@@ -47,9 +47,12 @@ class Plug:
     that settings ask for, without connecting, and raises ``UsageProblem`` for what this version cannot do. ``seed``
     makes so many items in its embedded file; those that are there stay. ``hands`` opens what does the work of the
     system on this host, for a system that has such, and raises ``UsageProblem`` where somebody else does it.
+    ``permissions`` are those that its own routes ask a token for; one that ends with a colon is held for an id that
+    stands behind it.
     """
 
     settings: type[Any]
     open: Callable[[Any, Rooms], System]
     seed: Callable[[Path, int], None]
     hands: Callable[[Any, Rooms], Hands] | None = None
+    permissions: tuple[str, ...] = ()

@@ -132,4 +132,4 @@ def _seed(path: Path, rows: int) -> None:
     demo.seed(path, rows, SystemClock().now())
 
 
-PLUG = Plug(CasesSettings, _open, _seed)
+PLUG = Plug(CasesSettings, _open, _seed, permissions=("cancel_case",))

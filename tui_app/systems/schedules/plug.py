@@ -144,4 +144,4 @@ def _hands_of_service(settings: SchedulesSettings) -> Hands:
     return ServiceHands(settings.url.reveal(), settings.amqp, queue=settings.queue, ca_file=settings.ca_file)
 
 
-PLUG = Plug(SchedulesSettings, _open, _seed, _hands)
+PLUG = Plug(SchedulesSettings, _open, _seed, _hands, ("cancel_schedule", "cancel_schedule:"))
