@@ -67,6 +67,24 @@ def test_the_newer_generation_is_planned_cancelled_and_verified(quash, hospital,
     assert not any("x-idempotency-key" in headers for headers in server.headers)
 
 
+def test_a_check_of_a_profile_says_what_was_asked_and_what_came(quash, hospital):
+    server = LimsCases(cases("Grossing"))
+    with published(server) as url:
+        hospital(url, LIMS)
+        found = quash("profile", "check", "--operator", USER)
+    assert found.code == Exit.DONE
+    assert "cases has no list; asked for '0' it said: there is no case '0'" in found.out + found.err
+    assert ("GET", "/lims-api/case/0/status") in server.asked
+
+
+def test_a_check_of_a_profile_with_other_paths_than_the_servers_fails(quash, hospital):
+    with published(OlderCases(cases("in_progress"))) as url:
+        hospital(url, "")
+        found = quash("profile", "check", "--operator", USER, "--output", "json")
+    assert found.code == Exit.NO_ACCESS
+    assert "recognised as the case API" in found.error["message"]
+
+
 def test_another_dialect_than_the_servers_is_not_taken_for_missing_cases(quash, hospital):
     with published(OlderCases(cases("in_progress"))) as url:
         hospital(url, "")

@@ -14,9 +14,11 @@ from tui_app.cli.table import Column
 from tui_app.client.ledger_text import verdict
 from tui_app.config.profiles import Profile, settings_of
 from tui_app.config.setup import read_config
+from tui_app.domain.errors import NotFound
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
+    from tui_app.client.backend import BackendClient
     from tui_app.contract.models import About, CountModel
 
 COLUMNS = [
@@ -96,6 +98,10 @@ def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
             yield f"{indent}{name}: {' '.join(value) if isinstance(value, list) else value}"
 
 
+PROBE = "0"
+"""The id that a system without a list is asked for: it can be one of letters or of numbers."""
+
+
 async def check_profile(call: Call) -> Exit:
     """Reach everything that the profile in use names, once.
 
@@ -113,6 +119,7 @@ async def check_profile(call: Call) -> Exit:
         check = await client.ledger.check()
         # Asked again: a token is read when it is first needed, and each system has been needed by now.
         about = await client.about(sign_in=True)
+        asked = [await _asked_for_one(client, system.system) for system in about.systems if not system.lists]
     finally:
         await client.close()
     around = {
@@ -128,8 +135,21 @@ async def check_profile(call: Call) -> Exit:
         for one in about.credentials
         if one.acts_as not in (None, about.operator)
     ]
-    call.talk.say("; ".join([f"profile {about.profile} answers; you are {about.operator}", *others]))
+    call.talk.say("; ".join([f"profile {about.profile} answers; you are {about.operator}", *asked, *others]))
     return Exit.DONE if check.holds else Exit.LEDGER
+
+
+async def _asked_for_one(client: BackendClient, system: str) -> str:
+    """Ask a system that has no list for one item, which may be missing, and say what came.
+
+    Raises:
+        Unavailable: what answered is not recognisably the system.
+    """
+    try:
+        await client.items.get(system, PROBE)
+    except NotFound as answer:
+        return f"{system} has no list; asked for {PROBE!r} it said: {answer.message}"
+    return f"{system} has no list; asked for {PROBE!r} it told of it"
 
 
 def _checked(about: About, counts: Mapping[str, CountModel]) -> list[Record]:
