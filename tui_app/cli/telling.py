@@ -47,7 +47,7 @@ def plan_lines(
     ``blocked`` holds the first blocked items of each code.
     """
     counts, word = plan.counts, done_word(plan.verb)
-    yield f"plan {plan.id} ({short(plan.hash or '')}): {plan.selection}"
+    yield f"plan {plan.id} (hash {short(plan.hash or '')}): {plan.selection}"
     yield f"  {counts.items:,} in the plan, {counts.cancellable:,} will be {word}, {counts.blocked:,} blocked"
     for line in plan.blocked:
         yield f"  blocked: {line.count:,} {line.code}"
@@ -123,7 +123,7 @@ def run_lines(run: RunModel, resume: str = "") -> Iterator[str]:
     """
     verb = "" if run.verb == Verb.CANCEL else f", an undo ({run.verb})"
     go_on = f", nobody works on it; go on with: {resume}" if run.interrupted and resume else ""
-    yield f"run {run.id} of plan {run.plan} ({short(run.plan_hash)}){verb}: {run.standing}{go_on}"
+    yield f"run {run.id} of plan {run.plan} (hash {short(run.plan_hash)}){verb}: {run.standing}{go_on}"
     yield f"  {numbers(run)}"
     if run.halted and run.waiting:
         yield f"  pending: {' · '.join(f'{number:,} {words}' for words, number in run.waiting.items())}"
