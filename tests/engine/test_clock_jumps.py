@@ -17,6 +17,7 @@ from support.case_server import case_server
 from support.mixed import everything, fill_all, mixed_world
 from support.orders import errand, key_of, orders
 from support.world import WHO, MovableClock, commands, fill, make_world
+from tui_app.cli.telling import run_lines
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotSignedIn, PlanExpired, RateLimited
@@ -29,6 +30,7 @@ from tui_app.domain.verdict import YES
 from tui_app.outbound.tokens import TokenSource
 from tui_app.service.native.idempotency import KEPT, Answers, Kept, Scope
 from tui_app.service.native.limits import Limiter
+from tui_app.service.words import run_model
 from tui_app.store.sqlite import permits, work
 from tui_app.systems.cases.waits import Waits
 
@@ -61,7 +63,7 @@ class Waiting:
 
 def set_right(clock: MovableClock, ahead: timedelta) -> None:
     """The clock was ahead by so much until now; behind, where that is less than nothing."""
-    clock.moment -= ahead
+    clock.jump(-ahead)
 
 
 async def finish(world: Any, run_id: str, most: timedelta, rates: dict[str, Rate] | None = None) -> Waiting:
@@ -270,6 +272,36 @@ def test_the_limit_of_the_native_routes_locks_nobody_out():
     assert limiter.take("jane", "read", clock.now())[1] is None
     set_right(clock, DAY)
     assert limiter.take("jane", "read", clock.now())[1] is None
+
+
+@pytest.mark.parametrize(
+    ("jump", "said"), [(DAY, "set forward by 1 d 00 h"), (-DAY, "set back by 1 d 00 h"), (timedelta(seconds=3), None)]
+)
+async def test_a_clock_that_is_set_is_logged_and_stands_in_the_ledger_of_the_run(tmp_path, caplog, jump, said):
+    world = make_world(tmp_path)
+    ids = fill(tmp_path / "commands.db", 2)
+    try:
+        run = await world.confirm(await world.plan(commands(*ids)))
+        await world.store.work.close_gate("commands", world.clock.now() + MINUTE)
+        jumps = [jump]
+
+        async def wait(seconds: float) -> None:
+            world.clock.forward(max(seconds, 0.01))
+            if jumps:
+                world.clock.jump(jumps.pop())
+
+        done = await replace(world.worker(), wait=wait).drive(run.id)
+        assert done.state is RunState.FINISHED
+        with sqlite3.connect(tmp_path / "journal.db") as connection:
+            bodies = "".join(row[0] for row in connection.execute("SELECT body FROM ledger"))
+        assert ("the clock was" in bodies, "the clock was" in caplog.text) == (said is not None, said is not None)
+        assert said is None or (said in bodies and said in caplog.text)
+        assert done.clock == (None if said is None else f"the clock was {said}")
+        assert (await world.store.ledger.check()).problems == ()
+        told = "\n".join(run_lines(run_model(done, at_work=False)))
+        assert ("while this run was driven" in told) == (said is not None)
+    finally:
+        await world.close()
 
 
 BROKEN: list[Callable[[datetime, datetime, timedelta], datetime]] = [

@@ -35,13 +35,23 @@ class MovableClock:
 
     def __init__(self, moment: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) -> None:
         self.moment = moment
+        self._jumped = timedelta(0)
 
     def now(self) -> datetime:
         self.moment += timedelta(milliseconds=1)
         return self.moment
 
+    def steady(self) -> float:
+        """Goes with it, but for its jumps."""
+        return (self.moment - self._jumped).timestamp()
+
     def forward(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
+
+    def jump(self, by: timedelta) -> None:
+        """Somebody sets it, forward or back."""
+        self.moment += by
+        self._jumped += by
 
 
 @dataclass

@@ -141,7 +141,7 @@ def run_lines(run: RunModel, resume: str = "") -> Iterator[str]:
         yield f"  stopped by {run.stopped_by}"
     if run.pause is not None:
         yield f"  paused by {run.pause.cause}: {run.pause.message or ''}".rstrip(": ")
-    yield from (f"  {line}" for line in (*waits(run), *_undo(run)))
+    yield from (f"  {line}" for line in (*waits(run), *_clock(run), *_undo(run)))
     yield f"  by {run.operator}: {run.reason}"
     if run.head is not None:
         yield f"  ledger head {run.head}"
@@ -187,6 +187,12 @@ def waits(run: RunModel) -> Iterator[str]:
             yield f"{system} is sent to again in {moments.span(seconds)} (rate {run.paced[system]})"
         elif seconds > 0:
             yield f"{system} takes nothing more for {moments.span(seconds)}"
+
+
+def _clock(run: RunModel) -> Iterator[str]:
+    """That the clock of the host was set while the run was driven, so that its times do not add up."""
+    if run.clock is not None:
+        yield f"{run.clock} while this run was driven: its times before and after do not add up"
 
 
 def _undo(run: RunModel) -> Iterator[str]:

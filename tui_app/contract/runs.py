@@ -98,6 +98,7 @@ class RunModel(Wire):
     paced: dict[str, str] = Field(default_factory=dict)
     silent: dict[str, str] = Field(default_factory=dict)
     stopped_by: str | None = None
+    clock: str | None = None
 
     @property
     def over(self) -> bool:

@@ -21,6 +21,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The present moment, aware, in UTC."""
 
+    def steady(self) -> float:
+        """Seconds since some beginning, by a clock that nobody sets and that does not stop while the host sleeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:

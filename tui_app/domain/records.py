@@ -94,6 +94,7 @@ class NewRun:
     principal: str
     created_at: str
     bearers: Mapping[str, str] = field(default_factory=dict)
+    clock: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ class RunRecord:
     ``paced`` has of these the ones that wait for a rate of ours alone, with that rate.
     ``stopped_by`` is the operator who asked for its stop, which is over only when what was on its way is settled.
     ``bearers`` are those whom the tokens named at the confirmation, by system; a token that names nobody has none.
+    ``clock`` says how the clock of the host was set while the run was driven, where it was.
     """
 
     id: str
@@ -139,6 +141,7 @@ class RunRecord:
     paced: Mapping[str, str] = field(default_factory=dict)
     stopped_by: str | None = None
     bearers: Mapping[str, str] = field(default_factory=dict)
+    clock: str | None = None
 
     @property
     def unsent(self) -> int:

@@ -32,6 +32,7 @@ from tui_app.domain.stores import Store
 from tui_app.engine.binding import bearers, handed_on, identities, moved
 from tui_app.engine.calls import Doubts
 from tui_app.engine.chunk import Bench, SystemTrouble, run_chunk
+from tui_app.engine.clock_watch import ClockWatch
 from tui_app.engine.containment import Caught, contained
 from tui_app.engine.faults import Reports
 from tui_app.engine.heads import Heads
@@ -79,6 +80,7 @@ class Worker:
     rates: Mapping[str, Rate] = field(default_factory=dict)
     heads: Heads | None = None
     reports: Reports = field(default_factory=Reports)
+    _watches: dict[str, ClockWatch] = field(default_factory=dict)
 
     async def drive(self, run_id: str) -> RunRecord:
         """Work on a run until it is over or paused; an error of the journal or of ours pauses it and says why.
@@ -127,7 +129,9 @@ class Worker:
         run = await self._start(await self.store.runs.get(run_id))
         failures, reach, recall, doubts = 0, Reach(), Recall(self.store.runs, run.plan), Doubts()
         silence = Silence(self.store.work, self.clock, run_id)
+        watch = self._watches.setdefault(run_id, ClockWatch(self.clock, run_id))
         while run.state is RunState.RUNNING:
+            watch.look()
             if run.wanted is RunState.PAUSED:
                 return await self._pause(run, PauseCause.OPERATOR, None)
             if run.wanted is RunState.STOPPED:
@@ -261,7 +265,13 @@ class Worker:
             "at": stamp(self.clock.now()),
             "plan_hash": run.confirmed.plan_hash,
             "worker": self.name,
+            **self._clock_facts(run),
         }
+
+    def _clock_facts(self, run: RunRecord) -> dict[str, Any]:
+        """What the ledger is told of a clock that was set while this run was driven here."""
+        watch = self._watches.get(run.id)
+        return {} if watch is None or watch.noted is None else {"clock": watch.noted}
 
 
 def _words(error: Exception) -> str:

@@ -237,6 +237,7 @@ def run_model(run: RunRecord, *, at_work: bool) -> RunModel:
         silent=dict(run.silent),
         paced=dict(run.paced),
         stopped_by=run.stopped_by,
+        clock=run.clock,
     )
 
 

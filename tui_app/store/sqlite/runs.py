@@ -62,6 +62,7 @@ def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
         silent=_silent(connection, row),
         stopped_by=row["stopped_by"],
         bearers=json.loads(row["bearers"]),
+        clock=connection.execute(_SQL["clock"], {"run": row["id"]}).fetchone()[0],
     )
 
 

@@ -57,6 +57,8 @@ class Progress(Static):
         drawn = bar(run, max(10, self.content_size.width), glyphs)
         undo = sentence(run, now)
         parts = [tally(run), drawn, standing(run, pace, now, key, glyphs), *([] if undo is None else [undo])]
+        if run.clock is not None:
+            parts.append(phrase("{} while this run was driven", safe(run.clock, 80)))
         told = lines(*parts)
         # As it is drawn, and not as it reads: the stretches of the bar differ by their colour.
         if self._drawn is None or told.markup != self._drawn.markup:
