@@ -53,6 +53,10 @@ class _Connection:
     def __init__(self, inner: Any, turns: Turns) -> None:
         self._inner, self._turns = inner, turns
 
+    @property
+    def info(self) -> Any:
+        return self._inner.info
+
     @asynccontextmanager
     async def cursor(self, **how: Any) -> AsyncIterator[_Cursor]:
         async with self._inner.cursor(**how) as cursor:
