@@ -62,7 +62,7 @@ async def test_what_is_no_route_is_told_in_the_envelope(served):
         method = await http.delete(OPEN.format(box="b1"))
         head = await http.head(BOX)
         foreign = await http.get("/api/v9/boxes")
-    assert (nothing.status_code, wrong(nothing)["code"]) == (404, "NOT_FOUND")
+    assert (nothing.status_code, wrong(nothing)["code"]) == (404, "ROUTE_NOT_FOUND")
     assert (method.status_code, wrong(method)["code"], method.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "POST")
     assert head.status_code == 405
     # A path of no native API is the service's own.

@@ -413,7 +413,7 @@ async def test_the_audit_log_tells_who_when_and_why(served):
 
 async def test_paths_and_methods_that_are_not_there(served):
     async with served.http() as http:
-        assert told(await http.get(f"{ALL}/{NOBODY}/nothing"))[:2] == (404, "NOT_FOUND")
+        assert told(await http.get(f"{ALL}/{NOBODY}/nothing"))[:2] == (404, "ROUTE_NOT_FOUND")
         assert told(await http.delete(f"{ALL}/{NOBODY}"))[:2] == (405, "METHOD_NOT_ALLOWED")
 
 

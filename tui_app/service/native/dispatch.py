@@ -75,7 +75,7 @@ class NativeService:
         """
         fitting = [(route, match) for regex, route in self._paths[api.name] if (match := regex.match(path))]
         if not fitting:
-            raise Declined(404, "NOT_FOUND", f"there is no route {method} {path[:200]}")
+            raise Declined(404, "ROUTE_NOT_FOUND", f"there is no route {method} {path[:200]}")
         for route, match in fitting:
             if route.method == method:
                 return route, match.groupdict()
