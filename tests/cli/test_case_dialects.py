@@ -73,7 +73,8 @@ def test_a_check_of_a_profile_says_what_was_asked_and_what_came(quash, hospital)
         hospital(url, LIMS)
         found = quash("profile", "check", "--operator", USER)
     assert found.code == Exit.DONE
-    assert "cases has no list; asked for '0' it said: there is no case '0'" in found.out + found.err
+    asked = "cases: asked GET /lims-api/case/0/status; what came is its own answer: 404"
+    assert asked in found.out + found.err
     assert ("GET", "/lims-api/case/0/status") in server.asked
 
 
@@ -82,7 +83,9 @@ def test_a_check_of_a_profile_with_other_paths_than_the_servers_fails(quash, hos
         hospital(url, "")
         found = quash("profile", "check", "--operator", USER, "--output", "json")
     assert found.code == Exit.NO_ACCESS
-    assert "recognised as the case API" in found.error["message"]
+    [cases_] = [one for one in found.json["systems"] if one["system"] == "cases"]
+    assert cases_["recognised"] is False
+    assert any("recognised as the case API" in one["came"] for one in cases_["probes"])
 
 
 def test_another_dialect_than_the_servers_is_not_taken_for_missing_cases(quash, hospital):

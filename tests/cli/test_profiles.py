@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from support.between import STRANGERS
 from support.case_server import JANE, TOKEN, case_server
 from support.command_line import TROUBLED
+from support.raw_server import threaded_server
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
 
@@ -92,6 +94,54 @@ async def test_a_system_without_a_list_is_not_said_to_be_empty(quash, config, mo
     assert (commands["items"], commands["exact"]) == (0, True)
     assert (cases["items"], cases["exact"], cases["lists"]) == (None, None, False)
     assert "no list here" in plain
+
+
+@pytest.mark.parametrize("system", ["cases", "schedules"])
+@pytest.mark.parametrize("name", ["404, a text", "404, a page", "401, a page", "200, a page", "200, a state of health"])
+def test_an_address_at_which_somebody_else_answers_does_not_answer(quash, config, monkeypatch, system, name):
+    """It says what was asked, what came, and that this was not the API."""
+    monkeypatch.setenv(f"QUASH_{system.upper()}_TOKEN", TOKEN)
+    stranger = STRANGERS.get(name) or next(one for known, one in STRANGERS.items() if known.startswith(name[:3]))
+    with threaded_server(lambda _: stranger) as server:
+        config(f"[profiles.local.{system}]\nurl = '{server.url}'\n[profiles.local.commands]\n")
+        found = quash("profile", "check", "--operator", JANE, "--output", "json")
+        said = quash("profile", "check", "--operator", JANE).err
+    rows = {one["system"]: one for one in found.json["systems"]}
+    assert found.code == Exit.NO_ACCESS
+    assert (rows["commands"]["recognised"], rows[system]["recognised"]) == (True, False)
+    assert rows[system]["items"] is None
+    assert all(not one["recognised"] and str(stranger.status) in one["came"] for one in rows[system]["probes"])
+    assert f"{system}: asked GET /api" in said
+    assert "IS NOT RECOGNISED AS ITS OWN ANSWER" in said
+    assert f"does not answer as {system}: see `url` in the profile" in said
+
+
+async def test_an_api_that_answers_is_recognised_by_what_it_says(quash, config, monkeypatch):
+    monkeypatch.setenv("QUASH_CASES_TOKEN", TOKEN)
+    async with case_server("CASE-1") as way:
+        config(f"[profiles.local.cases]\nurl = '{way.raw.url}'\n")
+        check = ("profile", "check", "--operator", JANE, "--output", "json")
+        found = await asyncio.to_thread(quash, *check)
+        config(f"[profiles.local.cases]\nurl = '{way.raw.url}/api/v2'\n")
+        wrong = await asyncio.to_thread(quash, *check)
+    [cases] = found.json["systems"]
+    assert (found.code, cases["recognised"]) == (Exit.DONE, True)
+    assert [one["came"][:3] for one in cases["probes"]] == ["200", "404", "404"]
+    assert "CASE_NOT_FOUND" in cases["probes"][-1]["came"]
+    assert (wrong.code, wrong.json["systems"][0]["recognised"]) == (Exit.NO_ACCESS, False)
+
+
+@pytest.mark.parametrize("name", ["404, a text", "200, a page", "200, a state of health"])
+def test_a_remote_profile_at_which_somebody_else_answers_does_not_answer(quash, config, monkeypatch, name):
+    monkeypatch.setenv("QUASH_SERVICE_TOKEN", "some.token.here")
+    stranger = STRANGERS.get(name) or next(one for known, one in STRANGERS.items() if known.startswith(name[:3]))
+    with threaded_server(lambda _: stranger) as server:
+        config(f"[profiles.far]\nservice = '{server.url}'\n")
+        found = quash("profile", "check", "--output", "json")
+    assert found.code == Exit.NO_ACCESS
+    assert "Is this address a quash service?" in found.error["hint"]
+    assert "GET /v1" in found.error["message"]
+    assert str(stranger.status) in found.error["message"]
 
 
 @pytest.mark.parametrize("verb", [["list", "commands"], ["profile"], ["runs"], ["ledger", "verify"], ["serve"]])

@@ -157,7 +157,7 @@ async def test_the_service_s_own_refusals_are_believed(tmp_path):
         assert not isinstance(refused.value, Unavailable | OutcomeUnknown)
 
 
-def believes(self, reply, *, reads) -> QuashError:
+def believes(self, request, reply, *, reads) -> QuashError:
     """A broken reading: a status is believed, whoever says it."""
     return {404: NotFound, 409: Conflict}.get(reply.status, NotFound)("no")
 

@@ -170,6 +170,7 @@ async def read_everything(tour):
     await tour.ask("items", 404, system="parcels")
     await tour.ask("count", 200, system="commands", query={"filter": "type:DebitAccount"})
     await tour.ask("count", 400, system="commands", query={"filter": "colour:red"})
+    await tour.ask("check", 200, system="commands")
     await tour.ask("check_ids", 200, system="commands", body={"ids": [item, "no-slash"]})
     await tour.ask("check_ids", 404, system="parcels", body={"ids": []})
     for system, one in (("commands", item), ("cases", "CASE-000000")):

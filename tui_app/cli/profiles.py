@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tui_app import bootstrap
@@ -14,12 +14,10 @@ from tui_app.cli.table import Column
 from tui_app.client.ledger_text import verdict
 from tui_app.config.profiles import Profile, settings_of
 from tui_app.config.setup import read_config
-from tui_app.domain.errors import NotFound
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
-    from tui_app.client.backend import BackendClient
-    from tui_app.contract.models import About, CountModel
+    from tui_app.contract.models import About, CountModel, ProbeModel
 
 COLUMNS = [
     Column("name", "Profile"),
@@ -30,6 +28,7 @@ COLUMNS = [
 ]
 CHECKED = [
     Column("system", "System"),
+    Column("recognised", "Recognised"),
     Column("items", "Items"),
     Column("exact", "Exact"),
     Column("token_until", "Token until", moment=True),
@@ -98,10 +97,6 @@ def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
             yield f"{indent}{name}: {' '.join(value) if isinstance(value, list) else value}"
 
 
-PROBE = "0"
-"""The id that a system without a list is asked for: it can be one of letters or of numbers."""
-
-
 async def check_profile(call: Call) -> Exit:
     """Reach everything that the profile in use names, once.
 
@@ -115,11 +110,11 @@ async def check_profile(call: Call) -> Exit:
     client = bootstrap.client(call.setup)
     try:
         about = await client.about()
-        counts = {system.system: await client.items.count(system.system) for system in about.systems}
+        probes = {system.system: (await client.items.check(system.system)).probes for system in about.systems}
+        counts = {name: await client.items.count(name) for name, asked in probes.items() if _recognised(asked)}
         check = await client.ledger.check()
         # Asked again: a token is read when it is first needed, and each system has been needed by now.
         about = await client.about(sign_in=True)
-        asked = [await _asked_for_one(client, system.system) for system in about.systems if not system.lists]
     finally:
         await client.close()
     around = {
@@ -129,48 +124,54 @@ async def check_profile(call: Call) -> Exit:
         "ledger": verdict(check),
         "credentials": [one.model_dump() for one in about.credentials],
     }
-    call.output.rows("quash.profile-check.v1", "systems", _checked(about, counts), CHECKED, around=around, flat=_flat)
+    call.output.rows(
+        "quash.profile-check.v1", "systems", _checked(about, counts, probes), CHECKED, around=around, flat=_flat
+    )
     others = [
         f"{one.system} is reached as {one.acts_as}"
         for one in about.credentials
         if one.acts_as not in (None, about.operator)
     ]
-    call.talk.say("; ".join([f"profile {about.profile} answers; you are {about.operator}", *asked, *others]))
+    for name, asked in probes.items():
+        for one in asked:
+            whose = "is its own answer" if one.recognised else "IS NOT RECOGNISED AS ITS OWN ANSWER"
+            call.talk.say(f"{name}: asked {one.asked}; what came {whose}: {one.came}")
+    strangers = [name for name, asked in probes.items() if not _recognised(asked)]
+    answers = "answers" if not strangers else f"does not answer as {', '.join(strangers)}: see `url` in the profile"
+    call.talk.say("; ".join([f"profile {about.profile} {answers}; you are {about.operator}", *others]))
+    if strangers:
+        return Exit.NO_ACCESS
     return Exit.DONE if check.holds else Exit.LEDGER
 
 
-async def _asked_for_one(client: BackendClient, system: str) -> str:
-    """Ask a system that has no list for one item, which may be missing, and say what came.
-
-    Raises:
-        Unavailable: what answered is not recognisably the system.
-    """
-    try:
-        await client.items.get(system, PROBE)
-    except NotFound as answer:
-        return f"{system} has no list; asked for {PROBE!r} it said: {answer.message}"
-    return f"{system} has no list; asked for {PROBE!r} it told of it"
+def _recognised(asked: Sequence[ProbeModel]) -> bool:
+    return all(one.recognised for one in asked)
 
 
-def _checked(about: About, counts: Mapping[str, CountModel]) -> list[Record]:
+def _checked(
+    about: About, counts: Mapping[str, CountModel], probes: Mapping[str, Sequence[ProbeModel]]
+) -> list[Record]:
     """A row for each system in the order of the console, and one for a service whose token is another one."""
     until = {one.system: one.expires_at for one in about.credentials}
     whose = {one.system: one.acts_as for one in about.credentials}
     lists = {one.system: one.lists for one in about.systems}
     ours = bootstrap.names()
-    there = sorted(counts, key=lambda name: ours.index(name) if name in ours else len(ours))
+    there = sorted(probes, key=lambda name: ours.index(name) if name in ours else len(ours))
     return [
         {
             "system": name,
             "lists": lists.get(name),
-            "items": counts[name].value if lists.get(name) else None,
-            "exact": counts[name].exact if lists.get(name) else None,
+            "recognised": _recognised(probes[name]) if name in probes else None,
+            "items": counts[name].value if name in counts and lists.get(name) else None,
+            "exact": counts[name].exact if name in counts and lists.get(name) else None,
+            "probes": [one.model_dump() for one in probes.get(name, ())],
             "token_until": until.get(name),
             "acts_as": whose.get(name),
         }
-        for name in (*there, *(other for other in until if other not in counts))
+        for name in (*there, *(other for other in until if other not in probes))
     ]
 
 
 def _flat(row: Record) -> Record:
-    return row if row["lists"] is not False else {**row, "items": "no list here"}
+    flat = {name: value for name, value in row.items() if name != "probes"}
+    return flat if row["lists"] is not False else {**flat, "items": "no list here"}

@@ -132,7 +132,7 @@ class Channel:
         if reply.broken:
             raise self._silent(request, reply.broken, reads=reads)
         if not 200 <= reply.status < 300:
-            raise self._problem(reply, reads=reads)
+            raise self._problem(request, reply, reads=reads)
         return reply
 
     async def stream(self, path: str) -> AsyncIterator[bytes]:
@@ -146,7 +146,7 @@ class Channel:
             raise self._lost(request, error, reads=True) from error
         try:
             if not answer.is_success:
-                raise self._problem(await whole(answer, MAX_BODY), reads=True)
+                raise self._problem(request, await whole(answer, MAX_BODY), reads=True)
             if media(answer.headers.get("content-type", "")) != paths.JSON_LINES:
                 raise self._strange(answer.status_code, f"answered GET {path} with something else", reads=True)
             async for piece in pieces(answer):
@@ -192,7 +192,7 @@ class Channel:
             return OutcomeUnknown(what, hint=_LOOK)
         return Unavailable(what, hint="Try again." if request.method == "GET" else _HARMLESS)
 
-    def _problem(self, reply: Reply, *, reads: bool) -> QuashError:
+    def _problem(self, request: httpx.Request, reply: Reply, *, reads: bool) -> QuashError:
         if _is_problem(reply):
             try:
                 error = from_problem(Problem.model_validate_json(reply.body))
@@ -207,7 +207,9 @@ class Channel:
                 retry_after=retry_after(reply.headers, datetime.now(UTC)),
             )
         kind = media(reply.headers.get("content-type", "")) or "no kind of content"
-        return self._strange(reply.status, f"answered {reply.status} ({kind[:80]}), not in quash's words", reads=reads)
+        asked = f"{request.method} {request.url.path}"
+        told = f"answered {asked} with {reply.status} ({kind[:80]}), not in quash's words"
+        return self._strange(reply.status, told, reads=reads)
 
     def _model(self, model: type[M], asked: str, reply: Reply, *, reads: bool, named: str | None = None) -> M:
         try:
@@ -217,7 +219,7 @@ class Channel:
             if named is not None and getattr(made, "id", named) != named:
                 raise ValueError("another one")
         except ValueError as error:
-            what = f"answered {asked} with something else than was asked for"
+            what = f"answered {asked} with {reply.status} and something else than was asked for"
             raise self._strange(reply.status, what, reads=reads) from error
         self._met = True
         return made

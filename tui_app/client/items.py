@@ -13,6 +13,7 @@ from tui_app.contract.models import (
     ItemModel,
     PageModel,
     PreviewModel,
+    ProbesModel,
     TrailModel,
     TrailsModel,
 )
@@ -59,6 +60,10 @@ class Items:
         """How many items match."""
         query = {"filter": filter, "as_of": as_of}
         return await self._channel.get(CountModel, paths.fill(paths.COUNT, system=system), query)
+
+    async def check(self, system: str) -> ProbesModel:
+        """Whether what answers at the address of a system is that system."""
+        return await self._channel.get(ProbesModel, paths.fill(paths.PROBE, system=system))
 
     async def get(self, system: str, item: str) -> ItemModel:
         """One item."""

@@ -146,6 +146,20 @@ MOST_IDS = 100_000
 """Ids that one request names at most."""
 
 
+class ProbeModel(Wire):
+    """One question to a system: what was asked, what came, and whether that was recognisably the system's own."""
+
+    asked: str
+    came: str
+    recognised: bool
+
+
+class ProbesModel(Wire):
+    """What was asked of a system to tell it from others."""
+
+    probes: list[ProbeModel]
+
+
 class IdsRequest(Asked):
     """What somebody holds for ids of one system."""
 

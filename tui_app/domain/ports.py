@@ -199,6 +199,28 @@ class SignedIn(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """One question to a system: what was asked, what came, and whether that was recognisably the system's own."""
+
+    asked: str
+    came: str
+    recognised: bool
+
+
+@runtime_checkable
+class Probes(Protocol):
+    """A system behind an address at which another service, or somebody in between, may answer."""
+
+    async def probe(self) -> list[Probed]:
+        """Ask what tells the system from others; nothing is changed.
+
+        Raises:
+            Unavailable: nobody answers.
+            NotSignedIn: the token is not accepted.
+        """
+
+
 @runtime_checkable
 class NamesUser(Protocol):
     """A system to which every request names its user, beside the token."""

@@ -8,11 +8,12 @@ of a stranger: it says nothing about the request, and whether a write had its ef
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tui_app.domain.errors import Unavailable
+from tui_app.domain.ports import Probed
 from tui_app.domain.run import Verification, Verified
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{1,99}", re.ASCII)
@@ -91,6 +92,14 @@ def advice(status: int, setting: str = "url") -> str:
     if status >= 500:
         return "Somebody in between (a proxy, a gateway) answers in its place. Try again."
     return f"Check `{setting}` in the profile, and what stands in between (a proxy, a gateway, a login page)."
+
+
+async def probed(asked: str, asking: Awaitable[str]) -> Probed:
+    """One question, with what came of it; ``asking`` returns it in words."""
+    try:
+        return Probed(asked, await asking, recognised=True)
+    except Unrecognised as stranger:
+        return Probed(asked, stranger.message, recognised=False)
 
 
 def heard(told: Sequence[Verification | Unrecognised]) -> list[Verification]:

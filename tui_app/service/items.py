@@ -17,13 +17,15 @@ from tui_app.contract.models import (
     MalformedModel,
     PageModel,
     PreviewModel,
+    ProbeModel,
+    ProbesModel,
     TrailsModel,
 )
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedId, UsageProblem
 from tui_app.domain.filters import Filter, check_filter, parse
 from tui_app.domain.items import PAGE_LIMIT, Cursor, Item, Page, PageQuery, Sort, check_sort
-from tui_app.domain.ports import System
+from tui_app.domain.ports import Probed, Probes, System
 from tui_app.service.table import IDS, Call, NoQuery, Query, Route
 from tui_app.service.words import item_model, preview_model, trail_model
 
@@ -173,6 +175,17 @@ async def count(call: Call[CountQuery, None]) -> CountModel:
     return CountModel(value=found.value, exact=found.exact)
 
 
+async def probe(call: Call[NoQuery, None]) -> ProbesModel:
+    """Whether what answers at the address of a system is that system; a database is asked how many there are."""
+    system = call.backend.system(call.parts["system"])
+    if isinstance(system, Probes):
+        found = await system.probe()
+    else:
+        number = await system.count(Filter())
+        found = [Probed("how many there are", f"{number.value:,}", recognised=True)]
+    return ProbesModel(probes=[ProbeModel.model_validate(one) for one in found])
+
+
 async def check_ids(call: Call[NoQuery, IdsRequest]) -> IdsModel:
     """Which of these can be ids."""
     # In a thread: many ids take longer than others should wait.
@@ -214,6 +227,8 @@ ROUTES = (
           errors=(*FILTERED, "MALFORMED_ID")),
     Route("GET", paths.COUNT, "count", "How many rows match", count, CountModel, query=CountQuery,
           errors=FILTERED),
+    Route("GET", paths.PROBE, "check", "Whether what answers is the system", probe, ProbesModel,
+          errors=("NOT_FOUND", "UNAUTHORIZED", *UNREACHABLE)),
     Route("POST", paths.IDS, "check_ids", "Which of these can be ids", check_ids, IdsModel, body=IdsRequest,
           largest=IDS, errors=("NOT_FOUND",)),
     Route("GET", paths.ITEM, "item", "One item", item, ItemModel, errors=ONE_ITEM),

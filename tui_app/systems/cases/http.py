@@ -14,7 +14,7 @@ from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import NotFound, QuashError, RateLimited, Unavailable
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
-from tui_app.domain.ports import Preview, Reply, TrailEntry
+from tui_app.domain.ports import Preview, Probed, Reply, TrailEntry
 from tui_app.domain.rollback import RollingBack
 from tui_app.domain.run import Answer, Errand, Made, Order, Verification
 from tui_app.domain.verdict import Verdict, VerdictCode
@@ -99,6 +99,9 @@ class HttpCases:
     async def identity(self) -> str:
         """The origin and base path: another address is another system, as far as anyone can tell from here."""
         return self._base
+
+    async def probe(self) -> list[Probed]:
+        return await self._inquiry.probe()
 
     async def page(self, query: PageQuery) -> Page:
         return await self._lists.page(query)

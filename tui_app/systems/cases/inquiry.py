@@ -11,11 +11,12 @@ from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotAllowed, Unavailable
 from tui_app.domain.items import Seen
-from tui_app.domain.ports import TrailEntry
+from tui_app.domain.ports import Probed, TrailEntry
 from tui_app.domain.run import Errand, Made, Order
 from tui_app.domain.verdict import Effect, Verdict, VerdictCode
 from tui_app.outbound.answers import Response
-from tui_app.outbound.recognition import Unrecognised, advice
+from tui_app.outbound.http import Fits
+from tui_app.outbound.recognition import Unrecognised, advice, probed
 from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Event, Found, Proof
 from tui_app.systems.cases.dialects import Operation
@@ -42,6 +43,9 @@ STRANGE = timedelta(seconds=1)
 """How long nobody asks again about it where a stranger answered: each item of a plan wants to know."""
 
 _ABSENT = (404, 405)
+
+NO_CASE = "0"
+"""The id that is asked for to learn who answers, of letters or of numbers: its case may be missing."""
 
 CERTAIN = 3
 """Cases in a row that are there and that the server does not show, before it is taken to show none."""
@@ -142,6 +146,28 @@ class Inquiry:
             held = shapes.allowed(response.status, response.json)
             self._permission = _Permission(held, run_id or last.run_id, now, last.had or bool(held))
             return held
+
+    async def probe(self) -> list[Probed]:
+        """Ask for the permission, the list, and a case that may be missing: each has an answer of the API's own."""
+        one = next(op for op in (Operation.STATUS, Operation.CASE) if self.line.dialect.has(op))
+        asked: list[tuple[Operation, Fits]] = [(Operation.PERMISSION, shapes.is_permission)]
+        asked += [(Operation.LIST, shapes.is_list), (one, lambda answer: _FITS[one](answer, NO_CASE))]
+        user, found = await self.line.user(), []
+        for op, fits in asked:
+            path = self.line.dialect.path(op, case_id=NO_CASE, user=user)
+            if path is not None:
+                found.append(await probed(f"GET /{'/'.join(path)}", self._came(op, fits)))
+        return found
+
+    async def _came(self, op: Operation, fits: Fits) -> str:
+        case_id = NO_CASE if op in (Operation.CASE, Operation.STATUS) else ""
+        query = {"limit": 1} if op is Operation.LIST else None
+        response = await self.line.get(op, case_id, query=query, fits=fits)
+        said = response.refusal
+        if case_id and said.no_route:
+            told = f"{self.line.service.origin} knows no path for a case: {said.code}, {said.message}"
+            raise self.line.unrecognised(told, advice(response.status), 1)
+        return f"{response.status}" if response.ok else f"{response.status} {said.code}: {said.message}"
 
     async def check_permission(self, run_id: str) -> None:
         """The first check of the runbook, once a run, and a stop where what was held is held no more.

@@ -20,7 +20,7 @@ from tui_app.domain.errors import (
 )
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
-from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
+from tui_app.domain.ports import Clock, Preview, Probed, Reply, TrailEntry
 from tui_app.domain.run import Errand, Order, Verification, Verified
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.outbound.begun import Begun
@@ -131,6 +131,9 @@ class HttpSchedules:
     async def identity(self) -> str:
         """The origin and the path under which the API is: all that tells one service from another."""
         return self._identity
+
+    async def probe(self) -> list[Probed]:
+        return await self._wire.probe()
 
     async def page(self, query: PageQuery) -> Page:
         check_sort(query.sort, self.description.sortable)

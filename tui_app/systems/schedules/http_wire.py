@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from tui_app.config.values import Secret
 from tui_app.domain.errors import MalformedFilter, NotAllowed, OutcomeUnknown, QuashError, Unavailable
+from tui_app.domain.ports import Probed
 from tui_app.outbound.answers import Response
 from tui_app.outbound.http import HttpService
-from tui_app.outbound.recognition import Said, Unrecognised, advice
+from tui_app.outbound.recognition import Said, Unrecognised, advice, probed
 from tui_app.systems.schedules import bodies, dialects
 from tui_app.systems.schedules.bodies import Entry, Row
 from tui_app.systems.schedules.dialects import Ask, Dialect, Listed
@@ -129,6 +130,18 @@ class Wire:
         body = answer.json if answer.ok and isinstance(answer.json, dict) else {}
         named = body.get("email") or body.get("id")
         return str(named) if isinstance(named, str | int) and not isinstance(named, bool) else None
+
+    async def probe(self) -> list[Probed]:
+        """Ask for the first row of the list: what stands beside it tells the service from others."""
+        return [await probed(f"GET /{'/'.join(ALL)}", self._came())]
+
+    async def _came(self) -> str:
+        answer = await self._list({"limit": 1})
+        found = dialects.recognised(answer.json)
+        if found is None:
+            told = f"{self._http.origin} answered {answer.status} with no list of schedules that quash knows"
+            raise Unrecognised(told, hint=advice(answer.status))
+        return f"{answer.status}, a list in the dialect {found.name}"
 
     async def listed(self, ask: Ask) -> Listed:
         """A part of the list.
