@@ -17,6 +17,7 @@ from tui_app.domain.run import ItemState, PauseCause, RunState, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.engine.planning import Planner
 from tui_app.service.words import run_model
+from tui_app.systems.cases.conduct import Conduct
 from tui_app.systems.cases.words import ASSUMED
 
 MINUTE = timedelta(minutes=1)
@@ -331,4 +332,45 @@ async def test_a_pause_is_heard_while_a_run_waits_for_the_limit_of_reads(tmp_pat
         assert max(steps) <= 1
         assert way.waits == []
         assert way.server.wishes == []
+        await world.close()
+
+
+async def test_an_error_of_ours_about_one_answer_stays_with_its_case_which_is_not_sent_again(tmp_path, monkeypatch):
+    """The request had its effect when the error came: the case is looked at, and its neighbours are cancelled."""
+    async with case_server(*NAMES) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, *NAMES)
+        judged = Conduct._judged
+
+        async def broken(self, order, *given):
+            if order.id == NAMES[4]:
+                raise KeyError("status")
+            return await judged(self, order, *given)
+
+        monkeypatch.setattr(Conduct, "_judged", broken)
+        done = await world.worker().drive(run.id)
+        assert done.state is RunState.FINISHED
+        assert done.states == {ItemState.CANCELLED: len(NAMES)}
+        assert sorted(one for one, _ in way.server.effects) == sorted(NAMES)
+        await world.close()
+
+
+async def test_an_error_of_ours_before_anything_is_sent_is_found_by_halves(tmp_path, monkeypatch):
+    async with case_server(*NAMES) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await planned(world, *NAMES)
+        held_back = Conduct._held_back
+
+        async def broken(self, order, *given):
+            if order.id == NAMES[4]:
+                raise KeyError("status")
+            return await held_back(self, order, *given)
+
+        monkeypatch.setattr(Conduct, "_held_back", broken)
+        done = await world.worker().drive(run.id)
+        assert done.state is RunState.FINISHED
+        assert done.states[ItemState.CANCELLED] == len(NAMES) - 1
+        (other,) = [one for one in await world.items(run.id) if one.state is not ItemState.CANCELLED]
+        assert (other.item.seen.id, other.outcome.answer.code) == (NAMES[4], "FAULT")
+        assert NAMES[4] not in {one for one, _ in way.server.effects}
         await world.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from support.world import MovableClock
-from tui_app.domain.errors import NotSignedIn
+from tui_app.domain.errors import Fault, NotSignedIn
 from tui_app.domain.ports import DEFERRED
 from tui_app.domain.run import never
 from tui_app.outbound.http import CONCURRENCY
@@ -144,3 +144,17 @@ async def test_whoever_is_interrupted_leaves_nothing_on_its_way() -> None:
     with pytest.raises(asyncio.CancelledError):
         await handing
     await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_an_error_of_ours_ends_no_request_but_its_own() -> None:
+    service = Service(0.001)
+
+    async def ask(number: int) -> int:
+        if number == 1:
+            raise KeyError("status")
+        return await service.ask(number)
+
+    told = await service.slices.begin(never).hand_out(range(4), ask)
+    assert [told[0], *told[2:]] == [0, 2, 3]
+    assert isinstance(told[1], Fault)
+    assert isinstance(told[1].__cause__, KeyError)
