@@ -105,8 +105,7 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
         SystemTrouble: the system cannot be reached, does not let us in, or does not tell what became of an order.
         Conflict: another worker has the chunk.
     """
-    positions = {_order(run, one).key: one.item.position for one in claim.items}
-    async with Notes(bench.work, claim, positions, bench.clock) as notes:
+    async with Notes(bench.work, claim, lambda: _positions(run, claim), bench.clock) as notes:
         errand = _errand(bench, run, claim, notes, only_look=stopping)
         calls = Calls(claim.system, bench.system, errand, bench.reports, bench.doubts, notes.answers)
         settled = await _settle(bench, run, claim, calls)
@@ -130,6 +129,10 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
     if not waiting:
         await (bench.work.release(claim) if rest else bench.work.complete(claim))
     return settled.reached + sent.reached if deferred else None
+
+
+def _positions(run: RunRecord, claim: Claim) -> dict[str, int]:
+    return {_order(run, one).key: one.item.position for one in claim.items}
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from tui_app.domain.moments import stamp
@@ -25,25 +25,30 @@ _log = logging.getLogger("quash.runner")
 
 
 class Notes:
-    """The answers of a chunk as they come; ``positions`` are those of its orders, by their keys.
+    """The answers of a chunk as they come; ``positions`` returns those of its orders, by their keys.
+
+    Most systems answer all orders at once, and need no positions.
 
     What is not written yet when the block ends is dropped: the outcomes follow at once.
     """
 
-    def __init__(self, work: WorkStore, claim: Claim, positions: Mapping[str, int], clock: Clock) -> None:
+    def __init__(self, work: WorkStore, claim: Claim, positions: Callable[[], Mapping[str, int]], clock: Clock) -> None:
         self.answers: dict[str, Answer] = {}
         self._work = work
         self._claim = claim
         self._positions = positions
         self._clock = clock
+        self._places: Mapping[str, int] | None = None
         self._fresh: dict[int, Answer] = {}
         self._writing: asyncio.Task[None] | None = None
 
     def arrived(self, order: Order, answer: Answer) -> None:
         """Keep an answer, and write it down within 50 ms."""
         self.answers[order.key] = answer
-        if order.key in self._positions:
-            self._fresh[self._positions[order.key]] = answer
+        if self._places is None:
+            self._places = self._positions()
+        if order.key in self._places:
+            self._fresh[self._places[order.key]] = answer
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
 

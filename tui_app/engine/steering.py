@@ -20,6 +20,7 @@ from tui_app.domain.errors import (
     PhraseDiffers,
     PlanChanged,
     TargetChanged,
+    UsageProblem,
 )
 from tui_app.domain.items import Selection
 from tui_app.domain.ledger import Event
@@ -247,6 +248,8 @@ class Steering:
             again=run.plan.again,
             intents=partial(self._store.work.intents, system),
         )
+        if system not in self._systems:
+            raise UsageProblem(f"this profile does not have the system {system} any more", hint="Put it back.")
         found = await self._systems[system].verify(orders, errand)
         facts = self._facts(who, system=system, requested=True)
         positions = (one.item.position for one in items)
