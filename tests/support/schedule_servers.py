@@ -28,7 +28,7 @@ from tui_app.systems.schedules.bodies import error_of, parted
 from tui_app.systems.schedules.http import HttpSchedules
 
 ALL = "/api/v1/schedules"
-SECRET = "a token of the posts"
+SECRET = "a-token-of-the-posts"
 OPEN = ("pending", "queued")
 TOLD = "%Y-%m-%dT%H:%M:%S.%f"
 
