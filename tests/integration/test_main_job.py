@@ -211,5 +211,5 @@ def runner_of(operator: Operator) -> int:
         with sqlite3.connect(operator.journal()) as journal:
             rows = journal.execute("SELECT worker FROM chunk WHERE state = 'claimed'").fetchall()
         if rows:
-            return int(rows[0][0].rsplit(":", 1)[1])
+            return int(rows[0][0].rsplit(":", 1)[1].partition("/")[0])
     raise AssertionError("no runner took a chunk")
