@@ -45,7 +45,7 @@ from tui_app.engine.worker import Worker  # noqa: E402
 from tui_app.outbound.http import CONCURRENCY, HttpService  # noqa: E402
 from tui_app.outbound.tokens import TokenSource  # noqa: E402
 from tui_app.store.sqlite import open_store  # noqa: E402
-from tui_app.systems.cases import shapes  # noqa: E402
+from tui_app.systems.cases import dialects  # noqa: E402
 from tui_app.systems.cases.http import HttpCases  # noqa: E402
 from tui_app.systems.cases.line import CaseLine  # noqa: E402
 from tui_app.systems.schedules import bodies  # noqa: E402
@@ -75,7 +75,7 @@ class Kind:
 
 def _cases(url: str) -> HttpCases:
     tokens = TokenSource.given(TOKEN)
-    service = HttpService(url, tokens=tokens, shape=shapes.error_of)
+    service = HttpService(url, tokens=tokens, shape=dialects.error_of)
     return HttpCases(CaseLine(service, tokens, JANE, clock=SystemClock()), url)
 
 

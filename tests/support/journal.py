@@ -35,7 +35,7 @@ OTHER = replace(WHO, operator="joe@example.com", os_user="joe")
 FACTS = Facts("local", "local", "ops1", "SQLite")
 GARBAGE = "2099-01-01T00:00:00.000000Z"
 
-LIVE = {"gates", "paced", "drift"}
+LIVE = {"gates", "paced", "silent", "drift"}
 """What readers are told of the present moment alone: no report holds it, and no entry speaks of it."""
 
 
@@ -140,6 +140,7 @@ async def _interrupted(world: World) -> None:
         at = world.steering._facts(WHO)["at"]
         await world.store.work.intend(claim, keys, at)
         await world.store.work.note(claim, {min(keys): Answer(ItemState.CANCELLED, before="x", after="y")}, at)
+    await world.store.work.note_silence(run.id, "commands", at)
     await world.store.work.close_gate("commands", world.clock.now(), Rate(3, timedelta(seconds=1)))
     world.launcher.working = True
     await world.steering.pause(run.id, WHO)
