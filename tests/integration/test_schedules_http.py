@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -27,11 +28,13 @@ from tui_app.domain.errors import (
 )
 from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import Cursor, PageQuery, Selection, Sort
+from tui_app.domain.plan import PlanState
 from tui_app.domain.run import ItemState, PauseCause, RunState, Verified
 from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.recognition import Unrecognised
 from tui_app.systems.schedules.bodies import run_of, signed
 from tui_app.systems.schedules.http_pages import KEPT, MOST
+from tui_app.systems.schedules.http_walk import Unlistable, Walk
 from tui_app.systems.schedules.plug import PLUG, SchedulesSettings
 
 TOKEN = "[quash run-1/0]"
@@ -450,7 +453,7 @@ async def test_rows_that_leave_the_list_in_front_shift_nothing(either):
     assert set(ids[100:]) <= set(seen)
 
 
-@pytest.mark.parametrize("same", [60, 150, 250])
+@pytest.mark.parametrize("same", [60, 150, 250, 500])
 @pytest.mark.parametrize("name", KINDS)
 async def test_equals_in_no_order_are_read_until_all_were_met(serve, name, same):
     service = await serve(name, "no order among equals")
@@ -459,12 +462,56 @@ async def test_equals_in_no_order_are_read_until_all_were_met(serve, name, same)
     assert seen == by_moment(service.posts)
 
 
+async def test_a_campaign_of_one_moment_is_listed_and_planned_with_few_requests(serve, tmp_path):
+    """Its order is another one each time: one answer has to hold all of it."""
+    service = await serve("luxaris", "no order among equals")
+    posts, system = service.posts, service.open()
+    for _ in range(700):
+        posts.add(run_at=told(posts.clock.moment + timedelta(hours=9)))
+    later = posts.add(run_at=told(posts.clock.moment + timedelta(hours=10)))
+    assert await walked(system, WAITING, RUN_AT, 100) == by_moment(posts)
+    before = len(posts.asked)
+    world = make_world(tmp_path, {"schedules": system}, posts.clock)
+    plan = await world.plan(Selection("schedules", filter=WAITING))
+    assert (plan.state, plan.read) == (PlanState.READY, 701)
+    assert len(posts.asked) - before < 40
+    assert (await system.page(PageQuery(WAITING, RUN_AT, 10, backward=True))).items[-1].id == later
+    await world.close()
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_what_cannot_be_listed_is_said_with_how_much_of_it_could_be_read(serve, monkeypatch, name):
+    """Each answer is a part of the moment that has nothing to do with the part before."""
+    service = await serve(name, "no order among equals")
+    posts, system = service.posts, service.open()
+    posts.most = 100
+    first = posts.add(run_at=told(posts.clock.moment + timedelta(minutes=1)))
+    for _ in range(2_000):
+        posts.add()
+    for limit in (1, 100):
+        page = await system.page(PageQuery(WAITING, RUN_AT, limit))
+        assert [item.id for item in page.items] == [first]
+        assert page.more_after
+    place = Cursor(page.items[0].fields["run_at"], first)
+    for query in (PageQuery(WAITING, RUN_AT, 100, place), PageQuery(WAITING, Sort("channel"), 100)):
+        before = len(posts.asked)
+        with pytest.raises(Unlistable) as refused:
+            await system.page(query)
+        assert re.search(r"another order each time.* [1-9][0-9,]* could be read", refused.value.message)
+        assert "Narrow it" in refused.value.hint
+        assert len(posts.asked) - before < 130
+    monkeypatch.setattr(Walk, "_lacks", lambda *given, **more: False)
+    seen = await walked(system, WAITING, RUN_AT, 100)
+    assert len(seen) < 2_001, "a walk that trusts the order is found"
+
+
 async def test_a_list_that_does_not_come_to_an_end_is_given_up(serve, monkeypatch):
     service = await serve("luxaris")
+    service.posts.most = 100
     fill(service.posts, 250, 250)
     honest = service.posts.list
     monkeypatch.setattr(service.posts, "list", lambda query: honest({**query, "offset": "0"}))
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unlistable):
         await asyncio.wait_for(service.open().page(PageQuery(WAITING, RUN_AT, 100)), 20)
 
 
@@ -473,7 +520,7 @@ async def test_a_list_in_another_order_is_not_walked(serve, monkeypatch):
     fill(service.posts, 20)
     honest = service.posts.due
     monkeypatch.setattr(service.posts, "due", lambda *asked: honest(*asked)[::-1])
-    with pytest.raises(Unavailable) as refused:
+    with pytest.raises(Unlistable) as refused:
         await service.open().page(PageQuery(WAITING, RUN_AT, 100))
     assert "by the moment" in refused.value.message
 

@@ -17,7 +17,7 @@ from tui_app.systems.schedules.bodies import Row, a_list, a_number, an_object, a
 from tui_app.systems.schedules.words import CANCELLED, FAILED, PENDING, PUBLISHING, QUEUED, STATUSES, SUCCESS
 
 ROWS = 100
-"""Rows that one list request asks for: the most that the documented service gives."""
+"""Rows that one list request asks for where few are wanted: the most that the documented service gives."""
 
 PROCESSING = "processing"
 SKIPPED = "skipped"
@@ -65,6 +65,8 @@ class Dialect(ABC):
     statuses: Sequence[str] = ()
     sorts = False
     """Whether the list can be asked for in descending order; both give it by ``run_at``."""
+    most = ROWS
+    """The most rows that one list request is answered with."""
     bulk = False
     keeps_reasons = False
     audits = False
@@ -118,6 +120,7 @@ class _Seed(Dialect):
 
 class _Luxaris(Dialect):
     name = "luxaris"
+    most = 1_000
     whoami = ("api", "v1", "auth", "me")
     statuses = (*STATUSES, PROCESSING, SKIPPED)
 

@@ -23,15 +23,15 @@ from tui_app.domain.filters import Filter, Op, Term
 from tui_app.domain.items import Count, Cursor, Page, PageQuery, Sort
 from tui_app.domain.ports import Clock
 from tui_app.systems.schedules.bodies import Row
-from tui_app.systems.schedules.dialects import Ask, Dialect, through
+from tui_app.systems.schedules.dialects import ROWS, Ask, Dialect, through
 from tui_app.systems.schedules.http_rules import item_of
 from tui_app.systems.schedules.http_table import Table, beyond_place, matching
-from tui_app.systems.schedules.http_walk import Walk
+from tui_app.systems.schedules.http_walk import Unlistable, Walk
 from tui_app.systems.schedules.http_wire import Wire
 from tui_app.systems.schedules.words import OPEN
 
 MOST = 5_000
-"""Rows that are read for one window at most: fifty requests."""
+"""Rows that are read for one window at most: fifty requests, where an answer holds a hundred of them."""
 
 KEPT = timedelta(seconds=5)
 """How long a window serves those who go on from a row of it; whoever begins anew gets a new one."""
@@ -131,13 +131,18 @@ class Pages:
             clause = both(clause, beyond_place(before[0], before[1], backward=True))
         return Count((await self._window(parts.asks, fresh=before is None)).count(clause))
 
-    async def soonest(self, ids: Sequence[str], most: int) -> list[Row]:
-        """What waits, in the order in which it goes out: until these ids are met, by ``most`` requests a status."""
-        walks, wanted = [Walk(self._wire, Ask(status)) for status in OPEN], set(ids)
+    async def soonest(self, ids: Sequence[str], most: int, statuses: Sequence[str] = OPEN) -> list[Row]:
+        """What waits, in the order in which it goes out: until these ids are met, by ``most`` requests a status.
+
+        Of a list that cannot be told to its end it is what could be read.
+        """
+        limit = (await self._wire.dialect()).most
+        walks, wanted = [Walk(self._wire, Ask(status, limit=limit)) for status in statuses], set(ids)
         for _ in range(most):
-            if all(walk.done for walk in walks) or not wanted.difference(*(walk.rows for walk in walks)):
+            waiting = [walk for walk in walks if not walk.done]
+            if not waiting or not wanted.difference(*(walk.rows for walk in walks)):
                 break
-            await asyncio.gather(*(walk.step() for walk in walks if not walk.done))
+            await asyncio.gather(*(_as_far_as_it_goes(walk) for walk in waiting))
         return sorted((row for walk in walks for row in walk.rows.values()), key=lambda row: (row.run_at, row.id))
 
     def forget(self) -> None:
@@ -165,7 +170,8 @@ class Pages:
                 f"the service has {total:,} schedules to look through, and over HTTP {MOST:,} are the most",
                 hint="Narrow by status and run_at, or keep to status and run_at alone in the order of run_at.",
             )
-        read_at, walks = self._clock.now(), [Walk(self._wire, ask) for ask in asks]
+        limit, read_at = (await self._wire.dialect()).most, self._clock.now()
+        walks = [Walk(self._wire, replace(ask, limit=limit)) for ask in asks]
         while waiting := [walk for walk in walks if not walk.done]:
             if sum(len(walk.rows) for walk in walks) > 2 * MOST:
                 raise Unavailable("the service's list grows faster than it can be read", hint="Narrow it.")
@@ -177,19 +183,26 @@ class Pages:
     async def _stream(
         self, query: PageQuery, clause: Clause, asks: Sequence[Ask], *, descending: bool
     ) -> tuple[list[Row], bool, bool]:
-        walks = [Walk(self._wire, _from(ask, query.cursor, descending=descending)) for ask in asks]
+        most = ROWS if query.limit <= ROWS else (await self._wire.dialect()).most
+        begun = (replace(_from(ask, query.cursor, descending=descending), limit=most) for ask in asks)
+        walks = [Walk(self._wire, ask) for ask in begun]
         await asyncio.gather(*(walk.step() for walk in walks))
         while True:
-            table = Table(row for row in _newest(walks) if all(walk.met_all(row) for walk in walks))
-            try:
-                rows, ahead, behind = table.page(query, clause)
-            finally:
-                table.close()
+            rows, ahead, behind = _page_of(walks, query, clause, certain=True)
             waiting = [walk for walk in walks if not walk.done]
+            # That something lies ahead is known before all of it is.
+            ahead = ahead or (len(rows) == query.limit and _page_of(walks, query, clause, certain=False)[1])
             if ahead or not waiting:
                 break
             slowest = sorted((walk.frontier or "" for walk in waiting), reverse=descending)[0]
-            await asyncio.gather(*(walk.step() for walk in waiting if (walk.frontier or "") == slowest))
+            try:
+                await asyncio.gather(*(walk.step() for walk in waiting if (walk.frontier or "") == slowest))
+            except Unlistable:
+                if not rows:
+                    raise
+                # Up to there the list is told; whoever asks for what is behind hears why it cannot be.
+                ahead = True
+                break
         if query.cursor is not None and not behind:
             behind = await self._any_behind(asks, query.cursor, walks, descending=descending)
         return rows, ahead, behind
@@ -208,6 +221,22 @@ class Pages:
             ):
                 return True
         return False
+
+
+async def _as_far_as_it_goes(walk: Walk) -> None:
+    try:
+        await walk.step()
+    except Unlistable:
+        walk.done = True
+
+
+def _page_of(walks: Sequence[Walk], query: PageQuery, clause: Clause, *, certain: bool) -> tuple[list[Row], bool, bool]:
+    """A page of the rows that were met; of the ``certain`` ones all that come before them were met, too."""
+    table = Table(row for row in _newest(walks) if not certain or all(walk.met_all(row) for walk in walks))
+    try:
+        return table.page(query, clause)
+    finally:
+        table.close()
 
 
 def _newest(walks: Sequence[Walk]) -> list[Row]:

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui_app.domain.errors import Refused
 from tui_app.tui.widgets.cells import fitted, telling_width
 from tui_app.tui.widgets.eye import Eye
 from tui_app.tui.widgets.layout import layout
@@ -152,7 +153,7 @@ class ItemTable(Widget, can_focus=True):
 
     def _read_ahead(self) -> None:
         window = self.window
-        if window is None or self._reading:
+        if window is None or self._reading or window.ends_early:
             return
         below = window.more_after and self.eye.top + self.lines + AHEAD > len(window.rows)
         above = window.more_before and self.eye.top < AHEAD
@@ -163,6 +164,10 @@ class ItemTable(Widget, can_focus=True):
     async def _extend(self, window: Window, *, below: bool) -> None:
         try:
             shift = -await window.extend_after() if below else await window.extend_before()
+        except Refused:
+            window.ends_early = True
+            self.post_message(self.Moved())
+            raise
         finally:
             self._reading = False
         if window is self.window:

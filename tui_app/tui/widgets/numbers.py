@@ -51,6 +51,8 @@ def numbers(table: ItemTable, beside: Beside, glyphs: Glyphs, width: int) -> Con
     """All of them, within a width."""
     window = table.window
     parts = [_rows(table, glyphs)]
+    if window is not None and window.ends_early:
+        parts.append(phrase("the others cannot be listed"))
     marks = _marked(table, beside)
     if marks is not None:
         parts.append(marks)

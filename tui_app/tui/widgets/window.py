@@ -44,6 +44,8 @@ class Window:
         self.position: int | None = None
         self.as_of = ""
         self.keep_all = False
+        self.ends_early = False
+        """Whether rows on either side were refused: the list cannot be told any further, and is not asked for it."""
         self._pages: deque[PageModel] = deque()
 
     @property
