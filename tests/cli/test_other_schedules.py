@@ -57,6 +57,21 @@ def test_an_id_that_the_service_reads_as_another_is_blocked_by_name_and_the_othe
     assert f"told of schedule {first}" in shown.error["message"]
 
 
+@pytest.mark.parametrize("wanted", ["content:sale", "!content:sale", "reason:x", "cancelled>2026-01-01"])
+def test_a_filter_by_what_the_server_does_not_tell_is_refused(quash: Quash, posts: LuxarisPosts, wanted: str) -> None:
+    """It would match nothing, and its negation everything: all of them would be planned."""
+    posts.add()
+    listed = quash("list", "schedules", "--filter", wanted, "--output", "json")
+    assert (listed.code, listed.error["code"]) == (Exit.USAGE, "MALFORMED_FILTER")
+    planned = quash("plan", "schedules", "--filter", wanted, "--output", "json")
+    assert planned.code != Exit.DONE
+    for found in (listed, planned):
+        assert f"there is no filter by {wanted.strip('!')[:6]}" in found.error["message"].replace("'", "")
+        assert "here: this service" in found.error["message"]
+    assert quash("list", "schedules", "--filter", "post_variant:31", "--output", "json").code == Exit.DONE
+    assert posts.effects == []
+
+
 def test_where_the_server_has_no_audit_show_says_so(quash: Quash, posts: LuxarisPosts) -> None:
     item = posts.add()
     told = quash("show", "schedules", item).out

@@ -59,3 +59,30 @@ async def test_rows_that_cannot_be_listed_are_said_where_one_meets_them(desk: De
     assert "cannot be listed" in desk.numbers
     await desk.does("last")
     assert sum("another order each time" in one for one in desk.said) > 1
+
+
+async def test_the_review_says_that_no_reason_is_kept_there(desk: Desk, posts: LuxarisPosts) -> None:
+    """Whether a service keeps reasons is known only once it was asked."""
+    scheduled(posts, 2, 1)
+    await desk.on("schedules").does("refresh").mark(1)
+    desk.app.tokens.look()
+    await desk.settled()
+    await desk.press("x")
+    await desk.settled_review()
+    await desk.type("campaign postponed")
+    await desk.sees("it goes to quash's ledger alone: this service keeps no reason")
+    assert "the schedule's cancellation" not in desk.text
+
+
+async def test_a_filter_by_what_the_service_does_not_tell_is_refused_as_it_is_typed(
+    desk: Desk, posts: LuxarisPosts
+) -> None:
+    scheduled(posts, 2, 1)
+    await desk.on("schedules").does("refresh")
+    desk.app.tokens.look()
+    await desk.settled()
+    await desk.press("slash")
+    await desk.type(" !content:sale")
+    await desk.press("enter")
+    await desk.sees("there is no filter by 'content' here: this service lists its number alone, as post_variant")
+    assert len(desk.table.rows) == 2

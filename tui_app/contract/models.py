@@ -57,6 +57,7 @@ class SystemModel(Wire):
     status_tones: dict[str, str]
     filterable: list[str]
     closed_values: dict[str, list[str]] = Field(default_factory=dict)
+    untold: dict[str, str] = Field(default_factory=dict)
     verbs: list[str]
     reason_templates: list[str]
     reason_goes_to: str

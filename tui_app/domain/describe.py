@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 
-from tui_app.domain.filters import Filter
+from tui_app.domain.filters import Filter, check_filter
 from tui_app.domain.items import Sort
 from tui_app.domain.verdict import EffectWords
 
@@ -60,6 +60,8 @@ class Description:
     ``reason_templates`` are offered at the review. ``filter_fields`` may be filtered on beside the columns.
     ``deadline`` names the field that says when the system acts by itself: such items are sent first, soonest first.
     ``notice`` is the text that people who are notified read, with ``{reason}`` in it; empty where nobody is.
+    ``untold`` names the fields that this system shows at most for one item alone, each with the reason: no list of its
+    items can be narrowed by them.
     ``statuses_closed`` says that an item can have no other status than ``statuses``.
     ``id_pattern`` is a regular expression for the whole of an id, as most look; what looks otherwise may be one, too.
     ``reason_room`` is how many characters of a reason the adapter needs for a token of its own.
@@ -76,6 +78,7 @@ class Description:
     statuses: tuple[str, ...]
     status_tones: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     filter_fields: tuple[str, ...] = ()
+    untold: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     verbs: tuple[Verb, ...] = (Verb.CANCEL,)
     effects: Mapping[str, EffectWords] = field(default_factory=lambda: MappingProxyType({}))
     reason_templates: tuple[str, ...] = ()
@@ -90,13 +93,21 @@ class Description:
     @cached_property
     def filterable(self) -> frozenset[str]:
         """Every field a filter may name."""
-        return frozenset(column.field for column in self.columns) | frozenset(self.filter_fields)
+        return (frozenset(column.field for column in self.columns) | frozenset(self.filter_fields)) - self.untold.keys()
 
     @cached_property
     def closed_values(self) -> Mapping[str, tuple[str, ...]]:
         """The only values of those fields that have a closed list."""
         fields = (column.field for column in self.columns if column.kind is Kind.STATUS)
         return dict.fromkeys(fields, self.statuses) if self.statuses_closed else {}
+
+    def check(self, wanted: Filter) -> None:
+        """Refuse a filter that cannot be meant of these items.
+
+        Raises:
+            MalformedFilter: see ``check_filter``.
+        """
+        check_filter(wanted, self.filterable, self.closed_values, self.untold)
 
     @cached_property
     def sortable(self) -> frozenset[str]:

@@ -74,6 +74,7 @@ _CONNECTIVES = frozenset({"AND", "OR", "NOT", "&&", "||"})
 _LOOKS_COMPARED = re.compile(r"(?P<field>[A-Za-z_][A-Za-z0-9_]*)(?P<op>[:=<>!~]+)(?P<value>.*)", re.DOTALL)
 _OPERATORS_ONLY = re.compile(r"[:=<>!~]+")
 _NO_CLOSED: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+_NONE_UNTOLD: Mapping[str, str] = MappingProxyType({})
 
 
 def _quoted(value: str) -> str:
@@ -141,20 +142,30 @@ def _term(found: re.Match[str]) -> Term:
     return Term(found["field"], op, values, negated)
 
 
-def check_filter(wanted: Filter, fields: Collection[str], closed: Mapping[str, tuple[str, ...]] = _NO_CLOSED) -> None:
+def check_filter(
+    wanted: Filter,
+    fields: Collection[str],
+    closed: Mapping[str, tuple[str, ...]] = _NO_CLOSED,
+    untold: Mapping[str, str] = _NONE_UNTOLD,
+) -> None:
     """Refuse a filter that cannot be meant, and name the nearest one that can.
 
-    ``fields`` are those that can be filtered by; ``closed`` holds the only values that some of them can have.
+    ``fields`` are those that can be filtered by; ``closed`` holds the only values that some of them can have, and
+    ``untold`` names known fields that cannot be filtered by, each with the reason.
 
     Raises:
-        MalformedFilter: an unknown field, a value that its field cannot have, or free text without quotes that is an
-            operator, a connective or a comparison by an operator that does not exist.
+        MalformedFilter: an unknown field, one that is not told, a value that its field cannot have, or free text
+            without quotes that is an operator, a connective or a comparison by an operator that does not exist.
     """
     for term in wanted.terms:
         if term.op is Op.TEXT:
             if term.bare:
                 _check_bare_text(term.values[0], fields, closed)
             continue
+        if term.field in untold:
+            # It would match nothing, and its negation everything, whatever the items are.
+            told = f"there is no filter by {term.field!r} here: {untold[term.field]}"
+            raise MalformedFilter(told, hint=_fields_hint("", fields))
         if term.field not in fields:
             raise MalformedFilter(f"there is no field {term.field!r}", hint=_fields_hint(term.field, fields))
         if term.field in closed:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import MalformedId, UsageProblem
-from tui_app.domain.filters import check_filter
 from tui_app.domain.items import Selection
 from tui_app.domain.ports import System
 
@@ -51,7 +50,7 @@ def _checked(selection: Selection, systems: Mapping[str, System], verb: Verb) ->
     if verb not in system.description.verbs:
         raise UsageProblem(f"{system.description.many} cannot be {verb}d", hint="")
     if selection.filter is not None:
-        check_filter(selection.filter, system.description.filterable, system.description.closed_values)
+        system.description.check(selection.filter)
         return replace(selection, excluded=frozenset(_id(system, one) for one in selection.excluded))
     ids = dict.fromkeys(_id(system, one) for one in selection.ids or ())
     if not ids:

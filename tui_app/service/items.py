@@ -23,7 +23,7 @@ from tui_app.contract.models import (
 )
 from tui_app.domain import moments
 from tui_app.domain.errors import MalformedId, UsageProblem
-from tui_app.domain.filters import Filter, check_filter, parse
+from tui_app.domain.filters import Filter, parse
 from tui_app.domain.items import PAGE_LIMIT, Cursor, Item, Page, PageQuery, Sort, check_sort
 from tui_app.domain.ports import Probed, Probes, System
 from tui_app.service.table import IDS, Call, NoQuery, Query, Route
@@ -112,7 +112,7 @@ def _page_query(system: System, asked: ItemsQuery) -> PageQuery:
 
 def _filter(system: System, text: str) -> Filter:
     wanted = parse(text)
-    check_filter(wanted, system.description.filterable, system.description.closed_values)
+    system.description.check(wanted)
     return wanted
 
 

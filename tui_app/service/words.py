@@ -54,6 +54,7 @@ def system_model(description: Description, id_pattern: str | None = None) -> Sys
         status_tones=dict(description.status_tones),
         filterable=sorted(description.filterable),
         closed_values={name: list(values) for name, values in description.closed_values.items()},
+        untold=dict(description.untold),
         verbs=[verb.value for verb in description.verbs],
         reason_templates=list(description.reason_templates),
         reason_goes_to=description.reason_goes_to,

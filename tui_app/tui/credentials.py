@@ -78,3 +78,6 @@ class Tokens:
             return
         self._known = about.credentials
         self.tell()
+        if self._app.about is not None and about.systems != self._app.about.systems:
+            # What a system can be filtered by, and where a reason goes, may be known only once it was asked.
+            self._app.about = about

@@ -69,6 +69,8 @@ class Dialect(ABC):
     """The most rows that one list request is answered with."""
     bulk = False
     keeps_reasons = False
+    lists_names = True
+    """Whether a list tells the name of a channel and the content beside their numbers."""
     audits = False
     whoami: tuple[str, ...] | None = None
     """The path at which the service says whose a token is; none where it does not."""
@@ -121,6 +123,7 @@ class _Seed(Dialect):
 class _Luxaris(Dialect):
     name = "luxaris"
     most = 1_000
+    lists_names = False
     whoami = ("api", "v1", "auth", "me")
     statuses = (*STATUSES, PROCESSING, SKIPPED)
 

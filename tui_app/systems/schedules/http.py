@@ -33,7 +33,7 @@ from tui_app.systems.schedules.dialects import DIALECTS
 from tui_app.systems.schedules.http_pages import Pages
 from tui_app.systems.schedules.http_rules import (
     FORBIDDEN,
-    HTTP_DESCRIPTION,
+    description_of,
     item_of,
     preview_of,
     seen_of,
@@ -93,7 +93,7 @@ class HttpSchedules:
 
     @property
     def description(self) -> Description:
-        return HTTP_DESCRIPTION
+        return description_of(self._wire.known)
 
     @property
     def chunk_size(self) -> int:
@@ -137,6 +137,7 @@ class HttpSchedules:
 
     async def page(self, query: PageQuery) -> Page:
         check_sort(query.sort, self.description.sortable)
+        description_of(await self._wire.dialect()).check(query.filter)
         return await self._pages.page(query)
 
     async def count(
@@ -144,6 +145,7 @@ class HttpSchedules:
     ) -> Count:
         if before is not None:
             check_sort(before[0], self.description.sortable)
+        description_of(await self._wire.dialect()).check(wanted)
         return await self._pages.count(wanted, as_of, before)
 
     async def item(self, item_id: str) -> Item:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from tui_app.domain import moments
 from tui_app.domain.canonical import canonical
+from tui_app.domain.describe import Description
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.run import Answer, ItemState, Order, Verification, Verified
@@ -50,6 +51,24 @@ HTTP_DESCRIPTION = replace(
     reason_room=REASON_ROOM,
 )
 """The documented words, without what no service tells."""
+
+_NUMBERS = replace(
+    HTTP_DESCRIPTION,
+    untold=MappingProxyType(
+        {
+            "content": "this service lists its number alone, as post_variant",
+            "cancelled": "this service does not tell it; updated is near it",
+            "reason": "this service keeps no reasons",
+        }
+    ),
+    reason_goes_to="quash's ledger alone: this service keeps no reason, and nobody is told",
+)
+
+
+def description_of(dialect: Dialect | None) -> Description:
+    """How the schedules of a service describe themselves, in its dialect, as far as that is known."""
+    return HTTP_DESCRIPTION if dialect is None or dialect.lists_names else _NUMBERS
+
 
 _IN_THE_WAY = MappingProxyType(
     {

@@ -88,6 +88,11 @@ class Wire:
         return self._http.silent_since
 
     @property
+    def known(self) -> Dialect | None:
+        """The dialect, where it is known already."""
+        return self._known
+
+    @property
     def bulk(self) -> bool:
         """Whether several can be cancelled at once, as far as is known."""
         return self._bulk and (self._known is None or self._known.bulk)

@@ -124,6 +124,9 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
             self.table.ticking.start()
             self.reading.filter, self.reading.sort = self.system.default_filter, self.system.default_sort
             self.bar.show(self.reading.filter)
+        elif (told := self.quash.places.system(self.system_name)) is not None:
+            self.system = self.table.system = told
+            self.table.move_column(0)
         self.reading.read()
 
     def nothing_here(self, why: str) -> None:
@@ -186,7 +189,7 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
             wanted = parse(text)
             if self.system is not None:
                 closed = {name: tuple(values) for name, values in self.system.closed_values.items()}
-                check_filter(wanted, self.system.filterable, closed)
+                check_filter(wanted, self.system.filterable, closed, self.system.untold)
         except MalformedFilter as error:
             self.bar.problem(
                 phrase(
