@@ -19,7 +19,7 @@ from tui_app.domain.ledger import Event
 from tui_app.domain.moments import stamp
 from tui_app.domain.plan import PlanHead, PlanItem, PlanState, head_from, head_record
 from tui_app.domain.records import PlanRecord, Progress, Who
-from tui_app.domain.verdict import YES, Verdict, VerdictCode
+from tui_app.domain.verdict import Verdict
 from tui_app.store.sqlite import entries
 
 _PLAIN = "id, state, head, reason, hash, read, expected, error, place, lease_until, maker"
@@ -37,7 +37,7 @@ _NUMBER = "(SELECT number FROM plan WHERE id = ?)"
 
 def plan_item(row: sqlite3.Row) -> PlanItem:
     """A frozen item from its row."""
-    verdict = YES if row["code"] is None else Verdict.no(VerdictCode(row["code"]), row["reason"])
+    verdict = Verdict.frozen(row["code"], row["reason"])
     seen = Seen(row["item"], row["status"], row["version"], verdict, due=row["due"])
     return PlanItem(row["position"], row["system"], seen)
 
