@@ -166,3 +166,40 @@ def test_an_event_that_there_is_not_is_refused(quash, bus):
     found = quash("ledger", "--event", "canceled")
     assert (found.code, found.out) == (Exit.USAGE, "")
     assert "cancelled" in found.err
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE run SET confirmed = 'zz'",
+        "UPDATE run SET items = 'many'",
+        "UPDATE tally SET state = x'00ff' WHERE state = 'cancelled'",
+        "UPDATE plan SET head = '{}'",
+        "UPDATE run SET plan = 4711",
+        "ALTER TABLE run RENAME COLUMN wanted TO meant",
+    ],
+)
+def test_rows_that_cannot_be_read_are_told_as_a_ledger_that_is_broken(quash, bus, run, statement):
+    with closing(sqlite3.connect(bus.folder / "journal.db")) as connection, connection:
+        connection.execute(statement)
+    found = quash("ledger", "verify", "--output", "json")
+    assert (found.code, found.json["ledger"]["holds"]) == (Exit.LEDGER, False)
+    if "ALTER" not in statement:
+        shown = quash("runs", run["id"])
+        assert (shown.code, shown.out) == (Exit.LEDGER, "")
+        assert f"run {run['id']} cannot be read" in shown.err
+        assert "ledger verify` names what differs" in shown.err
+        listed = quash("runs", "--output", "json")
+        assert (listed.code, listed.json["runs"]) == (Exit.LEDGER, [])
+        assert f"run {run['id']} cannot be read and is not listed" in listed.err
+    other = quash("plan", "commands", bus.in_status(TROUBLED)[0], "--output", "json")
+    assert (other.code, other.json["plan"]["state"]) == (Exit.DONE, "ready")
+
+
+def test_plans_that_cannot_be_read_hide_no_other(quash, bus, run):
+    other = quash("plan", "commands", bus.in_status(TROUBLED)[0], "--output", "json").json["plan"]
+    with closing(sqlite3.connect(bus.folder / "journal.db")) as connection, connection:
+        connection.execute("UPDATE plan SET totals = 'zz', drift = x'00' WHERE id = ?", (run["plan"],))
+    listed = quash("plans", "--output", "json")
+    assert (listed.code, [one["id"] for one in listed.json["plans"]]) == (Exit.LEDGER, [other["id"]])
+    assert f"plan {run['plan']} cannot be read and is not listed" in listed.err

@@ -4,12 +4,14 @@ import asyncio
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from support.journal import Change, changed, changes, make_journal, table_of, told
+from support.journal import Change, OpenFile, changed, changes, listed, make_journal, table_of, told
+from tui_app.domain.errors import LedgerBroken
 from tui_app.store.sqlite.migrate import migrate
+from tui_app.store.sqlite.runs import SqliteRuns
 from tui_app.store.sqlite.verifier import Verifier, verify
 
 
@@ -62,6 +64,25 @@ def test_every_change_of_one_row_is_found_or_changes_nothing_that_is_told(
     connection: sqlite3.Connection, before: dict[str, Any], table: str
 ) -> None:
     assert [change.what for change in hidden(connection, before, table)] == []
+
+
+@pytest.mark.parametrize("table", ["plan", "run", "tally", "run_item", "ledger"])
+def test_a_row_that_cannot_be_read_is_named_and_hides_no_other(connection: sqlite3.Connection, table: str) -> None:
+    # Whatever a row holds, nothing but the errors of ours that name it may be raised.
+    runs, plans, _ = asyncio.run(listed(connection))
+    for change in changes(table_of(connection, table)):
+        with changed(connection, change):
+            (there,) = connection.execute("SELECT count(*) FROM run").fetchone()
+            runs_now, plans_now, unreadable = asyncio.run(listed(connection))
+        assert len(runs_now) + sum(name.startswith("run ") for name in unreadable) == there, change.what
+        assert len(runs_now) >= len(runs) - 2, change.what
+        assert len(plans_now) >= len(plans) - 2, change.what
+
+
+def test_a_reader_that_stops_at_the_first_row_it_cannot_read_hides_the_others(connection: sqlite3.Connection) -> None:
+    garbage = Change("run 1: state", (("UPDATE run SET state = 'zz' WHERE number = 1", ()),))
+    with changed(connection, garbage), pytest.raises(LedgerBroken, match=r"run \w+ cannot be read"):
+        asyncio.run(SqliteRuns(cast("Any", OpenFile(connection))).newest(100))
 
 
 @pytest.mark.parametrize(

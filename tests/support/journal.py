@@ -18,6 +18,7 @@ from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotSignedIn, QuashError
 from tui_app.domain.items import Selection
 from tui_app.domain.ledger import Event
+from tui_app.domain.legible import readable
 from tui_app.domain.ports import Reply
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import LedgerQuery
@@ -29,7 +30,6 @@ from tui_app.service.words import ledger_line, plan_item_model, plan_model, run_
 from tui_app.store.sqlite.ledger import SqliteLedger
 from tui_app.store.sqlite.plans import SqlitePlans
 from tui_app.store.sqlite.runs import SqliteRuns
-from tui_app.store.sqlite.verifier import UNREADABLE
 
 OTHER = replace(WHO, operator="joe@example.com", os_user="joe")
 FACTS = Facts("local", "local", "ops1", "SQLite")
@@ -169,33 +169,39 @@ class OpenFile:
         return work(self.connection)
 
 
+async def listed(connection: sqlite3.Connection) -> tuple[list[Any], list[Any], list[str]]:
+    """The runs and plans that readers are shown in lists, and the names of those that cannot be read."""
+    store, unreadable = _readers(connection), list[str]()
+    runs = readable(await store.runs.newest(100, unreadable), lambda run: run_model(run, at_work=False), unreadable)
+    plans = readable(await store.plans.newest(100, unreadable), lambda plan: plan_model(plan, (), FACTS), unreadable)
+    return [one.model_dump(exclude=LIVE) for one in runs], [one.model_dump(exclude=LIVE) for one in plans], unreadable
+
+
+def _readers(connection: sqlite3.Connection) -> Readers:
+    file: Any = OpenFile(connection)
+    return Readers(SqlitePlans(file), SqliteRuns(file), SqliteLedger(file))
+
+
 async def told(connection: sqlite3.Connection) -> dict[str, Any]:
     """Everything that readers are told of a journal, by what is asked; an error in place of what cannot be read."""
-    file: Any = OpenFile(connection)
-    store, found = Readers(SqlitePlans(file), SqliteRuns(file), SqliteLedger(file)), {}
+    store = _readers(connection)
+    runs, plans, unreadable = await listed(connection)
+    found: dict[str, Any] = {"runs": runs, "plans": plans, "unreadable": unreadable}
 
-    async def ask(name: str, reading: Any) -> Any:
+    async def ask(name: str, reading: Any) -> None:
         try:
             found[name] = await reading()
-        except (QuashError, *UNREADABLE) as error:
+        except QuashError as error:
             found[name] = repr(error)
-            return []
-        return found[name]
-
-    async def runs() -> list[Any]:
-        return [run_model(run, at_work=False).model_dump(exclude=LIVE) for run in await store.runs.newest(100)]
-
-    async def plans() -> list[Any]:
-        return [plan_model(plan, (), FACTS).model_dump(exclude=LIVE) for plan in await store.plans.newest(100)]
 
     async def lines(newest: bool) -> list[Any]:
         return [
             ledger_line(row).model_dump() for row in await store.ledger.lines(LedgerQuery(limit=10_000, newest=newest))
         ]
 
-    for run in await ask("runs", runs):
+    for run in runs:
         await ask(f"run {run['id']}", lambda run=run: _run_told(store, run["id"]))
-    for plan in await ask("plans", plans):
+    for plan in plans:
         await ask(f"plan {plan['id']}", lambda plan=plan: _plan_told(store, plan["id"]))
     await ask("ledger", lambda: lines(newest=False))
     await ask("newest", lambda: lines(newest=True))

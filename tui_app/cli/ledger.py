@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui_app import bootstrap
 from tui_app.cli.exits import Exit
-from tui_app.cli.session import connected
+from tui_app.cli.session import again, connected
 from tui_app.cli.table import Column
 from tui_app.client.export import LedgerFilter, export_ledger, ledger_pieces, ledger_rows, place
 from tui_app.client.ledger_text import check_lines, verdict
@@ -17,6 +17,7 @@ from tui_app.domain.report import Format
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from tui_app.cli.dispatch import Call
     from tui_app.contract.ledger import LedgerCheck
@@ -98,3 +99,13 @@ def tell_broken(call: Call, check: LedgerCheck) -> None:
     """Say on stderr that what was just written comes from a ledger that does not verify."""
     if not check.holds:
         call.talk.tell(verdict(check))
+
+
+def tell_unreadable(call: Call, names: Sequence[str]) -> Exit:
+    """Say on stderr what a list leaves out since its rows in the journal cannot be read, and how the command ends."""
+    for name in names:
+        call.talk.tell(f"{name} cannot be read and is not listed: its rows in the journal are not as they were written")
+    if not names:
+        return Exit.DONE
+    call.talk.tell(f"keep the file as it is; what differs is named by: {again(call, 'ledger', 'verify')}")
+    return Exit.LEDGER

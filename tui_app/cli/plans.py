@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tui_app.cli.exits import Exit
+from tui_app.cli.ledger import tell_unreadable
 from tui_app.cli.named_items import SHOWN, as_data, blocked_items
 from tui_app.cli.output import Record
 from tui_app.cli.reading import Reading
@@ -41,9 +42,10 @@ COLUMNS = [
 async def list_plans(call: Call) -> Exit:
     """The plans of this journal, newest first."""
     async with connected(call) as client:
-        rows = [plan.model_dump(mode="json") for plan in await client.plans.list()]
+        listed = await client.plans.listed()
+    rows = [plan.model_dump(mode="json") for plan in listed.plans]
     call.output.rows("quash.plans.v1", "plans", rows, COLUMNS, flat=_flat)
-    return Exit.DONE
+    return tell_unreadable(call, listed.unreadable)
 
 
 def _flat(plan: Record) -> Record:

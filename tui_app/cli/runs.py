@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui_app.cli.confirming import check_guards, confirm
 from tui_app.cli.exits import Exit, of_run
-from tui_app.cli.ledger import exit_of, tell_broken
+from tui_app.cli.ledger import exit_of, tell_broken, tell_unreadable
 from tui_app.cli.output import Record
 from tui_app.cli.reading import Reading
 from tui_app.cli.session import connected
@@ -40,9 +40,10 @@ _FORMS = {"table": Format.MARKDOWN, "json": Format.JSONL, "jsonl": Format.JSONL,
 async def list_runs(call: Call) -> Exit:
     """The runs, newest first."""
     async with connected(call) as client:
-        rows = [run.model_dump(mode="json") for run in await client.runs.list()]
+        listed = await client.runs.listed()
+    rows = [run.model_dump(mode="json") for run in listed.runs]
     call.output.rows("quash.runs.v1", "runs", rows, COLUMNS, flat=_flat)
-    return Exit.DONE
+    return tell_unreadable(call, listed.unreadable)
 
 
 def _flat(run: Record) -> Record:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tui_app import bootstrap
 from tui_app.domain.counting import counted
-from tui_app.domain.errors import UsageProblem
+from tui_app.domain.errors import Fault, LedgerBroken, UsageProblem
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -37,7 +37,13 @@ async def connected(call: Call, *, steered: str | None = None) -> AsyncIterator[
 
 
 async def _tell_interrupted(call: Call, client: BackendClient, steered: str | None) -> None:
-    for run in await client.runs.list():
+    try:
+        runs = await client.runs.list()
+    except (Fault, LedgerBroken) as error:
+        # A journal that is not as it was written must not keep anybody from verifying it.
+        call.talk.tell(f"which runs nobody works on is not known: {error.message}")
+        return
+    for run in runs:
         if run.interrupted and run.id != steered:
             why = f"is paused ({run.pause.cause})" if run.pause else "was left without a runner"
             left = run.counts["pending"]

@@ -72,8 +72,12 @@ class Plans:
         return await self._channel.post(PlanModel, paths.fill(paths.PLAN_RESUME, plan=plan), reads=True)
 
     async def list(self) -> list[PlanModel]:
-        """The plans of this journal, newest first."""
-        return (await self._channel.get(PlansModel, paths.PLANS)).plans
+        """The plans of this journal that can be read, newest first."""
+        return (await self.listed()).plans
+
+    async def listed(self) -> PlansModel:
+        """The plans of this journal, newest first, and the names of those that cannot be read."""
+        return await self._channel.get(PlansModel, paths.PLANS)
 
     async def items(
         self, plan: str, *, after: int | None = None, limit: int = 100, code: str | None = None
@@ -125,8 +129,12 @@ class Runs:
         self._channel = channel
 
     async def list(self) -> list[RunModel]:
-        """The runs of this journal, newest first."""
-        return (await self._channel.get(RunsModel, paths.RUNS)).runs
+        """The runs of this journal that can be read, newest first."""
+        return (await self.listed()).runs
+
+    async def listed(self) -> RunsModel:
+        """The runs of this journal, newest first, and the names of those that cannot be read."""
+        return await self._channel.get(RunsModel, paths.RUNS)
 
     async def get(self, run: str) -> RunModel:
         """A run as it stands."""

@@ -147,9 +147,13 @@ class PlanModel(Wire):
 
 
 class PlansModel(Wire):
-    """Plans, newest first; each without its impact and its examples of drift, which its own path tells."""
+    """Plans, newest first; each without its impact and its examples of drift, which its own path tells.
+
+    ``unreadable`` names those whose rows in the journal cannot be read.
+    """
 
     plans: list[PlanModel]
+    unreadable: list[str] = Field(default_factory=list)
 
 
 class PlanItemModel(Wire):

@@ -146,9 +146,10 @@ class RunModel(Wire):
 
 
 class RunsModel(Wire):
-    """Runs, newest first."""
+    """Runs, newest first; ``unreadable`` names those whose rows in the journal cannot be read."""
 
     runs: list[RunModel]
+    unreadable: list[str] = Field(default_factory=list)
 
 
 class RunItemModel(Wire):

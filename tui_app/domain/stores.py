@@ -47,8 +47,14 @@ class PlanStore(Protocol):
     async def selections(self, plan_id: str) -> tuple[Selection, ...]:
         """What is selected by a plan; nothing where it came as a file."""
 
-    async def newest(self, limit: int) -> list[PlanRecord]:
-        """Plans, newest first, without what is long: their impact, and examples of drift."""
+    async def newest(self, limit: int, passed_over: list[str] | None = None) -> list[PlanRecord]:
+        """Plans, newest first, without what is long: their impact, and examples of drift.
+
+        The names of those that cannot be read are added to ``passed_over``.
+
+        Raises:
+            LedgerBroken: one cannot be read, and nothing is there to take its name.
+        """
 
     async def items(
         self, plan_id: str, *, after: int = -1, limit: int = 500, code: str | None = None
@@ -114,8 +120,8 @@ class RunStore(Protocol):
             NotFound: there is none.
         """
 
-    async def newest(self, limit: int) -> list[RunRecord]:
-        """Runs, newest first."""
+    async def newest(self, limit: int, passed_over: list[str] | None = None) -> list[RunRecord]:
+        """Runs, newest first; those that cannot be read as with :meth:`PlanStore.newest`."""
 
     async def items(
         self,

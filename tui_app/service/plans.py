@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -19,6 +20,7 @@ from tui_app.domain.describe import Verb
 from tui_app.domain.errors import RateLimited, UsageProblem
 from tui_app.domain.filters import LONGEST_FILTER, parse
 from tui_app.domain.items import PAGE_LIMIT, Selection
+from tui_app.domain.legible import readable
 from tui_app.domain.plan import Options
 from tui_app.domain.records import PlanRecord
 from tui_app.domain.verdict import VerdictCode
@@ -127,8 +129,9 @@ async def start(call: Call[NoQuery, PlanRequest]) -> PlanModel:
 
 async def newest(call: Call[NoQuery, None]) -> PlansModel:
     """The plans of this journal."""
-    plans = await call.backend.store.plans.newest(NEWEST)
-    return PlansModel(plans=[told(call.backend, plan) for plan in plans])
+    unreadable: list[str] = []
+    plans = await call.backend.store.plans.newest(NEWEST, unreadable)
+    return PlansModel(plans=readable(plans, partial(told, call.backend), unreadable), unreadable=unreadable)
 
 
 async def get(call: Call[PlanQuery, None]) -> PlanModel:
@@ -191,18 +194,21 @@ async def confirm(call: Call[NoQuery, RunRequest]) -> RunModel:
     return run_model(run, at_work=call.backend.launcher.at_work())
 
 
-JOURNAL = ("UNAVAILABLE", "CANNOT_CONNECT", "BUSY", "STORAGE_FULL")
+STORED = ("LEDGER_BROKEN", *UNREACHABLE)
+"""What a route can answer that reads a system for a plan or a run of the journal."""
+
+JOURNAL = ("UNAVAILABLE", "CANNOT_CONNECT", "BUSY", "STORAGE_FULL", "LEDGER_BROKEN")
 ONE_PLAN = ("NOT_FOUND", *JOURNAL)
 
 ROUTES = (
     Route("POST", paths.PLANS, "plan", "Begin to make a plan", start, PlanModel, 202, body=PlanRequest, largest=IDS,
-          errors=("FORBIDDEN", "MALFORMED_ID", "MALFORMED_FILTER", "INVALID_REASON", *UNREACHABLE)),
+          errors=("FORBIDDEN", "MALFORMED_ID", "MALFORMED_FILTER", "INVALID_REASON", *STORED)),
     Route("GET", paths.PLANS, "plans", "Plans, newest first", newest, PlansModel, errors=JOURNAL),
     Route("POST", paths.PLAN_IMPORT, "plan_import", "Bring a plan file", load, PlanModel, 201, query=ImportQuery,
           body=bytes, media=paths.JSON_LINES, largest=FILE, needs=OPERATE,
-          errors=("PLAN_CHANGED", "TARGET_CHANGED", "MALFORMED_ID", "INVALID_REASON", "CONFLICT", *UNREACHABLE)),
+          errors=("PLAN_CHANGED", "TARGET_CHANGED", "MALFORMED_ID", "INVALID_REASON", "CONFLICT", *STORED)),
     Route("GET", paths.PLAN, "plan_state", "A plan as it stands", get, PlanModel, query=PlanQuery,
-          errors=("NOT_FOUND", *UNREACHABLE)),
+          errors=("NOT_FOUND", *STORED)),
     Route("GET", paths.PLAN_ITEMS, "plan_items", "Frozen items in order", items, PlanItemsModel,
           query=PlanItemsQuery, errors=ONE_PLAN),
     Route("GET", paths.PLAN_FILE, "plan_file", "The plan as a file", file, paths.JSON_LINES,
@@ -214,5 +220,5 @@ ROUTES = (
     Route("POST", paths.PLAN_RUNS, "confirm", "Confirm a plan: the one commit point", confirm, RunModel, 201,
           body=RunRequest, needs=OPERATE, keyed=True,
           errors=("INVALID_REASON", "CONFLICT", "PLAN_EXPIRED", "PLAN_CHANGED", "DRIFTED", "ABOVE_CAP",
-                  "COUNT_DIFFERS", "PHRASE_DIFFERS", "TARGET_CHANGED", "NOT_FOUND", *UNREACHABLE)),
+                  "COUNT_DIFFERS", "PHRASE_DIFFERS", "TARGET_CHANGED", "NOT_FOUND", *STORED)),
 )  # fmt: skip

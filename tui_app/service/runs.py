@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from pydantic import Field
 
@@ -12,11 +13,11 @@ from tui_app.contract.principal import OPERATE
 from tui_app.contract.runs import ResumeRequest, RunItemsModel, RunModel, RunsModel
 from tui_app.domain.describe import Verb
 from tui_app.domain.items import PAGE_LIMIT
+from tui_app.domain.legible import readable
 from tui_app.domain.records import RunRecord
 from tui_app.domain.run import ItemState, Verified
 from tui_app.service.backend import Backend
-from tui_app.service.items import UNREACHABLE
-from tui_app.service.plans import JOURNAL, NEWEST, check_room, told
+from tui_app.service.plans import JOURNAL, NEWEST, STORED, check_room, told
 from tui_app.service.table import Call, NoQuery, Query, Route
 from tui_app.service.words import run_item_model, run_model
 
@@ -36,8 +37,10 @@ def _told(backend: Backend, run: RunRecord) -> RunModel:
 
 async def newest(call: Call[NoQuery, None]) -> RunsModel:
     """The runs of this journal."""
-    runs = await call.backend.store.runs.newest(NEWEST)
-    return RunsModel(runs=[_told(call.backend, run) for run in runs])
+    unreadable: list[str] = []
+    runs = await call.backend.store.runs.newest(NEWEST, unreadable)
+    told_runs = readable(runs, partial(_told, call.backend), unreadable)
+    return RunsModel(runs=told_runs, unreadable=unreadable)
 
 
 async def get(call: Call[NoQuery, None]) -> RunModel:
@@ -104,7 +107,7 @@ ONE_RUN = ("NOT_FOUND", *JOURNAL)
 
 
 def _steer(path: str, name: str, summary: str, handle: Callable[[Call[NoQuery, None]], Awaitable[RunModel]]) -> Route:
-    errors = ("CONFLICT", "NOT_FOUND", *UNREACHABLE)
+    errors = ("CONFLICT", "NOT_FOUND", *STORED)
     return Route("POST", path, name, summary, handle, RunModel, needs=OPERATE, errors=errors)
 
 
@@ -116,11 +119,11 @@ ROUTES = (
     _steer(paths.RUN_PAUSE, "pause", "Ask a run to pause", pause),
     Route("POST", paths.RUN_RESUME, "resume", "Go on with a run", resume, RunModel, body=ResumeRequest,
           needs=OPERATE,
-          errors=("CONFLICT", "NOT_FOUND", "NEEDS_TAKEOVER", "TARGET_CHANGED", *UNREACHABLE)),
+          errors=("CONFLICT", "NOT_FOUND", "NEEDS_TAKEOVER", "TARGET_CHANGED", *STORED)),
     _steer(paths.RUN_STOP, "stop", "Stop a run for good", stop),
     Route("POST", paths.RUN_RETRY, "retry", "A new plan over what a run could not cancel", retry, PlanModel, 202,
-          needs=OPERATE, errors=("CONFLICT", "NOT_FOUND", *UNREACHABLE)),
+          needs=OPERATE, errors=("CONFLICT", "NOT_FOUND", *STORED)),
     Route("POST", paths.RUN_UNDO, "undo", "A plan that brings back what a run cancelled", undo, PlanModel, 202,
-          needs=OPERATE, errors=("CONFLICT", "NOT_FOUND", *UNREACHABLE)),
+          needs=OPERATE, errors=("CONFLICT", "NOT_FOUND", *STORED)),
     _steer(paths.RUN_VERIFY, "verify", "Verify the cancelled items of a run once more", verify),
 )  # fmt: skip

@@ -28,6 +28,7 @@ from tui_app.contract.runs import (
 )
 from tui_app.domain.describe import Description, Verb
 from tui_app.domain.items import Item
+from tui_app.domain.legible import reading
 from tui_app.domain.plan import PlanItem, PlanState, expected_phrase
 from tui_app.domain.ports import Preview, System, TrailEntry
 from tui_app.domain.rates import Rate
@@ -124,7 +125,16 @@ def _paces(by_system: Mapping[str, int], rates: Mapping[str, Rate]) -> list[Pace
 
 
 def plan_model(plan: PlanRecord, systems: Iterable[System], facts: Facts, arrived: int | None = None) -> PlanModel:
-    """A plan, made or in the making, in the words of its systems."""
+    """A plan, made or in the making, in the words of its systems.
+
+    Raises:
+        LedgerBroken: the journal holds something else than a plan there.
+    """
+    with reading(f"plan {plan.id}"):
+        return _plan_model(plan, systems, facts, arrived)
+
+
+def _plan_model(plan: PlanRecord, systems: Iterable[System], facts: Facts, arrived: int | None) -> PlanModel:
     described = [system.description for system in systems]
     words = vocabulary(described)
     cancels = plan.head.verb is Verb.CANCEL
@@ -188,6 +198,11 @@ def _as_read(plan: PlanRecord) -> Mapping[str, Any]:
 
 def plan_item_model(item: PlanItem) -> PlanItemModel:
     """One frozen item."""
+    with reading(f"item {item.seen.id}"):
+        return _plan_item_model(item)
+
+
+def _plan_item_model(item: PlanItem) -> PlanItemModel:
     verdict = item.seen.verdict
     return PlanItemModel(
         position=item.position,
@@ -202,7 +217,16 @@ def plan_item_model(item: PlanItem) -> PlanItemModel:
 
 
 def run_model(run: RunRecord, *, at_work: bool) -> RunModel:
-    """A run with its numbers. ``at_work``: a runner is working now."""
+    """A run with its numbers. ``at_work``: a runner is working now.
+
+    Raises:
+        LedgerBroken: the journal holds something else than a run there.
+    """
+    with reading(f"run {run.id}"):
+        return _run_model(run, at_work)
+
+
+def _run_model(run: RunRecord, at_work: bool) -> RunModel:
     verified = {kind: run.verified.get(kind, 0) for kind in Verified}
     done = sum(run.states.get(state, 0) for state in EFFECTIVE)
     codes = sorted(run.codes.items(), key=lambda row: (-row[1], row[0][0].value, row[0][1] or ""))
@@ -247,6 +271,11 @@ _TOLD = ("code", "message", "ours", "by", "before", "after", "undo_until")
 
 def run_item_model(one: RunItem) -> RunItemModel:
     """One item of a run."""
+    with reading(f"item {one.item.seen.id}"):
+        return _run_item_model(one)
+
+
+def _run_item_model(one: RunItem) -> RunItemModel:
     answer = None if one.outcome is None else one.outcome.answer
     told: dict[str, Any] = {}
     if answer is not None:
@@ -272,4 +301,5 @@ def ledger_line(row: LedgerRow) -> LedgerLine:
     """One line of the ledger; what has no column of its own stands in ``details``."""
     named = {name: row.facts.get(name) for name in _NAMED}
     rest = {name: value for name, value in row.facts.items() if name not in _NAMED}
-    return LedgerLine(seq=row.seq, hash=row.hash, details=rest, **named)
+    with reading(f"entry {row.seq}"):
+        return LedgerLine(seq=row.seq, hash=row.hash, details=rest, **named)

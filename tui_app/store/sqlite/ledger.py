@@ -10,15 +10,18 @@ from typing import Any
 from tui_app.database.sqlite import SqliteFile
 from tui_app.domain.errors import LedgerBroken
 from tui_app.domain.ledger import GLOBAL, Event
+from tui_app.domain.legible import UNREADABLE
 from tui_app.domain.records import LedgerQuery, LedgerReport, LedgerRow
 from tui_app.store.sqlite import entries
+from tui_app.store.sqlite.rows import reading
 from tui_app.store.sqlite.verifier import verify
 
 _LINES = """
 SELECT seq, -1 AS position, hash, body, NULL AS record, NULL AS reason FROM ledger AS l
 WHERE {entry_where}
 UNION ALL
-SELECT o.seq, o.position, o.hash, l.body, o.record, json_extract(run.confirmed, '$.reason') FROM outcome AS o
+SELECT o.seq, o.position, o.hash, l.body, o.record,
+    CASE WHEN json_valid(run.confirmed) THEN json_extract(run.confirmed, '$.reason') END FROM outcome AS o
 JOIN ledger AS l ON l.seq = o.seq JOIN run ON run.id = l.chain
 WHERE {item_where}
 ORDER BY 1 {way}, 2 {way} LIMIT :limit
@@ -66,7 +69,7 @@ def _row(row: sqlite3.Row) -> LedgerRow:
 def _read(row: sqlite3.Row) -> LedgerRow:
     try:
         return _row(row)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except UNREADABLE as error:
         raise LedgerBroken(f"entry {row['seq']}: what it speaks of cannot be read", seq=row["seq"]) from error
 
 
@@ -81,8 +84,12 @@ class SqliteLedger:
 
     async def lines(self, query: LedgerQuery) -> list[LedgerRow]:
         sql, values = _query(query)
-        rows = await self._file.read(lambda connection: connection.execute(sql, values).fetchall())
-        return [_read(row) for row in rows]
+
+        def work(connection: sqlite3.Connection) -> list[LedgerRow]:
+            with reading("the", "ledger"):
+                return [_read(row) for row in connection.execute(sql, values)]
+
+        return await self._file.read(work)
 
     async def check(self, anchors: Collection[tuple[int, str]] = ()) -> LedgerReport:
         return await self._file.scan(lambda connection: verify(connection, anchors))

@@ -16,18 +16,23 @@ from tui_app.domain.errors import Conflict, NotFound
 from tui_app.domain.filters import parse
 from tui_app.domain.items import Seen, Selection
 from tui_app.domain.ledger import Event
+from tui_app.domain.legible import readable
 from tui_app.domain.moments import stamp
 from tui_app.domain.plan import PlanHead, PlanItem, PlanState, head_from, head_record
 from tui_app.domain.records import PlanRecord, Progress, Who
-from tui_app.domain.verdict import Verdict
+from tui_app.domain.verdict import YES, Verdict, VerdictCode
 from tui_app.store.sqlite import entries
+from tui_app.store.sqlite.rows import reading
 
 _PLAIN = "id, state, head, reason, hash, read, expected, error, place, lease_until, maker"
 _RUN = "(SELECT run.id FROM run WHERE run.plan = plan.number) AS run"
 PLAN_COLUMNS = f"{_PLAIN}, totals, drift, {_RUN}"
 """What a plan is read from."""
 
-_SHORT = "json_remove(totals, '$.impact') AS totals, json_remove(drift, '$.examples', '$.totals.impact') AS drift"
+_SHORT = """
+CASE WHEN json_valid(totals) THEN json_remove(totals, '$.impact') ELSE totals END AS totals,
+CASE WHEN json_valid(drift) THEN json_remove(drift, '$.examples', '$.totals.impact') ELSE drift END AS drift
+"""
 _LISTED = f"{_PLAIN}, {_SHORT}, {_RUN}"
 ITEM_COLUMNS = "i.position, i.system, i.item, i.status, i.version, i.code, i.reason, i.due"
 """What a frozen item is read from, of a table that is called ``i``."""
@@ -36,14 +41,28 @@ _NUMBER = "(SELECT number FROM plan WHERE id = ?)"
 
 
 def plan_item(row: sqlite3.Row) -> PlanItem:
-    """A frozen item from its row."""
-    verdict = Verdict.frozen(row["code"], row["reason"])
-    seen = Seen(row["item"], row["status"], row["version"], verdict, due=row["due"])
-    return PlanItem(row["position"], row["system"], seen)
+    """A frozen item from its row.
+
+    Raises:
+        LedgerBroken: the row holds something else.
+    """
+    with reading("item", row["item"]):
+        verdict = YES if row["code"] is None else Verdict.no(VerdictCode(row["code"]), row["reason"])
+        seen = Seen(row["item"], row["status"], row["version"], verdict, due=row["due"])
+        return PlanItem(row["position"], row["system"], seen)
 
 
 def plan_record(row: sqlite3.Row) -> PlanRecord:
-    """A plan from its row."""
+    """A plan from its row.
+
+    Raises:
+        LedgerBroken: the row holds something else.
+    """
+    with reading("plan", row["id"]):
+        return _plan_record(row)
+
+
+def _plan_record(row: sqlite3.Row) -> PlanRecord:
     return PlanRecord(
         head=head_from(json.loads(row["head"])),
         state=PlanState(row["state"]),
@@ -136,17 +155,18 @@ class SqlitePlans:
     async def selections(self, plan_id: str) -> tuple[Selection, ...]:
         def work(connection: sqlite3.Connection) -> tuple[Selection, ...]:
             row = connection.execute("SELECT selections FROM plan WHERE id = ?", (plan_id,)).fetchone()
-            return tuple(_selection(one) for one in json.loads(row["selections"]))
+            with reading("plan", plan_id):
+                return tuple(_selection(one) for one in json.loads(row["selections"]))
 
         return await self._file.read(work)
 
-    async def newest(self, limit: int) -> list[PlanRecord]:
+    async def newest(self, limit: int, passed_over: list[str] | None = None) -> list[PlanRecord]:
         # What is long is cut off by the database, and what is left is read in its thread: a list of many plans must
         # not keep the others of a service waiting.
         query = f"SELECT {_LISTED} FROM plan ORDER BY number DESC LIMIT ?"
 
         def work(connection: sqlite3.Connection) -> list[PlanRecord]:
-            return [plan_record(row) for row in connection.execute(query, (limit,))]
+            return readable(connection.execute(query, (limit,)).fetchall(), plan_record, passed_over)
 
         return await self._file.read(work)
 

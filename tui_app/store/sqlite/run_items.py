@@ -11,6 +11,7 @@ from tui_app.domain.records import RunItem
 from tui_app.domain.run import Answer, ItemState, Outcome, Verification, Verified, note_hash
 from tui_app.store.sqlite import entries
 from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item
+from tui_app.store.sqlite.rows import reading
 
 _ITEMS = f"""
 SELECT {ITEM_COLUMNS},
@@ -41,22 +42,28 @@ def run_items(
         raise NotFound(f"there is no run {run_id}", hint="`quash runs` lists them.")
     only = "" if state is None else " AND coalesce(r.state, 'planned') = :state"
     only += "" if verified is None else " AND json_extract(v.record, '$.verified') = :verified"
-    rows = connection.execute(
-        f"{_ITEMS}{only} ORDER BY i.position LIMIT :limit",
-        {
-            "run": run["number"],
-            "plan": run["plan"],
-            "after": after,
-            "until": until,
-            "state": state,
-            "verified": verified,
-            "limit": limit,
-        },
-    )
-    return [_run_item(row, run["secret"]) for row in rows]
+    with reading("run", run_id):
+        rows = connection.execute(
+            f"{_ITEMS}{only} ORDER BY i.position LIMIT :limit",
+            {
+                "run": run["number"],
+                "plan": run["plan"],
+                "after": after,
+                "until": until,
+                "state": state,
+                "verified": verified,
+                "limit": limit,
+            },
+        )
+        return [_run_item(row, run["secret"]) for row in rows]
 
 
 def _run_item(row: sqlite3.Row, secret: bytes) -> RunItem:
+    with reading("item", row["item"]):
+        return _read(row, secret)
+
+
+def _read(row: sqlite3.Row, secret: bytes) -> RunItem:
     item = plan_item(row)
     outcome = entries.loads(row["outcome"])
     checked = entries.loads(row["verification"])

@@ -13,19 +13,26 @@ from tui_app.database.sqlite import SqliteFile
 from tui_app.database.statements import load
 from tui_app.domain.errors import Conflict, NotFound
 from tui_app.domain.ledger import GLOBAL, Event
+from tui_app.domain.legible import readable
 from tui_app.domain.plan import Confirmed, Options, head_from
 from tui_app.domain.records import NewRun, Pause, RunItem, RunRecord, Undo, Who
 from tui_app.domain.run import OVER, ItemState, PauseCause, RunState, Verification, Verified, check_run_move
 from tui_app.store.sqlite import entries, stopping
 from tui_app.store.sqlite.confirming import store_run
+from tui_app.store.sqlite.rows import reading
 from tui_app.store.sqlite.run_items import run_items
 from tui_app.store.sqlite.verifications import write_verifications
 
 _SQL = load("tui_app.store.sqlite", "runs.sql")
-_SELECT = "SELECT run.*, plan.head AS plan_head FROM run JOIN plan ON plan.number = run.plan"
+_SELECT = "SELECT run.*, plan.head AS plan_head FROM run LEFT JOIN plan ON plan.number = run.plan"
 
 
 def _record(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
+    with reading("run", row["id"]):
+        return _read(connection, row)
+
+
+def _read(connection: sqlite3.Connection, row: sqlite3.Row) -> RunRecord:
     states: dict[ItemState, int] = {}
     codes: dict[tuple[ItemState, str | None], int] = {}
     verified: dict[Verified, int] = {}
@@ -92,6 +99,7 @@ def find(connection: sqlite3.Connection, run_id: str) -> RunRecord:
 
     Raises:
         NotFound: there is none.
+        LedgerBroken: its rows hold something else than was written.
     """
     row = connection.execute(f"{_SELECT} WHERE run.id = ?", (run_id,)).fetchone()
     if row is None:
@@ -127,10 +135,10 @@ class SqliteRuns:
     async def get(self, run_id: str) -> RunRecord:
         return await self._file.read(lambda connection: find(connection, run_id))
 
-    async def newest(self, limit: int) -> list[RunRecord]:
+    async def newest(self, limit: int, passed_over: list[str] | None = None) -> list[RunRecord]:
         def work(connection: sqlite3.Connection) -> list[RunRecord]:
             rows = connection.execute(f"{_SELECT} ORDER BY run.number DESC LIMIT ?", (limit,)).fetchall()
-            return [_record(connection, row) for row in rows]
+            return readable(rows, partial(_record, connection), passed_over)
 
         return await self._file.read(work)
 

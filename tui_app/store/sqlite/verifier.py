@@ -20,6 +20,7 @@ from tui_app.database.statements import load
 from tui_app.domain.canonical import digest
 from tui_app.domain.errors import LedgerBroken, QuashError
 from tui_app.domain.ledger import Entry, Event, check_chains, rows_digest
+from tui_app.domain.legible import UNREADABLE
 from tui_app.domain.plan import PlanHasher, PlanState, head_from
 from tui_app.domain.records import LedgerReport, Who
 from tui_app.domain.replay import RunReplay
@@ -31,9 +32,6 @@ _SQL = load("tui_app.store.sqlite", "verifier.sql")
 
 MOST_PROBLEMS = 20
 """Problems that a report names; more only say that there are more."""
-
-UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError, sqlite3.Error)
-"""What reading a row that was not written by us may raise."""
 
 ON_THE_WAY = {ItemState.SENDING.value, ItemState.ACCEPTED.value}
 
@@ -132,7 +130,7 @@ class Verifier:
             check()
         except LedgerBroken as broken:
             self._note(seq, broken.message)
-        except (*UNREADABLE, QuashError) as error:
+        except (*UNREADABLE, sqlite3.Error, QuashError) as error:
             self._note(seq, f"{where}{what} cannot be read ({type(error).__name__})")
 
     def _is(self, projection: str) -> bool:

@@ -72,6 +72,7 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self._all: list[Entry] = []
+        self._unreadable: list[str] = []
         self._shown: list[Entry] = []
         self._watching = True
         self._read = False
@@ -126,13 +127,15 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
 
     async def _watch(self) -> None:
         while True:
-            runs, plans = await self.client.runs.list(), await self.client.plans.list()
+            listed, planned = await self.client.runs.listed(), await self.client.plans.listed()
+            runs, plans = listed.runs, planned.plans
             self.quash.link.answered()
             applied = {run.plan for run in runs}
             entries = [*(Entry(run=run) for run in runs), *(Entry(plan=one) for one in plans if one.id not in applied)]
             entries.sort(key=lambda entry: entry.at, reverse=True)
-            if entries != self._all or not self._read:
-                self._all, self._read = entries, True
+            unreadable = [*listed.unreadable, *planned.unreadable]
+            if entries != self._all or unreadable != self._unreadable or not self._read:
+                self._all, self._unreadable, self._read = entries, unreadable, True
                 self._tell()
             else:
                 # Nothing is new but the time that is left.
@@ -167,6 +170,8 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
         runs = sum(entry.run is not None for entry in self._shown)
         plans = len(self._shown) - runs
         told = phrase("{} · {} without one · newest first", counted(runs, "run"), counted(plans, "plan"))
+        if self._unreadable:
+            told = phrase("{} · cannot be read: {}; see `quash ledger verify`", told, ", ".join(self._unreadable))
         run = self._run()
         undo = sentence(run, self.quash.clock()) if run else None
         if undo is not None:
@@ -178,6 +183,8 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
             self.query_one("#runs-head", Static).update(told)
 
     def _empty(self, wanted: str) -> Content:
+        if self._unreadable and not self._all:
+            return phrase("Nothing here can be read: the journal is not as it was written.")
         if self._all:
             return phrase("Nothing here holds {}. {} changes the filter.", wanted, self.quash.key_of("filter"))
         go, review = self.quash.key_of("go_commands"), self.quash.key_of("review")
