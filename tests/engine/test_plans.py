@@ -5,22 +5,25 @@ import gc
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.mixed import everything, fill_all, mixed_world
-from support.world import TROUBLED, WHO, World, commands, copy_bus, fill, make_world
+from support.world import TROUBLED, WHO, MovableClock, World, commands, copy_bus, fill, make_world
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import CannotConnect, PlanChanged
 from tui_app.domain.filters import parse
-from tui_app.domain.items import Selection
-from tui_app.domain.plan import PlanState
+from tui_app.domain.items import Seen, Selection
+from tui_app.domain.moments import read, stamp
+from tui_app.domain.plan import LONGEST_LIFE, TTL, PlanHead, PlanState, expiring_from
 from tui_app.domain.records import LedgerQuery, Who
+from tui_app.domain.run import ItemState
 from tui_app.engine import planfile, planning
 from tui_app.engine.faults import Reports
+from tui_app.engine.walk import PAGE
 from tui_app.systems.commands.embedded import EmbeddedCommands
 
 OTHER = Who("joe@example.com", "joe", "ops2", "local", "local")
@@ -77,6 +80,47 @@ async def test_an_interrupted_plan_is_made_to_the_end_by_whoever_looks(world: Wo
     assert [item.seen.id for item in items] == ids
     assert (await other.store.ledger.check()).problem is None
     await other.close()
+
+
+class ReadsSlowly(EmbeddedCommands):
+    """A command bus of which a page is read in ten minutes, as under a limit of reads."""
+
+    clock: MovableClock
+
+    async def survey(self, *given: Any, **named: Any) -> list[Seen]:
+        self.clock.forward(600)
+        return await super().survey(*given, **named)
+
+
+async def test_a_plan_that_took_long_to_make_can_be_confirmed_for_as_long_as_any(tmp_path: Path) -> None:
+    ids = fill(tmp_path / "commands.db", 5 * PAGE)
+    clock = MovableClock()
+    slow = ReadsSlowly(tmp_path / "commands.db", clock)
+    slow.clock = clock
+    made = make_world(tmp_path, {"commands": slow}, clock)
+    plan = await made.plan(commands(*ids))
+    took = made.clock.now() - read(plan.head.created_at)
+    assert took > TTL, "it would have expired before it was there"
+    left = read(plan.head.expires_at) - made.clock.now()
+    assert TTL - timedelta(seconds=1) < left <= TTL
+    done = await made.worker().drive((await made.confirm(plan)).id)
+    assert done.states == {ItemState.CANCELLED: len(ids)}
+    assert (await made.store.ledger.check()).problem is None
+    await made.close()
+
+
+async def test_a_plan_that_was_made_in_a_moment_expires_as_it_was_begun(world: World) -> None:
+    plan = await world.plan(commands(*fill(world.records.path, 3)))
+    assert read(plan.head.expires_at) - read(plan.head.created_at) == TTL
+
+
+@pytest.mark.parametrize("took", [timedelta(0), timedelta(minutes=45), timedelta(days=400), timedelta(days=-1)])
+@pytest.mark.parametrize("ttl", [timedelta(seconds=1), TTL, LONGEST_LIFE])
+def test_no_plan_lives_longer_than_a_file_of_it_may(took: timedelta, ttl: timedelta) -> None:
+    begun = datetime(2026, 1, 2, tzinfo=UTC)
+    head = PlanHead("p1", Verb.CANCEL, stamp(begun), stamp(begun + ttl), "jane", "ops1", "", {})
+    expires = read(expiring_from(head, begun + took).expires_at)
+    assert begun + ttl <= expires <= begun + LONGEST_LIFE
 
 
 async def test_selections_that_overlap_are_frozen_once_also_when_the_making_was_interrupted(

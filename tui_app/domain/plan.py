@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -14,11 +14,15 @@ from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import AboveCap, Conflict, CountDiffers, PhraseDiffers, PlanChanged, PlanExpired
 from tui_app.domain.items import Seen
-from tui_app.domain.moments import clamped, known, read
+from tui_app.domain.moments import clamped, known, read, stamp
 from tui_app.domain.verdict import Effect, Tally
 
 TTL = timedelta(minutes=30)
 FILE_TTL = timedelta(days=7)
+LONGEST_LIFE = timedelta(days=30)
+"""Between the making of a plan and its end."""
+LONG_MAKING = timedelta(minutes=1)
+"""A plan that took longer to be made expires so long after it was made as it would have after it was begun."""
 SKEW = timedelta(minutes=5)
 """How far the clocks of two hosts may differ that share a plan file."""
 PRODUCTION = "production"
@@ -303,6 +307,17 @@ def check_expiry(head: PlanHead, now: datetime) -> None:
         )
     if now >= read(head.expires_at):
         raise PlanExpired(f"this plan expired at {head.expires_at}")
+
+
+def expiring_from(head: PlanHead, made: datetime) -> PlanHead:
+    """The head of a plan that was made by then: its time to be confirmed is counted from there where that took long.
+
+    A server may take so few reads that making a plan takes longer than the plan would live.
+    """
+    begun, expires = read(head.created_at), read(head.expires_at)
+    if made - begun <= LONG_MAKING:
+        return head
+    return replace(head, expires_at=stamp(min(made + (expires - begun), begun + LONGEST_LIFE)))
 
 
 def totals_from(record: Mapping[str, Any]) -> PlanTotals:

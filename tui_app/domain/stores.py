@@ -72,10 +72,11 @@ class PlanStore(Protocol):
         """
 
     async def finish(
-        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, facts: Mapping[str, Any]
+        self, head: PlanHead, holder: str, totals: Mapping[str, Any], plan_hash: str, facts: Mapping[str, Any]
     ) -> PlanRecord:
         """The plan is made: its hash, and its entry in the ledger in the name of its maker.
 
+        ``head`` takes the place of what the plan was begun with: it may expire later.
         ``facts`` stand in the entry beside what the plan itself tells.
         """
 

@@ -23,7 +23,16 @@ from tui_app.domain.foreign_json import parse
 from tui_app.domain.items import Seen
 from tui_app.domain.moments import known, stamp
 from tui_app.domain.moments import read as moment
-from tui_app.domain.plan import PlanHasher, PlanHead, PlanItem, PlanState, PlanTotals, head_from, head_record
+from tui_app.domain.plan import (
+    LONGEST_LIFE,
+    PlanHasher,
+    PlanHead,
+    PlanItem,
+    PlanState,
+    PlanTotals,
+    head_from,
+    head_record,
+)
 from tui_app.domain.ports import System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Who
@@ -33,9 +42,6 @@ from tui_app.engine.binding import identities, moved
 from tui_app.engine.planning import frozen
 
 SCHEMA = "quash.planfile.v1"
-
-LONGEST_LIFE = timedelta(days=30)
-"""Between the making of a plan and its end."""
 
 LONGEST_UNDO = 10 * 366 * 86400
 """Seconds for which anything can be undone."""

@@ -23,7 +23,7 @@ from tui_app.domain.errors import Busy, Conflict, Fault, PlanChanged, QuashError
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Seen, Selection
 from tui_app.domain.moments import clamped, known, later, stamp
-from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, PlanTotals, totals_from
+from tui_app.domain.plan import TTL, PlanHasher, PlanHead, PlanItem, PlanState, PlanTotals, expiring_from, totals_from
 from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Progress, Waiting, Who
@@ -279,7 +279,7 @@ class Planner:
         plan = await self._store.plans.get(plan_id)
         await self._read_again(plan, exact=True)
         made = {"at": stamp(self._clock.now()), "made_by": plan.head.operator, "made_at": plan.head.created_at}
-        await self._store.plans.finish(plan_id, self._holder, plan.totals, plan.hash or "", {**made, **resumed})
+        await self._store.plans.finish(plan.head, self._holder, plan.totals, plan.hash or "", {**made, **resumed})
 
     async def _freeze(self, plan_id: str, selections: Sequence[Selection], resumed: Mapping[str, str]) -> None:
         plan = await self._store.plans.get(plan_id)
@@ -308,8 +308,12 @@ class Planner:
                 hasher.add(item)
             progress = Progress(items, totals.record(), expected, asdict(place))
             await self._store.plans.append(plan_id, self._holder, progress)
-        record = totals.record()
-        await self._store.plans.finish(plan_id, self._holder, record, hasher.finish(record), resumed)
+        head, record = expiring_from(plan.head, self._clock.now()), totals.record()
+        if head != plan.head:
+            hasher = PlanHasher(head)
+            async for item in frozen(self._store, plan_id):
+                hasher.add(item)
+        await self._store.plans.finish(head, self._holder, record, hasher.finish(record), resumed)
 
     async def _count(self, selection: Selection) -> Count:
         return await self._systems[selection.system].count(selection.filter or Filter(), as_of=selection.as_of)

@@ -211,16 +211,19 @@ class SqlitePlans:
         await self._file.write(work)
 
     async def finish(
-        self, plan_id: str, holder: str, totals: Mapping[str, Any], plan_hash: str, facts: Mapping[str, Any]
+        self, head: PlanHead, holder: str, totals: Mapping[str, Any], plan_hash: str, facts: Mapping[str, Any]
     ) -> PlanRecord:
+        plan_id = head.id
+
         def work(connection: sqlite3.Connection) -> None:
             _hold(
                 connection.execute(
-                    "UPDATE plan SET state = ?, totals = ?, hash = ?, expected = read,"
+                    "UPDATE plan SET state = ?, head = ?, totals = ?, hash = ?, expected = read,"
                     " place = NULL, holder = NULL, lease_until = NULL"
                     " WHERE id = ? AND state = ? AND holder = ?",
                     (
                         PlanState.READY,
+                        canonical(head_record(head)).decode(),
                         json.dumps(dict(totals)),
                         plan_hash,
                         plan_id,
