@@ -243,7 +243,8 @@ async def test_the_panel_is_open_where_there_is_room_and_follows_the_cursor(desk
     if size[0] < 120:
         assert "can be cancelled" not in desk.text
         await desk.does("preview")
-    await desk.sees("✓ can be cancelled", "What would happen", "What cannot be undone", "Trail")
+    await desk.sees("✓ can be cancelled", "What would happen", "What cannot be undone")
+    await desk.until(lambda: "Trail" in desk.panel)
     await desk.does("down")
     await desk.until(lambda: desk.here in desk.panel)
     await desk.filters("status:PENDING")

@@ -8,7 +8,7 @@ import pytest
 from textual import events
 
 from support.backend import Service
-from support.canned import HASH, Canned, blocked, item, plan, run
+from support.canned import Canned, blocked, item, plan, run
 from support.console import Operator, open_canned, open_console, request
 from support.world import TROUBLED, fill
 from tui_app.contract.runs import RunModel
@@ -202,7 +202,7 @@ async def test_a_plan_that_cannot_be_read_again_says_which():
     canned.answers["POST", "/v1/plans/p1/check"] = CannotConnect("the service does not answer")
     async with open_canned(canned) as operator:
         open_review(operator.app, of)
-        await operator.sees(f"Plan {HASH[:8]} could not be read again, and nothing was sent.", "does not answer")
+        await operator.sees("Plan p1 could not be read again, and nothing was sent.", "does not answer")
         assert "being made" not in operator.text
 
 

@@ -13,7 +13,7 @@ from tui_app.domain import moments
 from tui_app.domain.advice import WHAT_TO_DO
 from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
-from tui_app.domain.plan import short
+from tui_app.domain.plan import with_hash
 from tui_app.domain.run import ItemState, Verified
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def plan_lines(
     ``blocked`` holds the first blocked items of each code.
     """
     counts, word = plan.counts, done_word(plan.verb)
-    yield f"plan {plan.id} (hash {short(plan.hash or '')}): {plan.selection}"
+    yield f"plan {with_hash(plan.id, plan.hash)}: {plan.selection}"
     yield f"  {counts.items:,} in the plan, {counts.cancellable:,} will be {word}, {counts.blocked:,} blocked"
     for line in plan.blocked:
         yield f"  blocked: {line.count:,} {line.code}"
@@ -123,7 +123,7 @@ def run_lines(run: RunModel, resume: str = "") -> Iterator[str]:
     """
     verb = "" if run.verb == Verb.CANCEL else f", an undo ({run.verb})"
     go_on = f", nobody works on it; go on with: {resume}" if run.interrupted and resume else ""
-    yield f"run {run.id} of plan {run.plan} (hash {short(run.plan_hash)}){verb}: {run.standing}{go_on}"
+    yield f"run {run.id} of plan {with_hash(run.plan, run.plan_hash)}{verb}: {run.standing}{go_on}"
     yield f"  {numbers(run)}"
     if run.halted and run.waiting:
         yield f"  pending: {' · '.join(f'{number:,} {words}' for words, number in run.waiting.items())}"

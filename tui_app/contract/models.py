@@ -193,10 +193,11 @@ class ImpactLine(Wire):
 
 
 class SectionModel(Wire):
-    """A titled part of a preview, shown as it is."""
+    """A titled part of a preview, shown as it is; with ``detail`` only where everything of the item is shown."""
 
     title: str
     lines: list[str]
+    detail: bool = False
 
 
 class PreviewModel(Wire):

@@ -184,8 +184,13 @@ def head_from(record: Mapping[str, Any]) -> PlanHead:
 
 
 def short(plan_hash: str) -> str:
-    """The name of a plan on screen: the first eight digits of its hash."""
+    """The first eight digits of a hash: enough to tell two plans apart, and no name of one."""
     return plan_hash[:8]
+
+
+def with_hash(plan_id: str, plan_hash: str | None) -> str:
+    """A plan by its name, which is its id, and its hash as one; a plan that is still being made has none."""
+    return f"{plan_id} (hash {short(plan_hash)})" if plan_hash else plan_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,14 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a preview that is shown as it is: a title, and lines of text from the system."""
+    """A part of a preview that is shown as it is: a title, and lines of text from the system.
+
+    ``detail``: nobody decides by it, so that it is shown only where everything of the item is.
+    """
 
     title: str
     lines: tuple[str, ...]
+    detail: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def preview_model(preview: Preview, description: Description) -> PreviewModel:
         impact=lines,
         warnings=list(preview.warnings),
         irreversible=any(line.irreversible for line in lines),
-        sections=[SectionModel(title=one.title, lines=list(one.lines)) for one in preview.sections],
+        sections=[SectionModel(title=one.title, lines=list(one.lines), detail=one.detail) for one in preview.sections],
     )
 
 

@@ -218,8 +218,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter", ("/",), "filter", "Filter as you type.", (ITEMS, RUNS, LEDGER), _connected, footer=3),
     _items("sort", ("o",), "sort", "Order by the column of the cursor.", _sortable, footer=7),
     _items("sort_reverse", ("O",), "reverse", "Turn the order round.", _connected),
-    _items("detail", ("enter",), "detail", "Show everything that is known of this item.", _item, footer=5),
-    Action("preview", ("p",), "preview", "Preview panel on and off.", (ITEMS,), footer=6),
+    _items("detail", ("enter",), "detail", "Show everything that is known of this item.", _item, footer=6),
+    Action("preview", ("p",), "preview", "Preview panel on and off.", (ITEMS,), footer=5),
     _items("preview_marked", ("P",), "preview marked", "Review what is marked, without acting.", _marked),
     _items("copy", ("y",), "copy", "Copy the id, the row, the curl line or the filter.", _item),
     _copy("id", "i", "id", "Copy the id."),
@@ -253,7 +253,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("panes", ("f6",), "items", "Go between the fields, the items and the impact.", (REVIEW,), footer=4),
     Action("fold", ("enter",), "fold", "Show all items of this group, or a few.", (REVIEW,)),
     # Runs and one run
-    Action("open_run", ("enter",), "open", "Watch this run.", (RUNS,), _item, footer=1),
+    Action("open_run", ("enter",), "open", "Watch this run.", (RUNS,), _item, footer=6),
     Action("run_item", ("enter",), "item", "Show the outcome and the trail of this item.", (RUN,), _item, footer=7),
     Action(
         "pause",
@@ -287,7 +287,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("no", ("n",), "no", "No, and stay.", ("ask",)),
     # Everywhere
     Action("refresh", ("r",), "refresh", "Read again; the cursor stays on its item.", (*TABLES, DETAIL), footer=11),
-    Action("auto", (".",), "auto", "Automatic refresh on and off.", (ITEMS, RUNS, RUN)),
+    Action("auto", (".",), "auto", "Automatic refresh on and off.", (ITEMS, RUNS, RUN), footer=4),
     Action("command_line", (":",), "command", "Command line: :commands, :runs, :ledger, :ids, :q.", (SCREENS,)),
     Action("help", ("?", "f1"), "help", "Help of this screen, searchable.", (SCREENS,), footer=90),
     Action("palette", ("ctrl+p", "f2"), "palette", "Every action by name.", (SCREENS,), urgent=True),

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from tui_app.client.progress import held_up, so_far
 from tui_app.domain.errors import Conflict, NotAllowed, PhraseDiffers, QuashError
-from tui_app.domain.plan import PlanState, check_cap, demanded, short
+from tui_app.domain.plan import PlanState, check_cap, demanded
 from tui_app.domain.reasons import check_reason
 from tui_app.tui.verbs import words
 
@@ -158,8 +158,3 @@ def progress(plan: PlanModel) -> str:
     if plan.interrupted:
         return f"space resumes it; {so_far(plan)}"
     return held_up(plan) or so_far(plan)
-
-
-def name(plan: PlanModel) -> str:
-    """The plan's name on screen."""
-    return short(plan.hash) if plan.hash else plan.id[:8]

@@ -62,9 +62,10 @@ class Membership:
         held = await self.members(whole, ids)
         table = self._screen.table
         if table.marks.whole == tuple(whole):
-            table.members.difference_update(ids)
-            table.members.update(held)
-            table.refresh()
+            members = (table.members - set(ids)) | held
+            if members != table.members:
+                table.members = set(members)
+                table.refresh()
 
     async def members(self, whole: Iterable[Everything], ids: Iterable[str]) -> frozenset[str]:
         """Those of the ids that one of the filters held at its moment."""

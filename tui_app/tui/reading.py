@@ -33,28 +33,43 @@ class Reading:
         view = View(self._screen.system_name, self.filter if only is None else only.filter, self.sort)
         return view if only is None else replace(view, as_of=only.as_of)
 
-    def read(self) -> None:
-        """Read the rows of the view; the cursor stays on its item."""
+    def read(self, *, by_itself: bool = False) -> None:
+        """Read the rows of the view; the cursor stays on its item.
+
+        ``by_itself``: nobody asked for it, so that nothing is drawn where nothing is different.
+        """
         screen = self._screen
         item = screen.table.item
         around = self.anchor if screen.bar.editing else item.id if item else None
-        screen.start(self._read(Window(screen.client.items, self.view), around), group="rows")
+        screen.start(self._read(Window(screen.client.items, self.view), around, by_itself=by_itself), group="rows")
 
-    async def _read(self, window: Window, around: str | None) -> None:
+    @property
+    def going_on(self) -> bool:
+        """Whether rows are being read."""
+        screen = self._screen
+        return any(one.group == "rows" and one.node is screen and not one.is_finished for one in screen.workers)
+
+    async def _read(self, window: Window, around: str | None, *, by_itself: bool) -> None:
+        screen, table = self._screen, self._screen.table
         try:
             await window.load(around)
         except MalformedFilter as error:
-            self._screen.nothing_here(self._why_refused(error))
+            screen.nothing_here(self._why_refused(error))
             return
         except Refused as error:
-            if self._screen.table.window is None:
-                self._screen.nothing_here(told(error).text.plain)
+            if table.window is None:
+                screen.nothing_here(told(error).text.plain)
+            if by_itself:
+                # Refused once, it would be refused again and again, with a message each time.
+                screen.refresh_by_itself(on=False)
             raise
-        table = self._screen.table
-        if not window.rows:
-            table.message = await self._why_empty(window.view)
-        table.show(window, around)
-        self._screen.marking.rows_changed()
+        message = "" if window.rows else await self._why_empty(window.view)
+        if table.show(window, around, message=message):
+            screen.marking.rows_changed()
+        else:
+            screen.marking.asking.look()
+        if not by_itself:
+            screen.read_anew()
 
     async def _why_empty(self, view: View) -> str:
         screen = self._screen

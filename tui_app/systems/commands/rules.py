@@ -299,22 +299,23 @@ class Surroundings:
 
 
 def preview_sections(command: Command, around: Surroundings) -> tuple[Section, ...]:
-    """What the panel shows beside the verdict: the reply that its sender will read, batch, error, payload."""
+    """What the panel shows beside the verdict: error, batch, payload, and last the reply that its sender will read."""
     sections = []
-    if command.reply_queue:
-        sample = reply(command, "(the reason that you give)", "(when it is cancelled)")
-        sections.append(Section(f"Reply to {command.reply_queue}", _pretty(sample)))
-    if command.batch_id is not None:
-        numbers = ("not known",) if around.batch is None else _counted(around.batch)
-        sections.append(Section(f"Batch {command.batch_id}", numbers))
     if command.error is not None or command.error_code is not None:
         lines = [*(command.error or "no message").splitlines()]
         if len(command.error or "") >= LONGEST_ERROR:
             lines.append(f"(cut after {LONGEST_ERROR:,} characters)")
-        sections.append(Section(f"Last error {command.error_code or ''}".rstrip(), tuple(lines)))
+        # The panel begins with the error already, in its own line.
+        sections.append(Section(f"Last error {command.error_code or ''}".rstrip(), tuple(lines), detail=True))
+    if command.batch_id is not None:
+        numbers = ("not known",) if around.batch is None else _counted(around.batch)
+        sections.append(Section(f"Batch {command.batch_id}", numbers))
     known = around.payload is not None
     payload = _pretty(around.payload) if known else ("not known: the archive does not hold it",)
-    sections.append(Section("Payload", payload))
+    sections.append(Section("Payload", payload, detail=True))
+    if command.reply_queue:
+        sample = reply(command, "(the reason that you give)", "(when it is cancelled)")
+        sections.append(Section(f"Reply to {command.reply_queue}", _pretty(sample)))
     return tuple(sections)
 
 

@@ -41,6 +41,7 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
     """One screen for every system."""
 
     PLACE = ITEMS
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
 
     def __init__(self, system: str) -> None:
         super().__init__()
@@ -51,7 +52,6 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
         self._copying = Copying(self)
         self.reading = Reading(self)
         self._panel = Panel(self)
-        self._stale = False
         self._auto: Timer | None = None
 
     def body(self) -> Iterator[Widget]:
@@ -124,10 +124,17 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
             self.table.ticking.start()
             self.reading.filter, self.reading.sort = self.system.default_filter, self.system.default_sort
             self.bar.show(self.reading.filter)
+            # Where the system acts by itself at a moment, rows that stand still are soon not so any more.
+            self.refresh_by_itself(on=self.system.deadline is not None)
         elif (told := self.quash.places.system(self.system_name)) is not None:
             self.system = self.table.system = told
             self.table.move_column(0)
         self.reading.read()
+
+    def read_anew(self) -> None:
+        """What the operator asked for has been read: say as of when, and preview the item of the cursor again."""
+        self.tell_numbers()
+        self._panel.follow()
 
     def nothing_here(self, why: str) -> None:
         """Show no rows, and why there can be none; those of another view would be taken for those that were asked."""
@@ -138,18 +145,16 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
         self.state_changed()
 
     def run_started(self, used: Marks) -> None:
-        """These marks were for a run that is under way; what is shown is read anew when the eye returns.
+        """These marks were for a run that is under way.
 
         Marks that were changed since are another intention, and stay.
         """
         if self.table.marks == used:
             self.marking.act_clear()
-        self._stale = True
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        if self._stale:
-            self._stale = False
+        if self.table.window is not None:
             self.reading.read()
         if self.system is not None:
             # Meanwhile something may have been marked in another place, or used up.
@@ -216,6 +221,10 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
         self.state_changed()
         self._panel.follow()
 
+    def on_item_table_extended(self, event: ItemTable.Extended) -> None:
+        event.stop()
+        self.marking.asking.look()
+
     def tell_numbers(self) -> None:
         """Say the numbers anew, where they changed."""
         auto = AUTO if self._auto else None
@@ -229,9 +238,19 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
         self._panel.fit()
 
     def act_auto(self) -> None:
-        if self._auto is None:
-            self._auto = self.set_interval(AUTO, self.reading.read)
-        else:
+        self.refresh_by_itself(on=self._auto is None)
+
+    def refresh_by_itself(self, *, on: bool) -> None:
+        """Whether the rows are read again every few seconds."""
+        if self._auto is not None:
             self._auto.stop()
-            self._auto = None
+        self._auto = self.set_interval(AUTO, self.read_by_itself) if on else None
         self.tell_numbers()
+
+    def read_by_itself(self) -> None:
+        """Read the rows again, unless nobody looks, somebody is in the middle of something, or there is no answer."""
+        table, notice = self.table, self.quash.notice
+        unreachable = notice is not None and notice.retry is not None
+        in_the_middle = self.bar.editing or table.range_from is not None or self.reading.going_on
+        if self.is_current and table.window is not None and not unreachable and not in_the_middle:
+            self.reading.read(by_itself=True)

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui_app.client.ledger_text import verdict
-from tui_app.domain.errors import MalformedFilter
+from tui_app.domain.errors import MalformedFilter, QuashError
 from tui_app.tui.actions import LEDGER, State
 from tui_app.tui.exporting import export
 from tui_app.tui.ledger_lines import WIDE, draw, titles, wanted
@@ -28,9 +28,15 @@ if TYPE_CHECKING:
 
 PAGE = 200
 
+MOST_ADDED = 2000
+"""Lines that came since, up to which the cursor is kept on its own."""
+
 
 class LedgerScreen(QuashScreen[None], inherit_bindings=False):
-    """Newest first. What comes later does not move what is read: refresh shows it."""
+    """Newest first, read again whenever it is opened.
+
+    What came since moves nothing that is looked at: the cursor stays on its line, unless that is the first.
+    """
 
     PLACE = LEDGER
     AUTO_FOCUS = "#ledger-list"
@@ -39,11 +45,13 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self._pages: Pages[LedgerLine, str] | None = None
+        self._newest: LedgerLine | None = None
+        self._as_of = ""
+        self._verdict: Content | None = None
 
     def body(self) -> Iterator[Widget]:
         yield LineFilter("operator:jane run:ID item:ID event:chunk, exactly")
-        key = self.quash.key_of("verify_ledger")
-        yield Static(phrase("newest first · {} verifies the ledger", key), id="ledger-head", markup=False)
+        yield Static(phrase("The ledger is being read."), id="ledger-head", markup=False)
         yield Static("", id="ledger-titles", markup=False)
         yield RowList(self._draw, id="ledger-list")
 
@@ -67,26 +75,72 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
     # Reading
 
     def connected(self) -> None:
-        if self._pages is None:
+        if self._as_of:
+            self.start(self._read_again(), group="lines")
+        else:
             self._open()
+
+    act_refresh = connected
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        if self._as_of:
+            self.connected()
 
     def on_row_list_measured(self, event: RowList.Measured) -> None:
         event.stop()
         self.query_one("#ledger-titles", Static).update(titles(event.width))
 
-    def _open(self) -> None:
+    def _fresh(self) -> Pages[LedgerLine, str]:
         filtered = asdict(wanted(self.filter.applied))
 
         async def fetch(after: str | None, limit: int) -> tuple[list[LedgerLine], str | None]:
             page = await self.client.ledger.page(**filtered, after=after, limit=limit, newest=True)
             return page.lines, page.next
 
-        self._pages = Pages(fetch, size=PAGE)
+        return Pages(fetch, size=PAGE)
+
+    def _open(self) -> None:
+        self._pages, self._as_of = self._fresh(), ""
         self.rows.cursor = 0
         self.rows.scroll_to(y=0, animate=False)
-        self.start(self._loaded(self._pages, 0, PAGE), group="lines")
+        self.start(self._opened(self._pages), group="lines")
 
-    act_refresh = _open
+    async def _opened(self, pages: Pages[LedgerLine, str]) -> None:
+        await pages.load(0, PAGE - 1)
+        self._newest = pages.row(0)
+        self._tell(pages)
+        self._read_at()
+
+    async def _read_again(self) -> None:
+        """Read from the newest line on. Lines are only ever added: where the first is the same, all of them are."""
+        pages, rows = self._fresh(), self.rows
+        await pages.load(0, PAGE - 1)
+        if pages.row(0) != self._newest:
+            at, top = await self._same_place(pages)
+            self._pages, self._newest, self._verdict = pages, pages.row(0), None
+            rows.cursor = at
+            self._tell(pages)
+            rows.scroll_to(y=top, animate=False)
+        self._read_at()
+
+    async def _same_place(self, pages: Pages[LedgerLine, str]) -> tuple[int, int]:
+        """Where the cursor's line, and the first that is seen, are by now; the top where they came after too many."""
+        at, top = self.rows.cursor, self.rows.scroll_offset.y
+        added = 0
+        while at and pages.row(added) != self._newest:
+            added += 1
+            if added == MOST_ADDED or (pages.complete and added >= pages.count):
+                return 0, 0
+            await pages.load(added, added)
+        if not at:
+            return 0, 0
+        await pages.load(0, at + added)
+        return at + added, top + added
+
+    def _read_at(self) -> None:
+        self._as_of = self.quash.clock().astimezone().strftime("%H:%M:%S")
+        self._head()
 
     def on_row_list_needed(self, event: RowList.Needed) -> None:
         if self._pages is not None and not self._pages.covers(event.first, event.last):
@@ -126,10 +180,14 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
         else:
             self.rows.act_move(where)
 
+    @property
+    def line(self) -> LedgerLine | None:
+        """The line of the cursor, as far as it has been read."""
+        return self._pages.row(self.rows.cursor) if self._pages else None
+
     def act_entry(self) -> None:
-        line = self._pages.row(self.rows.cursor) if self._pages else None
-        if line is not None:
-            self.app.push_screen(LedgerEntry(line))
+        if self.line is not None:
+            self.app.push_screen(LedgerEntry(self.line))
 
     def act_filter(self) -> None:
         self.filter.open()
@@ -151,14 +209,25 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
         return True
 
     def act_verify_ledger(self) -> None:
-        self._head(phrase("The ledger is being verified."))
+        self._verdict = phrase("The ledger is being verified.")
+        self._head()
         self.start(self._verify(), group="verify")
 
     async def _verify(self) -> None:
-        self._head(_verdict(await self.client.ledger.check(), self.quash.glyphs["yes"], self.quash.glyphs["no"]))
+        try:
+            check = await self.client.ledger.check()
+        except QuashError:
+            self._verdict = None
+            self._head()
+            raise
+        self._verdict = _verdict(check, self.quash.glyphs["yes"], self.quash.glyphs["no"])
+        self._read_at()
 
-    def _head(self, text: Content) -> None:
-        self.query_one("#ledger-head", Static).update(text)
+    def _head(self) -> None:
+        """As of when the lines were read, or verified; a verdict stands until there are others."""
+        key, read = self.quash.key_of("verify_ledger"), phrase("as of {}", self._as_of)
+        told = phrase("newest first · {} verifies the ledger", key) if self._verdict is None else self._verdict
+        self.query_one("#ledger-head", Static).update(phrase("{} · {}", told, read))
 
     def act_export(self) -> None:
         async def write(path: Path) -> Path:

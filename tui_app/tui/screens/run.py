@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from tui_app.domain.errors import QuashError, Unavailable
 from tui_app.domain.moments import known
-from tui_app.domain.plan import short
+from tui_app.domain.plan import with_hash
 from tui_app.tui.actions import RUN, State
 from tui_app.tui.gates import shut
 from tui_app.tui.notices import RETRY_SECONDS
@@ -57,6 +57,7 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
         self._pace = Pace()
         self._item: tuple[str, str, str | None] | None = None
         self._watching = True
+        self._headed: Content | None = None
         self._steering = Steering(self, lambda: self._run, self._tell)
 
     def body(self) -> Iterator[Widget]:
@@ -81,6 +82,11 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
         self.start(self._watch(), group="watch")
 
     act_refresh = connected
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        if self._run is not None:
+            self.connected()
 
     def act_auto(self) -> None:
         self._watching = not self._watching
@@ -108,7 +114,10 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
             self._pace.forget()
         else:
             self._pace.note(time.monotonic(), done(run))
-        self.query_one("#run-head", Static).update(_head(run))
+        head = _head(run)
+        if head != self._headed:
+            self._headed = head
+            self.query_one("#run-head", Static).update(head)
         self.query_one(Progress).tell(run, self._pace, self.quash.clock())
         self.query_one(RunItems).tell(run)
         if before is None:
@@ -191,7 +200,7 @@ def _head(run: RunModel) -> Content:
     parts = [
         phrase("Run {}", run.id).stylize("bold"),
         *([phrase("reinstates").stylize("bold")] if run.verb == "reinstate" else []),
-        phrase("plan {}", short(run.plan_hash)),
+        phrase("plan {}", with_hash(run.plan, run.plan_hash)),
         counted(run.items, "item"),
         phrase("by {}", run.operator),
         safe(run.reason),

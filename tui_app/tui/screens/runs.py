@@ -12,17 +12,16 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui_app.domain.plan import short
 from tui_app.glyphs import Glyphs
 from tui_app.tui import gates
 from tui_app.tui.actions import RUNS, State
-from tui_app.tui.confirming import name, numbers, progress
+from tui_app.tui.confirming import numbers, progress
 from tui_app.tui.outcomes import QUIET, day_and_time, plan_look, run_look, tally
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.screens.run import RunScreen
 from tui_app.tui.steering import Steering
-from tui_app.tui.text import counted, phrase, safe
+from tui_app.tui.text import counted, id_cell, phrase, safe
 from tui_app.tui.undoing import brief, sentence
 from tui_app.tui.widgets.line_filter import LineFilter
 from tui_app.tui.widgets.row_list import RowList
@@ -33,7 +32,11 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 
-WIDE = 100
+WIDE, WIDEST = 100, 118
+"""Cells of a row from which it has the id, and from which it has the operator."""
+
+NAME = 17
+"""Cells for the id of a run or plan: all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
         self._shown: list[Entry] = []
         self._watching = True
         self._read = False
+        self._as_of = ""
         self._told: Content | None = None
         self._steering = Steering(self, self._run, self._changed)
 
@@ -108,6 +112,7 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
 
     def connected(self) -> None:
         if self.is_current:
+            self._as_of = ""
             self.start(self._watch(), group="watch")
 
     act_refresh = connected
@@ -122,7 +127,6 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
 
     def act_auto(self) -> None:
         self._watching = not self._watching
-        self.quash.say(phrase("Read again every second.") if self._watching else phrase("No longer read by itself."))
         self.connected()
 
     async def _watch(self) -> None:
@@ -135,9 +139,11 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
             entries.sort(key=lambda entry: entry.at, reverse=True)
             unreadable = [*listed.unreadable, *planned.unreadable]
             if entries != self._all or unreadable != self._unreadable or not self._read:
-                self._all, self._unreadable, self._read = entries, unreadable, True
+                self._all, self._unreadable, self._read, self._as_of = entries, unreadable, True, self._now()
                 self._tell()
             else:
+                # Of a read that finds nothing new only the first is said: the others would write every second.
+                self._as_of = self._as_of or self._now()
                 # Nothing is new but the time that is left.
                 self.rows.tick()
                 self._head()
@@ -145,6 +151,9 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
             if not self._watching:
                 return
             await asyncio.sleep(POLL_SECONDS)
+
+    def _now(self) -> str:
+        return self.quash.clock().astimezone().strftime("%H:%M:%S")
 
     def _changed(self, run: RunModel) -> None:
         self._all = [Entry(run=run) if entry.id == run.id else entry for entry in self._all]
@@ -166,18 +175,22 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
         self.state_changed()
 
     def _head(self) -> None:
-        """What there is, and what of the run under the cursor can be undone."""
+        """What there is, as of when, and what of the run under the cursor can be undone."""
         runs = sum(entry.run is not None for entry in self._shown)
         plans = len(self._shown) - runs
-        told = phrase("{} · {} without one · newest first", counted(runs, "run"), counted(plans, "plan"))
+        there = phrase("{} · {} without one", counted(runs, "run"), counted(plans, "plan"))
+        read = phrase("as of {}", self._as_of)
+        if self._watching:
+            read = phrase("{} · every {} s", read, round(POLL_SECONDS))
         if self._unreadable:
-            told = phrase("{} · cannot be read: {}; see `quash ledger verify`", told, ", ".join(self._unreadable))
+            there = phrase("{} · cannot be read: {}; see `quash ledger verify`", there, ", ".join(self._unreadable))
         run = self._run()
         undo = sentence(run, self.quash.clock()) if run else None
-        if undo is not None:
-            both = phrase("{} · {}", told, undo)
-            # In one line whatever is under the cursor: a list that moves up and down is misread.
-            told = both if both.cell_length <= self.app.size.width - 2 else undo
+        parts = [there, phrase("newest first"), read] if undo is None else [there, undo, read]
+        # In one line whatever is under the cursor: a list that moves up and down is misread.
+        while len(parts) > 2 and phrase(" · ").join(parts).cell_length > self.app.size.width - 2:
+            del parts[1 if undo is None else 0]
+        told = phrase(" · ").join(parts)
         if told != self._told:
             self._told = told
             self.query_one("#runs-head", Static).update(told)
@@ -259,13 +272,9 @@ def _run_line(run: RunModel, width: int, glyphs: Glyphs, now: datetime) -> Conte
     if width < WIDE:
         room = max(20, width - 36)
         told = counts.truncate(room // 2, ellipsis=True, pad=True)
-        return phrase(" {} {} {} {}", _when(run.created_at, width), state, told, safe(run.reason))
+        return phrase(" {} {} {} {}", _when(run.created_at), state, told, safe(run.reason))
     told = phrase(" · ").join([part for part in (counts, gates.brief(run, now), brief(run, now)) if part is not None])
-    told = told.truncate(42, ellipsis=True, pad=True)
-    who = safe(run.operator).truncate(16, ellipsis=True, pad=True)
-    return phrase(
-        " {} {} {} {} {} {}", _when(run.created_at, width), state, short(run.plan_hash), told, who, safe(run.reason)
-    )
+    return _wide_line(width, _when(run.created_at), state, run.id, told, run.operator, run.reason)
 
 
 def _plan_line(plan: PlanModel | None, width: int, glyphs: Glyphs) -> Content:
@@ -273,14 +282,20 @@ def _plan_line(plan: PlanModel | None, width: int, glyphs: Glyphs) -> Content:
         return Content("")
     state = plan_look(plan).content(glyphs).truncate(15, ellipsis=True, pad=True)
     told = safe(numbers(plan) if plan.state == "ready" else plan.error or progress(plan), 200, QUIET)
-    reason = safe(plan.reason or "")
     if width < WIDE:
-        return phrase(" {} {} {}", _when(plan.created_at, width), state, told)
-    told = told.truncate(42, ellipsis=True, pad=True)
-    who = safe(plan.operator).truncate(16, ellipsis=True, pad=True)
-    named = safe(name(plan)).truncate(8, pad=True)
-    return phrase(" {} {} {} {} {} {}", _when(plan.created_at, width), state, named, told, who, reason)
+        return phrase(" {} {} {}", _when(plan.created_at), state, told)
+    return _wide_line(width, _when(plan.created_at), state, plan.id, told, plan.operator, plan.reason or "")
 
 
-def _when(moment: str, width: int) -> Content:
-    return safe(day_and_time(moment)[5:] if width < WIDE else day_and_time(moment))
+def _wide_line(
+    width: int, when: Content, state: Content, named: str, told: Content, operator: str, reason: str
+) -> Content:
+    """The name of the run or plan, by which the command line knows it too, stands before its numbers."""
+    parts = [when, state, id_cell(named, NAME), told.truncate(36 if width >= WIDEST else 28, ellipsis=True, pad=True)]
+    if width >= WIDEST:
+        parts.append(safe(operator).truncate(16, ellipsis=True, pad=True))
+    return phrase(" {}", phrase(" ").join([*parts, safe(reason)]))
+
+
+def _when(moment: str) -> Content:
+    return safe(day_and_time(moment)[5:])

@@ -43,6 +43,9 @@ class ItemTable(Widget, can_focus=True):
     class Moved(Message):
         """The cursor is on another item, or other rows are seen."""
 
+    class Extended(Message):
+        """More rows are held, beyond those that are seen."""
+
     def __init__(self) -> None:
         super().__init__()
         self.window: Window | None = None
@@ -100,16 +103,34 @@ class ItemTable(Widget, can_focus=True):
 
     # Rows
 
-    def show(self, window: Window, wanted: str | None = None, *, last: bool = False) -> None:
-        """Draw another window. The cursor goes to the ``wanted`` item, else stays on what is left nearest to it."""
-        before = self.rows
-        self.window = window
+    def show(self, window: Window, wanted: str | None = None, *, last: bool = False, message: str = "") -> bool:
+        """Draw another window. The cursor goes to the ``wanted`` item, else stays on what is left nearest to it.
+
+        ``message`` is said in place of rows where there are none. Returns whether anything that is seen is different;
+        where nothing is, nothing is drawn.
+        """
+        seen, before = self._sight(), self.rows
+        self.window, self.message = window, message
         self.eye.look_at(before, window, wanted, last=last)
         self._tell_ids_apart()
         self.eye.clamp(len(self.rows), self.lines)
+        different = self._redraw_unless(seen)
+        self._read_ahead()
+        return different
+
+    def _sight(self) -> tuple[object, ...]:
+        """All that decides how the table and its numbers look, but the moment at which they were read."""
+        window, top = self.window, self.eye.top
+        of = (window.view, window.total, window.exact) if window else ()
+        words = "" if self.rows else self.message
+        return (of, self.seen, self.rows[top : top + self.lines], self.eye.cursor - top, self._id_width, words)
+
+    def _redraw_unless(self, seen: tuple[object, ...]) -> bool:
+        if self._sight() == seen:
+            return False
         self.refresh()
         self.post_message(self.Moved())
-        self._read_ahead()
+        return True
 
     def start_over(self) -> None:
         """Forget the cursor: the next window is shown from its first row."""
@@ -162,6 +183,7 @@ class ItemTable(Widget, can_focus=True):
             cast("QuashScreen[object]", self.screen).start(self._extend(window, below=below), group="pages")
 
     async def _extend(self, window: Window, *, below: bool) -> None:
+        seen = self._sight()
         try:
             shift = -await window.extend_after() if below else await window.extend_before()
         except Refused:
@@ -174,8 +196,8 @@ class ItemTable(Widget, can_focus=True):
             self.eye.cursor += shift
             self.eye.top += shift
             self._tell_ids_apart()
-            self.refresh()
-            self.post_message(self.Moved())
+            if not self._redraw_unless(seen):
+                self.post_message(self.Extended())
             self._read_ahead()
 
     def _tell_ids_apart(self) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
-from tui_app.tui.confirming import name, numbers, progress
+from tui_app.domain.plan import with_hash
+from tui_app.tui.confirming import numbers, progress
 from tui_app.tui.left import left
 from tui_app.tui.outcomes import AMBER, clock
 from tui_app.tui.text import lines, phrase, safe
@@ -39,7 +40,7 @@ class ReviewHead(Static):
     def growing(self, plan: PlanModel) -> None:
         """How far it is made, or read again."""
         if plan.drift is not None:
-            told = phrase("Plan {} is read again: {}", name(plan), safe(progress(plan)))
+            told = phrase("Plan {} is read again: {}", plan.id, safe(progress(plan)))
         else:
             told = phrase(
                 "A plan is being made: {}. It goes on when you leave; {} finds it again.",
@@ -56,7 +57,7 @@ class ReviewHead(Static):
         self._plan = None
         what = phrase("No plan could be made")
         if before is not None:
-            what = phrase("Plan {} could not be read again", name(before))
+            what = phrase("Plan {} could not be read again", before.id)
         back, again = self.app.key_of("back"), self.app.key_of("renew")
         told = phrase("{}, and nothing was sent. {} goes back, {} tries again.", what, back, again)
         self._say(told.stylize(f"bold {AMBER}"))
@@ -78,7 +79,11 @@ class ReviewHead(Static):
             self.update(told)
 
     def _line(self, plan: PlanModel) -> Content:
-        parts = [phrase("Plan {}", name(plan)), safe(plan.selection, 80), safe(numbers(plan), style="bold")]
+        parts = [
+            phrase("Plan {}", with_hash(plan.id, plan.hash)),
+            safe(plan.selection, 80),
+            safe(numbers(plan), style="bold"),
+        ]
         if len(plan.by_system) > 1:
             parts[1] = phrase(", ").join([self._of(system, count) for system, count in plan.by_system.items()])
         if self._hidden:
