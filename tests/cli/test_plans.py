@@ -13,9 +13,12 @@ import pytest
 
 from support.command_line import TROUBLED
 from tui_app import bootstrap
+from tui_app.cli.applying import LARGEST_PLAN
 from tui_app.cli.exits import Exit
 from tui_app.config.setup import Flags, find
+from tui_app.contract.models import MOST_IDS
 from tui_app.domain.describe import Verb
+from tui_app.domain.filters import LONGEST_FILTER
 from tui_app.domain.items import Selection
 
 
@@ -200,3 +203,50 @@ def test_a_plan_that_is_made_has_nothing_to_resume(quash, bus):
     assert "1 in the plan" in again.out
     assert quash("plans", "resume", "pnone").code == Exit.PARTLY
     assert plans(quash) == ["planned"]
+
+
+@pytest.mark.parametrize("way", ["a file", "the input", "all systems", "arguments"])
+def test_more_ids_than_a_request_names_are_refused_with_a_sentence(quash, bus, tmp_path, monkeypatch, way):
+    there = bus.in_status(TROUBLED)[0]
+    system, tab = ("all", "commands\t") if way == "all systems" else ("commands", "")
+    many = "\n".join(f"{tab}payments/{number}" for number in range(MOST_IDS + 1))
+    again = "\n".join([f"{tab}{there}"] * (MOST_IDS + 1))
+    for text, expected in ((many, Exit.USAGE), (again, Exit.DONE)):
+        (tmp_path / "ids").write_text(text)
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        given = text.split("\n") if way == "arguments" else ["--ids", "-" if way == "the input" else tmp_path / "ids"]
+        found = quash("plan", system, *given, "--output", "json")
+        assert found.code == expected
+        if expected is Exit.USAGE:
+            assert "100,001 ids are too many: one request names at most 100,000" in found.err
+        else:
+            assert found.json["plan"]["counts"]["items"] == 1
+
+
+def test_a_filter_that_is_too_long_is_refused_with_a_sentence(quash, bus):
+    found = quash("plan", "commands", "--filter", f"type:{'x' * LONGEST_FILTER}")
+    assert (found.code, found.out) == (Exit.USAGE, "")
+    assert "a filter has at most 65,536 characters" in found.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", "commands", "--ids", "/dev/zero"),
+        ("ledger", "verify", "--anchor-file", "/dev/zero"),
+        ("list", "commands", "--config", "/dev/zero"),
+    ],
+    ids=" ".join,
+)
+def test_a_file_that_never_ends_is_refused(quash, bus, words):
+    found = quash(*words)
+    assert (found.code, found.out) == (Exit.USAGE, "")
+    assert "/dev/zero holds more than" in found.err
+
+
+def test_a_plan_file_larger_than_one_can_be_is_refused(quash, bus, tmp_path):
+    with (tmp_path / "plan.jsonl").open("wb") as file:
+        file.truncate(LARGEST_PLAN + 1)
+    found = quash("apply", tmp_path / "plan.jsonl", "--reason", "not wanted", "--yes", "--expect-count", 1)
+    assert (found.code, found.out) == (Exit.USAGE, "")
+    assert "plan.jsonl holds more than 67,108,864 bytes" in found.err

@@ -12,7 +12,7 @@ from tui_app.cli.selecting import chosen
 from tui_app.cli.session import again, connected
 from tui_app.cli.telling import done_word
 from tui_app.cli.waiting import conclude
-from tui_app.config.places import expanded
+from tui_app.config.places import content, expanded
 from tui_app.contract.plans import DriftModel, PlanModel, PlanRequest
 from tui_app.domain.counting import counted
 from tui_app.domain.errors import Conflict, Drifted, PlanChanged, UsageProblem
@@ -87,13 +87,17 @@ def _check_unused(call: Call, plan: PlanModel) -> None:
         )
 
 
+LARGEST_PLAN = 64 * 1024 * 1024
+"""Bytes of a plan file at most, as for the service."""
+
+
 def _document(name: str) -> bytes | None:
     """The plan file of this name; none where it can only be an id."""
     path = expanded(name)
     if not path.is_file() and path.suffix != ".jsonl":
         return None
     try:
-        return path.read_bytes()
+        return content(path, LARGEST_PLAN)
     except OSError as error:
         raise UsageProblem(f"{path} cannot be read: {error.strerror}", hint="Check its name.") from error
 

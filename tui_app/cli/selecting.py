@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 
 from tui_app.cli.grammar import ALL
 from tui_app.cli.terminal import interruptible
-from tui_app.config.places import expanded
-from tui_app.contract.plans import SelectionModel
+from tui_app.config.places import content, expanded, held
+from tui_app.contract.plans import SelectionModel, select_filter, select_ids
 from tui_app.domain.errors import MalformedId, UsageProblem
 
 COMMENT = "#"
 """A line of ids that begins with it is for people."""
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a file of ids at most."""
 
 _ONE_OF = "Give ids, --ids FILE or --filter F; one of them."
 
@@ -88,8 +91,8 @@ def chosen(asked: Namespace) -> Chosen:
         if not asked.filter.strip():
             # An unset variable of a script would otherwise select everything there is.
             raise UsageProblem("an empty filter would select everything", hint="Name at least one status.")
-        return Chosen([SelectionModel(system=asked.system, filter=asked.filter)])
-    return Chosen([SelectionModel(system=asked.system, ids=list(asked.id))])
+        return Chosen([select_filter(asked.system, asked.filter)])
+    return Chosen([select_ids(asked.system, asked.id)])
 
 
 def _from_file(file: str, system: str) -> Chosen:
@@ -100,7 +103,7 @@ def _from_file(file: str, system: str) -> Chosen:
     ids: dict[str, list[str]] = {}
     for line in lines:
         ids.setdefault(line.system, []).append(line.id)
-    return Chosen([SelectionModel(system=name, ids=those) for name, those in ids.items()], file, lines)
+    return Chosen([select_ids(name, those) for name, those in ids.items()], file, lines)
 
 
 def _of_one(file: str, system: str) -> Iterator[Line]:
@@ -131,17 +134,17 @@ def _place(file: str, number: int) -> str:
 def _typed() -> str:
     """What comes on the standard input; somebody who sits at it is told what it waits for."""
     if not sys.stdin.isatty():
-        return sys.stdin.read()
+        return held(sys.stdin.read(LARGEST + 1), LARGEST, _named("-"))
     with interruptible():
         sys.stderr.write("Type or paste the lines of ids. ctrl+d on an empty line ends them; ctrl+c gives up.\n")
         sys.stderr.flush()
-        return sys.stdin.read()
+        return held(sys.stdin.read(LARGEST + 1), LARGEST, _named("-"))
 
 
 def _lines(file: str) -> Iterator[tuple[int, str]]:
     """The lines that name something, by their numbers: blank ones and comments are passed over."""
     try:
-        text = _typed().removeprefix("\ufeff") if file == "-" else expanded(file).read_text(encoding="utf-8-sig")
+        text = _typed().removeprefix("\ufeff") if file == "-" else content(expanded(file), LARGEST).decode("utf-8-sig")
     except OSError as error:
         raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="Check its name.") from error
     except UnicodeDecodeError as error:

@@ -17,6 +17,7 @@ from tui_app.contract.models import (
     TrailModel,
     TrailsModel,
 )
+from tui_app.contract.plans import check_number
 
 
 class Items:
@@ -74,7 +75,12 @@ class Items:
         return await self._channel.get(PreviewModel, paths.fill(paths.PREVIEW, system=system, item=item))
 
     async def check_ids(self, system: str, ids: Sequence[str]) -> IdsModel:
-        """Which of these can be ids of a system, without looking them up."""
+        """Which of these can be ids of a system, without looking them up.
+
+        Raises:
+            UsageProblem: they are more than one request names.
+        """
+        check_number(ids)
         path, asked = paths.fill(paths.IDS, system=system), IdsRequest(ids=list(ids))
         return await self._channel.post(IdsModel, path, asked, reads=True)
 

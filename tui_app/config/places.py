@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from weakref import finalize
 
 from tui_app.domain.errors import CannotConnect, UsageProblem
@@ -18,6 +19,8 @@ CONFIG_VARIABLE = "QUASH_CONFIG"
 DATA_VARIABLE = "QUASH_DATA"
 PROFILE_VARIABLE = "QUASH_PROFILE"
 OPERATOR_VARIABLE = "QUASH_OPERATOR"
+
+S = TypeVar("S", str, bytes)
 
 _HOMELESS = "Set HOME, or name QUASH_DATA, and QUASH_CONFIG or --no-config."
 
@@ -32,6 +35,24 @@ def expanded(name: str | Path) -> Path:
         return Path(name).expanduser()
     except RuntimeError as error:
         raise UsageProblem(f"{name} cannot be found: there is no such home folder", hint=_HOMELESS) from error
+
+
+def content(path: Path, most: int) -> bytes:
+    """What a file holds that somebody named.
+
+    Raises:
+        UsageProblem: it holds more than ``most`` bytes, as a device does that never ends.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return held(file.read(most + 1), most, str(path))
+
+
+def held(found: S, most: int, name: str) -> S:
+    """What was read of something called ``name``, where it is not more than ``most``; see :func:`content`."""
+    if len(found) > most:
+        raise UsageProblem(f"{name} holds more than {most:,} bytes", hint="Check its name; nothing was done with it.")
+    return found
 
 
 def _of_user(found: Callable[[str], Path]) -> Path:

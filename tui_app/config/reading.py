@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from tui_app.config.places import content as content_of
 from tui_app.config.profiles import (
     DEFAULT_CAP,
     LOCAL,
@@ -28,6 +29,10 @@ _REMOTE_ONLY = frozenset({"token_command", "token_file", "ca_file"})
 _REMOTE = _REMOTE_ONLY | {"service", "environment"}
 
 
+LARGEST = 1024 * 1024
+"""Bytes of a configuration file at most."""
+
+
 def load(path: Path, kinds: Kinds) -> Config:
     """The configuration at ``path``; where there is no file, or an empty one, the profile ``local``.
 
@@ -36,7 +41,7 @@ def load(path: Path, kinds: Kinds) -> Config:
     """
     try:
         mode = path.stat().st_mode
-        content = path.read_bytes()
+        content = content_of(path, LARGEST)
     except FileNotFoundError:
         content, mode = b"", 0
     except OSError as error:

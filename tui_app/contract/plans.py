@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from tui_app.contract.models import MOST_IDS, Asked, ImpactLine, Wire
-from tui_app.domain.filters import LONGEST_FILTER
+from tui_app.domain.errors import UsageProblem
+from tui_app.domain.filters import LONGEST_FILTER, check_length
 
 MOST_SELECTIONS = 100
 """Selections that one plan is made of at most."""
@@ -21,6 +23,40 @@ class SelectionModel(Asked):
     filter: str | None = Field(default=None, max_length=LONGEST_FILTER)
     as_of: str | None = None
     excluded: list[str] = Field(default_factory=list, max_length=MOST_IDS)
+
+
+def check_number(ids: Sequence[str]) -> None:
+    """Refuse more ids than one request names.
+
+    Raises:
+        UsageProblem: saying how many there are.
+    """
+    if len(ids) > MOST_IDS:
+        raise UsageProblem(
+            f"{len(ids):,} ids are too many: one request names at most {MOST_IDS:,}",
+            hint="Select by a filter, or split the work into several plans.",
+        )
+
+
+def select_ids(system: str, ids: Iterable[str]) -> SelectionModel:
+    """A selection of ids; what is named twice counts once.
+
+    Raises:
+        UsageProblem: there are more than one request names.
+    """
+    once = list(dict.fromkeys(ids))
+    check_number(once)
+    return SelectionModel(system=system, ids=once)
+
+
+def select_filter(system: str, text: str) -> SelectionModel:
+    """A selection of what a filter matches.
+
+    Raises:
+        MalformedFilter: the filter is longer than one may be.
+    """
+    check_length(text)
+    return SelectionModel(system=system, filter=text)
 
 
 class PlanRequest(Asked):

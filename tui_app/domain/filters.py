@@ -99,14 +99,23 @@ MOST_VALUES = 1_000
 _TOO_LARGE = "Use fewer terms, or give many ids with --ids."
 
 
+def check_length(text: str) -> None:
+    """Refuse the text of a filter that is longer than any that can be meant.
+
+    Raises:
+        MalformedFilter: saying how long one may be.
+    """
+    if len(text) > LONGEST_FILTER:
+        raise MalformedFilter(f"a filter has at most {LONGEST_FILTER:,} characters", hint=_TOO_LARGE)
+
+
 def parse(text: str) -> Filter:
     """Read a filter.
 
     Raises:
         MalformedFilter: a quote is not closed, a field has no value, or it is larger than any that can be meant.
     """
-    if len(text) > LONGEST_FILTER:
-        raise MalformedFilter(f"a filter has at most {LONGEST_FILTER:,} characters", hint=_TOO_LARGE)
+    check_length(text)
     terms: list[Term] = []
     values = 0
     position, text = 0, text.strip()

@@ -74,14 +74,22 @@ class Heads:
             os.close(descriptor)
 
 
+LARGEST = 64 * 1024 * 1024
+"""Bytes of an anchor file at most."""
+
+
 def read_anchors(path: Path) -> list[str]:
     """The anchors of a file, as they stand there.
 
     Raises:
-        UsageProblem: the file cannot be read.
+        UsageProblem: the file cannot be read, or is larger than such a file can be.
     """
     try:
-        return anchors_in(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            found = file.read(LARGEST + 1)
+        if len(found) > LARGEST:
+            raise UsageProblem(f"the anchor file {path} holds more than {LARGEST:,} bytes", hint="Check its path.")
+        return anchors_in(found.decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UsageProblem(

@@ -102,7 +102,7 @@ class Making:
 
 async def same_items(client: BackendClient, plan: PlanModel) -> PlanRequest:
     """What to ask for to plan the items of a plan once more, whatever they were selected by."""
-    from tui_app.contract.plans import PlanRequest, SelectionModel
+    from tui_app.contract.plans import PlanRequest, select_ids
 
     ids: dict[str, list[str]] = {}
     after: int | None = None
@@ -113,6 +113,6 @@ async def same_items(client: BackendClient, plan: PlanModel) -> PlanRequest:
         if page.next is None:
             break
         after = page.next
-    selections = [SelectionModel(system=system, ids=those) for system, those in ids.items()]
+    selections = [select_ids(system, those) for system, those in ids.items()]
     facts = {"verb": plan.verb, "reason": plan.reason, "again": plan.again}
     return PlanRequest.model_validate({"selections": selections, **facts})
