@@ -232,7 +232,7 @@ async def test_an_endless_text_does_not_fill_a_page(bench, system):
     [item_id] = await bench.add([Given(text=text)])
     [item] = (await system.page(PageQuery(Filter(), Sort("id")))).items
     if "texts" in bench.lacks:
-        assert item.fields[bench.text_field] == ""
+        assert len(item.fields[bench.text_field]) <= 10_000
         return
     shown = item.fields[bench.text_field]
     assert text.startswith(shown)
@@ -246,7 +246,8 @@ async def test_hostile_texts_come_back_as_they_are(bench, system: System, text):
     [item_id] = await bench.add([Given(text=text, kind=text[:100])])
     item = await system.item(item_id)
     told = "" if "texts" in bench.lacks else text
-    assert (item.fields[bench.text_field], item.fields[bench.kind_field]) == (told, text[:100])
+    assert item.fields[bench.kind_field] == text[:100]
+    assert "texts" in bench.lacks or item.fields[bench.text_field] == told
     wanted = Filter(
         (Term(bench.kind_field, Op.ANY, (text[:100],)), Term("", Op.TEXT, (text[: len(told) or 100][:1000],)))
     )

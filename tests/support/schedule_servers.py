@@ -95,8 +95,8 @@ class Posts:
         name, value = self.auth
         if asked.headers.get(name) != value:
             return wrong(401, "UNAUTHORIZED")
-        if asked.path == "/api/v1/auth/me":
-            return self.me()
+        if not asked.path.startswith(ALL):
+            return self.beside(asked)
         parts = asked.path.removeprefix(ALL).strip("/").split("/")
         match asked.method, parts:
             case "GET", [""]:
@@ -112,7 +112,8 @@ class Posts:
                 return self.cancel(item_id, body.get("reason"))
         return wrong(404, "ROUTE_NOT_FOUND")
 
-    def me(self) -> Answered:
+    def beside(self, asked: Asked) -> Answered:
+        """What the service answers beside its schedules."""
         return wrong(404, "ROUTE_NOT_FOUND")
 
     def due(self, query: Mapping[str, str], start: str, end: str) -> list[dict[str, Any]]:
@@ -256,6 +257,11 @@ class LuxarisPosts(Posts):
         super().__init__(clock, quirks)
         self.auth = ("x-session-id", SECRET)
         self.most = 1_000
+        self.channels = {"12": ("X", "Acme News")}
+        """The connections of whose session it is: what each channel is called, and whose account there."""
+        self.contents = {"31": "20 % off until Sunday"}
+        """The content of each variant whose post is that of the session."""
+        self.events: dict[str, list[dict[str, Any]]] = {}
         self.session = "bob@example.com"
         """Whose session the token is."""
 
@@ -263,12 +269,33 @@ class LuxarisPosts(Posts):
         return str(100_000 + number * 7_919 % 90_001)
 
     def add(self, *, channel: str = "12", content: str = "", **more: Any) -> str:
-        own = {"last_attempt_at": None, "error_code": None, "error_message": None}
-        return super().add(channel_connection_id=channel, post_variant_id=31, **own, **more)
+        own = {"last_attempt_at": None, "error_code": None, "error_message": None, "post_variant_id": 31}
+        return super().add(channel_connection_id=channel, **{**own, **more})
 
-    def me(self) -> Answered:
-        told = {"id": 7, "email": self.session, "name": "Bob", "auth_method": "local", "status": "active"}
-        return Answered(200, told)
+    def beside(self, asked: Asked) -> Answered:
+        match asked.path.removeprefix("/api/v1/").split("/"):
+            case ["auth", "me"]:
+                told = {"id": 7, "email": self.session, "name": "Bob", "auth_method": "local", "status": "active"}
+                return Answered(200, told)
+            case ["channels", "connections"]:
+                return self.connections(*(int(asked.query.get(name, ["1"])[0]) for name in ("page", "limit")))
+            case ["variants", variant]:
+                if variant not in self.contents:
+                    return wrong(403, "VARIANT_ACCESS_DENIED", "Access denied to this variant")
+                told = {"id": int(variant), "post_id": 4, "content": self.contents[variant], "status": "ready"}
+                return Answered(200, {"data": told})
+        return super().beside(asked)
+
+    def connections(self, page: int, limit: int) -> Answered:
+        """A page of them, as it is told: the number first, and names of the channel and the account."""
+        found = [
+            {"id": int(number) if number.isdecimal() else number, "channel_name": channel, "account_name": account}
+            for number, (channel, account) in self.channels.items()
+        ]
+        limit = min(limit, 100)
+        pages = -(-len(found) // limit)
+        numbers = {"page": page, "limit": limit, "total": len(found), "total_pages": pages, "has_next": page < pages}
+        return Answered(200, {"data": found[(page - 1) * limit : page * limit], "pagination": numbers})
 
     def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
         return {**row, "id": int(row["id"])}
@@ -280,14 +307,15 @@ class LuxarisPosts(Posts):
         return Answered(200, {"data": data, "meta": {"total": len(found), "limit": limit, "offset": offset}})
 
     def show(self, item_id: str) -> Answered:
-        return Answered(200, {"data": {"schedule": self._shown(self.rows[item_id]), "publish_events": []}})
+        told = {"schedule": self._shown(self.rows[item_id]), "publish_events": self.events.get(item_id, [])}
+        return Answered(200, {"data": told})
 
     def cancel(self, item_id: str, reason: str | None) -> Answered:
         row = self.rows.get(item_id)
         if row is None:
             return wrong(404, "SCHEDULE_NOT_FOUND", "Schedule not found")
         if item_id in self.denied:
-            return wrong(403, "SCHEDULE_ACCESS_DENIED", "Access denied to this schedule")
+            return wrong(403, "VARIANT_ACCESS_DENIED", "Access denied to this variant")
         if row["status"] not in OPEN:
             return wrong(409, "SCHEDULE_CANNOT_BE_CANCELLED", "Schedule cannot be cancelled")
         self.rows[item_id] |= {"status": "cancelled", "updated_at": told(self.clock.now())}
@@ -332,6 +360,7 @@ class PostsBench:
         self.lacks: Collection[str] = {"versions", "keys", "operators", "controls", "locks"}
         if posts.name == "luxaris":
             self.lacks = {*self.lacks, "reasons", "audits", "texts"}
+            self.searched = ("id", "channel")
 
     def open(self, *, server_rate: Rate | None = None) -> System:
         system = adapter(self._server, self.posts)
@@ -343,6 +372,9 @@ class PostsBench:
 
     async def add(self, items: Sequence[Given]) -> list[str]:
         begin = self.posts.clock.moment
+        if isinstance(self.posts, LuxarisPosts):
+            # Each is called what its number is, so that it is found by the same word.
+            self.posts.channels |= {item.kind: (item.kind, "") for item in items if item.kind}
         return [
             self.posts.add(
                 status=STATUSES[item.state],

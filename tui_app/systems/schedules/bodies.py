@@ -43,6 +43,17 @@ def run_of(reason: str | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to publish: which, when, how it ended, what went wrong, and where it can be seen."""
+
+    index: str
+    at: str | None
+    status: str
+    error: str
+    seen_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One schedule as a service tells it; moments are stamps, what was not told is empty or none.
 
@@ -64,6 +75,9 @@ class Row:
     cancelled: str | None
     reason: str | None
     unread: str = ""
+    error: str = ""
+    last_attempt: str | None = None
+    tried: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +126,50 @@ def bulk_failures(body: Any, ids: Sequence[str]) -> dict[str, Said]:
     if failed != named or named != len(failures) or done + failed != len(ids) or not failures.keys() <= set(ids):
         raise ValueError(f"{done} cancelled and {failed} failed of {len(ids)}, with {named} of them named")
     return failures
+
+
+def channel_names(body: Any) -> tuple[dict[str, str], bool]:
+    """What connections to channels are called, by id, and whether there are more of them.
+
+    Raises:
+        ValueError: it is no list of them.
+    """
+    answer, found = an_object(body), {}
+    for one in a_list(answer.get("data")):
+        connection = _maybe(one)
+        account = _text(connection.get("account_name")) or _text(connection.get("account_username"))
+        name = f"{_text(connection.get('channel_name'))} {account}".strip()
+        if name:
+            found[_text(connection.get("id"))] = name
+    return found, _maybe(answer.get("pagination")).get("has_next") is True
+
+
+def content_of(body: Any) -> str:
+    """The content of a variant; empty where it has none.
+
+    Raises:
+        ValueError: it is no variant.
+    """
+    return _text(an_object(an_object(body).get("data")).get("content"))
+
+
+def attempts_of(body: Any) -> tuple[Attempt, ...]:
+    """The attempts to publish that are told of a schedule, as far as they can be read."""
+    return tuple(
+        Attempt(
+            _text(one.get("attempt_index")),
+            _moment(one.get("timestamp")),
+            _text(one.get("status")),
+            _problem(one),
+            _text(one.get("external_url")) or _text(one.get("external_post_id")),
+        )
+        for one in (body if isinstance(body, list) else [])
+        if isinstance(one, dict)
+    )
+
+
+def _problem(body: Mapping[str, Any]) -> str:
+    return ": ".join(part for part in (_text(body.get("error_code")), _text(body.get("error_message"))) if part)
 
 
 def entries(body: Any) -> list[Entry]:
@@ -169,6 +227,8 @@ def read_row(body: Any) -> Row:
         updated=_moment(schedule.get("updated_at")),
         cancelled=_moment(schedule.get("cancelled_at")),
         reason=reason if isinstance(reason, str) else None,
+        error=_problem(schedule),
+        last_attempt=_moment(schedule.get("last_attempt_at")),
     )
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from tui_app.domain import moments
-from tui_app.systems.schedules.bodies import Row, a_list, a_number, an_object, any_row, any_rows, read_row
+from tui_app.systems.schedules.bodies import Row, a_list, a_number, an_object, any_row, any_rows, attempts_of, read_row
 from tui_app.systems.schedules.words import CANCELLED, FAILED, PENDING, PUBLISHING, QUEUED, STATUSES, SUCCESS
 
 ROWS = 100
@@ -30,6 +30,8 @@ CANONICAL: Mapping[str, str] = {
 
 NOT_FOUND = "SCHEDULE_NOT_FOUND"
 DENIED = "SCHEDULE_ACCESS_DENIED"
+VARIANT_DENIED = "VARIANT_ACCESS_DENIED"
+"""How a service refuses a schedule whose post is somebody else's, where it looks at the post for that."""
 ALREADY_CANCELLED = "SCHEDULE_ALREADY_CANCELLED"
 ALREADY_PUBLISHED = "SCHEDULE_ALREADY_PUBLISHED"
 CANNOT = "SCHEDULE_CANNOT_BE_CANCELLED"
@@ -140,6 +142,10 @@ class _Luxaris(Dialect):
         rows, meta = _rows(body, status), an_object(body.get("meta"))
         total = a_number(meta.get("total"))
         return Listed(rows, total, bool(rows) and a_number(meta.get("offset", 0)) + len(rows) < total)
+
+    def row(self, body: Any) -> Row:
+        tried = an_object(an_object(body).get("data")).get("publish_events")
+        return replace(super().row(body), tried=attempts_of(tried))
 
     def one(self, body: Any) -> Any:
         inner = an_object(an_object(body).get("data"))

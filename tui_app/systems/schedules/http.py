@@ -18,7 +18,7 @@ from tui_app.domain.errors import (
     Unavailable,
     UsageProblem,
 )
-from tui_app.domain.filters import Filter
+from tui_app.domain.filters import Filter, check_filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, Probed, Reply, TrailEntry
 from tui_app.domain.run import Errand, Order, Verification, Verified
@@ -30,6 +30,7 @@ from tui_app.outbound.tokens import TokenSource
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.bodies import UNREADABLE, Entry, Row, error_of, parted
 from tui_app.systems.schedules.dialects import DIALECTS
+from tui_app.systems.schedules.http_names import ALLOWANCE
 from tui_app.systems.schedules.http_pages import Pages
 from tui_app.systems.schedules.http_rules import (
     FORBIDDEN,
@@ -85,7 +86,7 @@ class HttpSchedules:
         self._tokens = tokens
         service = http or HttpService(url, tokens=tokens, auth=auth, shape=error_of, ca_file=ca_file)
         self._identity = f"{service.origin}{urlsplit(url).path.rstrip('/')}"
-        self._wire = Wire(service, DIALECTS.get(dialect), contact)
+        self._wire = Wire(service, DIALECTS.get(dialect), contact, self._clock)
         self._pages = Pages(self._wire, self._clock)
         self._sender = Sender(self._wire, self._clock)
         self._begun: Begun[str, Seen | None] = Begun()
@@ -137,7 +138,7 @@ class HttpSchedules:
 
     async def page(self, query: PageQuery) -> Page:
         check_sort(query.sort, self.description.sortable)
-        description_of(await self._wire.dialect()).check(query.filter)
+        await self._check(query.filter)
         return await self._pages.page(query)
 
     async def count(
@@ -145,8 +146,24 @@ class HttpSchedules:
     ) -> Count:
         if before is not None:
             check_sort(before[0], self.description.sortable)
-        description_of(await self._wire.dialect()).check(wanted)
+        await self._check(wanted)
         return await self._pages.count(wanted, as_of, before)
+
+    async def _check(self, wanted: Filter) -> None:
+        """Refuse a filter by what this service does not tell, which whoever asked could not know before it was asked.
+
+        Raises:
+            MalformedFilter: naming the field.
+        """
+        dialect = await self._wire.dialect()
+        told = description_of(dialect)
+        check_filter(wanted, told.filterable, untold=told.untold)
+        by_name = not dialect.lists_names and any(term.field == "channel" for term in wanted.terms)
+        if by_name and not await self._wire.names.know_channels():
+            raise MalformedFilter(
+                "the names of channels could not be read from the service",
+                hint="Filter by channel_connection, or later.",
+            )
 
     async def item(self, item_id: str) -> Item:
         return item_of(await self._row(item_id), self._clock.now())
@@ -297,7 +314,7 @@ class HttpSchedules:
             raise NotFound(error.message, hint=error.hint) from error
         if row is None:
             raise NotFound(f"there is no schedule {item_id!r}", hint="Copy the id from the table.")
-        return row
+        return (await self._wire.named([row], ALLOWANCE))[0]
 
 
 def _unread(item_id: str, why: str) -> Seen:

@@ -24,6 +24,7 @@ from tui_app.domain.items import Count, Cursor, Page, PageQuery, Sort
 from tui_app.domain.ports import Clock
 from tui_app.systems.schedules.bodies import Row
 from tui_app.systems.schedules.dialects import ROWS, Ask, Dialect, through
+from tui_app.systems.schedules.http_names import LISTED
 from tui_app.systems.schedules.http_rules import item_of
 from tui_app.systems.schedules.http_table import Table, beyond_place, matching
 from tui_app.systems.schedules.http_walk import Unlistable, Walk
@@ -112,7 +113,7 @@ class Pages:
             window = await self._window(parts.asks, fresh=query.cursor is None)
             rows, ahead, behind = window.page(query, clause)
         now = self._clock.now()
-        items = tuple(item_of(row, now) for row in rows)
+        items = tuple(item_of(row, now) for row in await self._wire.named(rows, LISTED))
         before, after = (ahead, behind) if query.backward else (behind, ahead)
         # A service tells its time in whole seconds: what changed in this one was seen, or may as well have been.
         return Page(items, before, after, through(moments.stamp(self._wire.date or now)))

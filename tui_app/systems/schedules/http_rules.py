@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from tui_app.domain import moments
 from tui_app.domain.canonical import canonical
-from tui_app.domain.describe import Description
+from tui_app.domain.describe import Column, Description
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.run import Answer, ItemState, Order, Verification, Verified
@@ -52,8 +52,11 @@ HTTP_DESCRIPTION = replace(
 )
 """The documented words, without what no service tells."""
 
+_ERROR = Column("error", "Error", width=16, flexible=True, priority=4, sortable=False)
+
 _NUMBERS = replace(
     HTTP_DESCRIPTION,
+    columns=(*HTTP_DESCRIPTION.columns[:3], _ERROR, *HTTP_DESCRIPTION.columns[3:]),
     untold=MappingProxyType(
         {
             "content": "this service lists its number alone, as post_variant",
@@ -76,6 +79,9 @@ _IN_THE_WAY = MappingProxyType(
         SKIPPED: Verdict.no(VerdictCode.FAILED, "it was passed over (skipped): it does not go out any more"),
     }
 )
+
+SHOWN_ATTEMPTS = 10
+"""Attempts to publish that a preview shows: the last ones."""
 
 FORBIDDEN = Verdict.no(VerdictCode.FORBIDDEN, "the service does not let us see it")
 WHOSE = "whose cancellation it was is not known: this service keeps no reasons"
@@ -138,6 +144,9 @@ def fields_of(row: Row) -> dict[str, Scalar]:
         "created": row.created,
         "cancelled": row.cancelled,
         "reason": row.reason,
+        "error": row.error,
+        **({"last_attempt": row.last_attempt} if row.last_attempt else {}),
+        **({"seen_at": row.tried[-1].seen_at} if row.tried and row.tried[-1].seen_at else {}),
     }
 
 
@@ -173,8 +182,20 @@ def _sections(row: Row, now: datetime) -> tuple[Section, ...]:
     return (
         Section(f"Goes out on {row.channel}", tuple(going)),
         Section("Content", tuple(content)),
-        Section("Attempts", (f"{row.attempts:,} so far",)),
+        Section("Attempts", tuple(_attempts(row))),
     )
+
+
+def _attempts(row: Row) -> list[str]:
+    found = [f"{row.attempts:,} so far"]
+    if row.error:
+        at = "" if row.last_attempt is None else f", last tried at {moments.to_the_second(row.last_attempt)}"
+        found.append(f"{row.error}{at}")
+    for one in row.tried[-SHOWN_ATTEMPTS:]:
+        when = "at a moment that is not known" if one.at is None else f"at {moments.to_the_second(one.at)}"
+        more = "".join(f", {part}" for part in (one.error, one.seen_at) if part)
+        found.append(f"{one.index}: {one.status or 'no status'} {when}{more}")
+    return found
 
 
 def cancels_of(order: Order, run_id: str, row: Row, audit: Sequence[Entry] | None, dialect: Dialect) -> list[Cancel]:

@@ -14,8 +14,12 @@ from tui_app.systems.schedules.bodies import Row
 from tui_app.systems.schedules.http_rules import HTTP_DESCRIPTION
 from tui_app.systems.schedules.words import KINDS, QUEUED
 
+_KINDS: Mapping[str, Kind] = MappingProxyType({**KINDS, "error": Kind.TEXT})
 FIELDS: Mapping[str, Field] = MappingProxyType(
-    {name: Field(name, KINDS[name], nullable=name == "reason") for name in sorted(HTTP_DESCRIPTION.filterable)}
+    {
+        name: Field(name, _KINDS[name], nullable=name == "reason")
+        for name in sorted(HTTP_DESCRIPTION.filterable | {"error"})
+    }
 )
 SEARCHED = ("id", "channel", "content")
 """The fields that free text looks into."""
@@ -39,12 +43,12 @@ def matching(wanted: Filter, as_of: str | None) -> Clause:
 
 
 def _order(sort: Sort) -> str:
-    return f"coalesce({sort.field}, {'0' if KINDS[sort.field] is Kind.NUMBER else chr(39) * 2})"
+    return f"coalesce({sort.field}, {'0' if _KINDS[sort.field] is Kind.NUMBER else chr(39) * 2})"
 
 
 def beyond_place(sort: Sort, cursor: Cursor, *, backward: bool) -> Clause:
     """Rows beyond a cursor. A row shows null where the column sorts as empty or zero."""
-    value = ("" if KINDS[sort.field] is not Kind.NUMBER else 0) if cursor.value is None else cursor.value
+    value = ("" if _KINDS[sort.field] is not Kind.NUMBER else 0) if cursor.value is None else cursor.value
     return beyond(_order(sort), ("id",), sort, Place(value, (cursor.id,)), backward=backward, mark=("?", "?"))
 
 
@@ -54,7 +58,7 @@ class Table:
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = {row.id: row for row in rows}
         self._connection = sqlite3.connect(":memory:", check_same_thread=False)
-        columns = ", ".join(f"{name} {'INTEGER' if KINDS[name] is Kind.NUMBER else 'TEXT'}" for name in _COLUMNS)
+        columns = ", ".join(f"{name} {'INTEGER' if _KINDS[name] is Kind.NUMBER else 'TEXT'}" for name in _COLUMNS)
         self._connection.execute(f"CREATE TABLE schedule ({columns})")
         self._connection.executemany(
             f"INSERT INTO schedule VALUES ({', '.join('?' * len(_COLUMNS))})",  # noqa: S608 - a fixed table of names

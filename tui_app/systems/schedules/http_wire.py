@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from tui_app.config.values import Secret
 from tui_app.domain.errors import MalformedFilter, NotAllowed, OutcomeUnknown, QuashError, Unavailable
-from tui_app.domain.ports import Probed
+from tui_app.domain.ports import Clock, Probed
 from tui_app.outbound.answers import Response
 from tui_app.outbound.http import HttpService
 from tui_app.outbound.recognition import Said, Unrecognised, advice, probed
 from tui_app.systems.schedules import bodies, dialects
 from tui_app.systems.schedules.bodies import Entry, Row
 from tui_app.systems.schedules.dialects import Ask, Dialect, Listed
+from tui_app.systems.schedules.http_names import Names
 from tui_app.systems.schedules.words import CANCELLED
 
 G = TypeVar("G")
 T = TypeVar("T")
 
 ALL = ("api", "v1", "schedules")
+VARIANTS = ("api", "v1", "variants")
+CONNECTIONS = ("api", "v1", "channels", "connections")
 GONE = (404, 405)
+
+CONNECTION_PAGES = 5
+"""Requests for the names of channels at most, a hundred of them each."""
 
 
 async def each(given: Sequence[G], work: Callable[[G], Awaitable[T]]) -> list[T]:
@@ -72,13 +79,14 @@ def _named(reader: Callable[[Any], Row]) -> Callable[[Any], Row]:
 class Wire:
     """One service. Which dialect it speaks is found out by its first list, where it is not given, and remembered."""
 
-    def __init__(self, http: HttpService, dialect: Dialect | None, contact: str | None = None) -> None:
+    def __init__(self, http: HttpService, dialect: Dialect | None, contact: str | None, clock: Clock) -> None:
         self._http = http
         self._known = dialect
         self._settled = dialect is not None
         self._bulk = True
         self._probing = asyncio.Lock()
         self.contact = contact
+        self.names = Names(self._channels, self._content, clock)
         self.date: datetime | None = None
         """The service's own clock, as its last answer told it."""
 
@@ -156,7 +164,8 @@ class Wire:
         """
         dialect = await self.dialect()
         answer = await self._list(dialect.query(ask))
-        return self._understood(lambda body: dialect.listed(body, ask.status), answer)
+        listed = self._understood(lambda body: dialect.listed(body, ask.status), answer)
+        return listed if dialect.lists_names else replace(listed, rows=await self.names.with_channels(listed.rows))
 
     async def _list(self, query: dict[str, Any]) -> Response:
         answer = await self._read(*ALL, query=query)
@@ -192,7 +201,7 @@ class Wire:
                 raise NotTold(told_of, hint="Give the id as the service writes it.")
             if row.unread:
                 raise Unreadable(row)
-            return row
+            return row if dialect.lists_names else (await self.names.with_channels([row]))[0]
         if answer.status == 403:
             raise Denied(told.message)
         if told.code == dialects.NOT_FOUND:
@@ -202,6 +211,37 @@ class Wire:
         raise NotTold(
             f"asked for schedule {item_id}, the service answers {told.code}: {told.message}", hint="Check the id."
         )
+
+    async def named(self, rows: Sequence[Row], allowance: int) -> list[Row]:
+        """Return the rows with the content that the service tells apart, of which so many may be read in a while."""
+        dialect = await self.dialect()
+        return list(rows) if dialect.lists_names else await self.names.with_contents(rows, allowance)
+
+    async def _channels(self) -> Mapping[str, str]:
+        """What each connection is called, by its id.
+
+        Raises:
+            Unavailable, NotSignedIn, NotAllowed: they cannot be read.
+        """
+        found: dict[str, str] = {}
+        for page in range(1, CONNECTION_PAGES + 1):
+            answer = await self._read(*CONNECTIONS, query={"limit": dialects.ROWS, "page": page})
+            if not answer.ok:
+                raise NotAllowed(f"the service does not tell its channels: {answer.refusal.message}")
+            names, more = self._understood(bodies.channel_names, answer)
+            found |= names
+            if not more:
+                break
+        return found
+
+    async def _content(self, variant: str) -> str:
+        """The content of one variant; empty where the service does not tell it.
+
+        Raises:
+            Unavailable, NotSignedIn: it cannot be read.
+        """
+        answer = await self._read(*VARIANTS, variant)
+        return self._understood(bodies.content_of, answer) if answer.ok else ""
 
     async def audit(self, item_id: str) -> list[Entry]:
         """The audit of one, oldest first.

@@ -147,7 +147,7 @@ class Sender:
         no = refused(order, told, self._wire.contact)
         if told.code == dialects.NOT_FOUND:
             return passed_over(order, None)
-        if told.code == dialects.DENIED:
+        if told.code in (dialects.DENIED, dialects.VARIANT_DENIED):
             return replace(no, code=VerdictCode.FORBIDDEN.value)
         if told.code == dialects.ALREADY_PUBLISHED:
             return passed_over(order, Found(SUCCESS))
