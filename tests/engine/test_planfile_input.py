@@ -17,7 +17,7 @@ from tui_app.domain.errors import (
 from tui_app.domain.items import Seen
 from tui_app.domain.plan import PlanHasher, PlanItem, PlanState, head_from
 from tui_app.domain.records import LedgerQuery
-from tui_app.domain.verdict import YES, Verdict, VerdictCode
+from tui_app.domain.verdict import Verdict
 from tui_app.engine import planfile
 from tui_app.service import words
 from tui_app.service.backend import Facts
@@ -43,7 +43,7 @@ def sealed(lines):
     """The file, with the hash that its maker would compute for what stands in it, as far as one can be computed."""
     hasher = PlanHasher(head_from(lines[0]["head"]))
     for line in lines[1:-1]:
-        verdict = YES if line["code"] is None else Verdict.no(VerdictCode(line["code"]), line["reason"])
+        verdict = Verdict.frozen(line["code"], line["reason"])
         seen = Seen(line["id"], line["status"], line["version"], verdict, due=line["due"])
         hasher.add(PlanItem(line["position"], line["system"], seen))
     lines[-1]["hash"] = hasher.finish(lines[-1]["totals"])

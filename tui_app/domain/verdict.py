@@ -51,6 +51,7 @@ UNLESS_MEANT = frozenset({VerdictCode.CANCELLED_BEFORE})
 class Verdict:
     """May this item be cancelled now; if not, a code and a sentence that names what is in the way.
 
+    A verdict that lets it be cancelled may have a sentence, too: what was not read for it.
     In a plan that reinstates, ``cancellable`` says whether it may be reinstated.
     """
 
@@ -64,13 +65,22 @@ class Verdict:
         return not self.cancellable and self.code in UNLESS_MEANT
 
     @classmethod
+    def frozen(cls, code: str | None, reason: str | None) -> Verdict:
+        """The verdict of a plan's item, as it was stored or stands in a file.
+
+        Raises:
+            ValueError: the code is none.
+        """
+        return cls(code is None, None if code is None else VerdictCode(code), reason)
+
+    @classmethod
     def no(cls, code: VerdictCode, reason: str) -> Verdict:
         """A verdict that blocks."""
         return cls(False, code, reason)
 
 
 YES = Verdict(True)
-"""The one verdict that lets an item be cancelled."""
+"""The verdict that lets an item be cancelled, where everything was read for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from tui_app.domain.ports import System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Who
 from tui_app.domain.stores import Store
-from tui_app.domain.verdict import YES, Verdict, VerdictCode
+from tui_app.domain.verdict import Verdict
 from tui_app.engine.binding import identities, moved
 from tui_app.engine.planning import frozen
 
@@ -252,7 +252,7 @@ def _head(read: Any, now: datetime) -> PlanHead:
 def _item(read: Mapping[str, Any], number: int) -> PlanItem:
     try:
         code, reason = read["code"], read["reason"]
-        verdict = YES if code is None else Verdict.no(VerdictCode(code), _text(reason))
+        verdict = Verdict.frozen(code, None if code is None and reason is None else _text(reason))
         due = None if read["due"] is None else stamp(moment(_text(read["due"])))
         seen = Seen(_text(read["id"]), _text(read["status"]), _text(read["version"]), verdict, due=due)
         return PlanItem(int(read["position"]), _text(read["system"]), seen)

@@ -20,7 +20,7 @@ from tui_app.domain.legible import readable
 from tui_app.domain.moments import stamp
 from tui_app.domain.plan import PlanHead, PlanItem, PlanState, head_from, head_record
 from tui_app.domain.records import PlanRecord, Progress, Who
-from tui_app.domain.verdict import YES, Verdict, VerdictCode
+from tui_app.domain.verdict import Verdict
 from tui_app.store.sqlite import entries
 from tui_app.store.sqlite.rows import reading
 
@@ -47,7 +47,7 @@ def plan_item(row: sqlite3.Row) -> PlanItem:
         LedgerBroken: the row holds something else.
     """
     with reading("item", row["item"]):
-        verdict = YES if row["code"] is None else Verdict.no(VerdictCode(row["code"]), row["reason"])
+        verdict = Verdict.frozen(row["code"], row["reason"])
         seen = Seen(row["item"], row["status"], row["version"], verdict, due=row["due"])
         return PlanItem(row["position"], row["system"], seen)
 
