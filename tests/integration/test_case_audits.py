@@ -188,12 +188,35 @@ async def test_the_clock_of_the_server_is_the_one_that_counts(ahead):
         assert (answer.state, answer.ours, told.verified) == (ItemState.CANCELLED, True, Verified.YES)
 
 
-async def test_a_server_that_hides_its_clock_and_is_far_off_proves_nothing():
-    quirks = Quirks(audit="status_changed", dates=False, ahead=timedelta(minutes=-10))
-    async with case_server(ONE, quirks=quirks) as way:
+@pytest.mark.parametrize("audit", WITHOUT_KEYS)
+@pytest.mark.parametrize("ahead", [timedelta(minutes=-10), timedelta(hours=1)])
+async def test_a_server_that_hides_its_clock_and_is_far_off_proves_nothing(audit, ahead):
+    """An entry of our own user at an odd time is not denied: the clocks may differ, and the request was sent."""
+    async with case_server(ONE, quirks=Quirks(audit=audit, dates=False, ahead=ahead)) as way:
         answer, told = await found_later(way)
-        assert (answer.state, answer.ours) == (ItemState.ALREADY_CANCELLED, False)
+        assert (answer.state, answer.ours, answer.by) == (ItemState.ALREADY_CANCELLED, None, JANE)
         assert told.verified is Verified.NOT_KNOWN
+
+
+@pytest.mark.parametrize("audit", WITHOUT_KEYS)
+async def test_what_somebody_else_did_at_an_odd_time_is_not_ours(audit):
+    quirks = Quirks(audit=audit, dates=False, ahead=timedelta(hours=1))
+    async with case_server(ONE, quirks=quirks) as way:
+        answer, told = await found_later(way, by="bob@example.com")
+        assert (answer.state, answer.ours, answer.by) == (ItemState.ALREADY_CANCELLED, False, "bob@example.com")
+        assert told.verified is Verified.NOT_KNOWN
+
+
+@pytest.mark.parametrize("audit", WITHOUT_KEYS)
+async def test_what_our_user_did_before_anything_was_sent_is_not_ours(audit):
+    async with case_server(ONE, quirks=Quirks(audit=audit)) as way:
+        [order] = await orders(way.open(), [ONE])
+        way.server.cancelled_by(ONE, JANE)
+        way.server.clock.forward(600)
+        sent = replace(order, sent_at=moments.stamp(way.server.clock.now()))
+        [answer] = await way.open().execute([sent], errand())
+        assert (answer.state, answer.ours, answer.by) == (ItemState.ALREADY_CANCELLED, False, JANE)
+        assert way.server.effects == []
 
 
 async def test_a_case_that_the_audit_cancels_twice_contradicts():

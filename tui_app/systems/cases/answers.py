@@ -33,8 +33,11 @@ class Proof(StrEnum):
     OTHER_USER = "other user"
     """It names somebody else in the time of the order."""
 
+    ODD_TIME = "odd time"
+    """It names our user or nobody, and by the two clocks it was not made in the time of the order; one may be wrong."""
+
     OTHER_TIME = "other time"
-    """It was not made in the time of the order."""
+    """It names somebody else, and was not made in the time of the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def passed_over(order: Order, found: Found | None, *, settling: bool) -> Answer:
         if request.key == order.key:
             return _ours(order, request, found)
     if found.status == CANCELLED:
-        return _already(found)
+        return _already(found, sent=settling)
     if any(request.state == PROCESSING and request.soon for request in found.requests):
         return Answer(ItemState.ACCEPTED, before=order.seen.status, after=found.status)
     return _held_back(order, found, found.cancel, settling=settling)
@@ -129,18 +132,19 @@ def _ours(order: Order, request: Request, found: Found) -> Answer:
         return accepted(order)
     before = order.seen.status
     if request.state == WITHDRAWN and request.code == VerdictCode.ALREADY_CANCELLED:
-        return _already(found)
+        return _already(found, sent=False)
     if request.state == WITHDRAWN:
         return Answer(ItemState.REFUSED, request.code, request.message, before=before, after=found.status)
     until, said = request.undo_until, request.message
     return Answer(ItemState.CANCELLED, None, said, ours=True, before=before, after=found.status, undo_until=until)
 
 
-def _already(found: Found) -> Answer:
+def _already(found: Found, *, sent: bool) -> Answer:
+    """The answer for a case that is cancelled; where the order may have been ``sent``, an odd time excludes nothing."""
     cancels = [one for one in found.events if one.event == CANCEL_EVENT]
     by = cancels[-1].operator if cancels else None
-    possible = bool(cancels) and cancels[-1].proof in (Proof.FITS, Proof.POSSIBLE)
-    ours = False if cancels and not possible else None
+    open_ = {Proof.FITS, Proof.POSSIBLE} | ({Proof.ODD_TIME} if sent else set())
+    ours = False if cancels and cancels[-1].proof not in open_ else None
     return Answer(ItemState.ALREADY_CANCELLED, ours=ours, by=by, before=CANCELLED, after=CANCELLED)
 
 

@@ -147,12 +147,13 @@ def _read(at: str) -> datetime | None:
 
 def proof_of(entry: TrailEntry, errand: Errand, users: Collection[str], period: Period) -> Proof:
     """What an entry without a key says of an order, by its user, its reason and its time."""
+    others = entry.actor is not None and entry.actor.casefold() not in {one.casefold() for one in users}
     if not period.holds(entry.at):
-        return Proof.OTHER_TIME
+        return Proof.OTHER_TIME if others else Proof.ODD_TIME
+    if others:
+        return Proof.OTHER_USER
     if entry.actor is None:
         return Proof.POSSIBLE
-    if entry.actor.casefold() not in {one.casefold() for one in users}:
-        return Proof.OTHER_USER
     return Proof.FITS if _same_reason(entry.details, errand) else Proof.POSSIBLE
 
 
