@@ -67,6 +67,35 @@ def test_the_newer_generation_is_planned_cancelled_and_verified(quash, hospital,
     assert not any("x-idempotency-key" in headers for headers in server.headers)
 
 
+class BobsCase(LimsCases):
+    """Whose first case bob cancels while our request is on its way, and whose audit of the second is an hour off."""
+
+    def cancel(self, case_id, case):
+        status, told = super().cancel(case_id, case)
+        if case_id == NAMES[0]:
+            case.audit[-1] |= {"modifiedBy": "bob@example.com"}
+            return self.error(400, "", "Invalid case state")
+        if case_id == NAMES[1]:
+            case.audit[-1] |= {"modifiedDateTime": "2020-01-02T03:04:05Z"}
+        return status, told
+
+
+def test_a_run_names_what_is_not_proven_and_who_cancelled_what_was_already(quash, hospital):
+    with published(BobsCase(cases("Grossing"))) as url:
+        hospital(url, LIMS)
+        done = quash("cancel", "cases", *NAMES, *GIVEN)
+        assert done.code == Exit.UNKNOWN
+        assert f"  already cancelled: cases {NAMES[0]}: cancelled by bob@example.com, not by this run" in done.out
+        assert f"  not known: cases {NAMES[1]}: its status is cancelled; its audit does not show who" in done.out
+        assert "Verify the run again." in done.out
+        run = quash("runs", "--output", "json").json["runs"][0]["id"]
+        named = quash("runs", run, "--output", "json").json["not_done"]
+    assert [(one["kind"], one["id"], one["ours"], one["by"]) for one in named] == [
+        ("already_cancelled", NAMES[0], False, "bob@example.com"),
+        ("not_known", NAMES[1], True, None),
+    ]
+
+
 def test_a_check_of_a_profile_says_what_was_asked_and_what_came(quash, hospital):
     server = LimsCases(cases("Grossing"))
     with published(server) as url:

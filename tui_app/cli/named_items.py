@@ -1,4 +1,4 @@
-"""The items that stand behind a number: those a plan blocks, and those a run did not cancel or cannot vouch for."""
+"""The items that stand behind a number: those a plan blocks, and those a run did not cancel or cannot prove."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ Read = Callable[[int | None, int], Awaitable[tuple[list[T], int | None]]]
 SHOWN = 20
 """Items of one kind that are named in text; JSON names all."""
 
-NOT_DONE = (ItemState.SKIPPED, ItemState.REFUSED, ItemState.UNKNOWN)
-"""The outcomes that leave an item as it was, or in doubt."""
+NOT_DONE = (ItemState.SKIPPED, ItemState.REFUSED, ItemState.UNKNOWN, ItemState.ALREADY_CANCELLED)
+"""The outcomes that are not this run's doing, or in doubt."""
+
+NOT_PROVEN = (Verified.CONTRADICTED, Verified.NOT_KNOWN)
+"""The verifications that do not prove an outcome."""
 
 
 async def blocked_items(client: BackendClient, plan: PlanModel, most: int | None = SHOWN) -> ItemsByKind[PlanItemModel]:
@@ -39,7 +42,7 @@ async def blocked_items(client: BackendClient, plan: PlanModel, most: int | None
 
 
 async def not_done_items(client: BackendClient, run: RunModel, most: int | None = SHOWN) -> ItemsByKind[RunItemModel]:
-    """The items of a run that were skipped or refused, are unknown or contradicted; ``most`` of each, or all."""
+    """The items of a run that it did not cancel, or whose cancellation is not proven; ``most`` of each, or all."""
 
     def reading(**wanted: str) -> Read[RunItemModel]:
         async def read(after: int | None, limit: int) -> tuple[list[RunItemModel], int | None]:
@@ -49,9 +52,14 @@ async def not_done_items(client: BackendClient, run: RunModel, most: int | None 
         return read
 
     found = {state.value: await _some(reading(state=state), most) for state in NOT_DONE if run.counts[state]}
-    if run.verified.contradicted:
-        found[Verified.CONTRADICTED.value] = await _some(reading(verified=Verified.CONTRADICTED), most)
-    return found
+    numbers = numbers_of(run)
+    return found | {one.value: await _some(reading(verified=one), most) for one in NOT_PROVEN if numbers[one.value]}
+
+
+def numbers_of(run: RunModel) -> dict[str, int]:
+    """How many items of a run are of each kind that is named."""
+    numbers = {state.value: run.counts[state] for state in NOT_DONE}
+    return numbers | {one.value: int(getattr(run.verified, one.value)) for one in NOT_PROVEN}
 
 
 async def _some(read: Read[T], most: int | None) -> list[T]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tui_app.client.lasting import lasting
 from tui_app.client.progress import held_up, so_far
 from tui_app.domain import moments
-from tui_app.domain.advice import WHAT_TO_DO
+from tui_app.domain.advice import WHAT_TO_DO, whose
 from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.plan import with_hash
@@ -152,18 +152,21 @@ def not_done_lines(kind: str, items: Sequence[RunItemModel], number: int, report
 
     ``number`` is how many there are, and ``report`` what names all of them.
     """
+    name = kind.replace("_", " ")
     for item in items:
-        if kind == Verified.CONTRADICTED:
-            why = item.note or "the system says otherwise"
+        if kind in (Verified.CONTRADICTED, Verified.NOT_KNOWN):
+            why = item.note or ("the system says otherwise" if kind == Verified.CONTRADICTED else "nothing tells")
+        elif kind == ItemState.ALREADY_CANCELLED:
+            why = whose(item.ours, item.by)
         elif kind == ItemState.UNKNOWN:
             why = item.message or item.code or "no answer"
         else:
             why = ": ".join(part for part in (item.code, item.message) if part) or "no reason given"
-        yield f"  {kind}: {item.system} {item.id}: {why}"
+        yield f"  {name}: {item.system} {item.id}: {why}"
     if number:
         yield f"  {WHAT_TO_DO[kind]}"
     if number > len(items):
-        yield f"  {number - len(items):,}{' more' if items else ''} are {kind}; all of them: {report}"
+        yield f"  {number - len(items):,}{' more' if items else ''} are {name}; all of them: {report}"
 
 
 def stopping(run: RunModel) -> str:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from tui_app.cli.deadline import Deadline
 from tui_app.cli.exits import Exit, of_run
-from tui_app.cli.named_items import NOT_DONE, SHOWN, as_data, not_done_items
+from tui_app.cli.named_items import SHOWN, as_data, not_done_items, numbers_of
 from tui_app.cli.session import again
 from tui_app.cli.sight import OutOfSight, Sight
 from tui_app.cli.telling import not_done_lines, numbers, run_lines, stopping, waits
 from tui_app.client.progress import clock
 from tui_app.domain.errors import QuashError
-from tui_app.domain.run import Verified
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -157,10 +156,8 @@ async def print_run(call: Call, client: BackendClient, run: RunModel, *, named: 
     items = await not_done_items(client, run, SHOWN if text else None) if named else {}
     told = [*run_lines(run, again(call, "runs", "resume", run.id))]
     report = again(call, "runs", "report", run.id)
-    numbers_of = {state.value: run.counts[state] for state in NOT_DONE}
-    numbers_of[Verified.CONTRADICTED.value] = run.verified.contradicted
-    for kind, number in numbers_of.items():
+    for kind, number in numbers_of(run).items():
         told += not_done_lines(kind, items.get(kind, []), number, report)
-    fields = ("system", "id", "state", "code", "message", "verified", "note")
+    fields = ("system", "id", "state", "code", "message", "ours", "by", "verified", "note")
     document = {"run": run.model_dump(mode="json"), "not_done": as_data(items, *fields) if named else None}
     call.output.one("quash.run.v1", document, lambda: told)

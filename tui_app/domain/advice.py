@@ -7,9 +7,20 @@ from typing import LiteralString
 
 WHAT_TO_DO: Mapping[str, LiteralString] = {
     "unknown": "It was sent, and no answer came. Its status and trail tell; if it is still meant, plan it anew.",
+    "not_known": "It was answered as done, and its status and audit do not prove it. Verify the run again.",
     "contradicted": "The system says otherwise than it answered. Look at its trail, and tell who looks after it.",
     "refused": "The system said no. What was refused can be planned anew.",
     "skipped": "Nothing was sent for what was skipped.",
-    "already_cancelled": "It was cancelled before; nothing was sent twice.",
+    "already_cancelled": "It is cancelled; nothing is sent twice.",
 }
 """By the state of an item, or by how its verification came out."""
+
+
+def whose(ours: bool | None, by: str | None) -> str:
+    """Who cancelled an item that was found cancelled, as far as its system tells.
+
+    ``ours`` says whether this run did it; none where that is not known.
+    """
+    if ours is not None:
+        return f"cancelled {f'by {by}, ' if by else ''}{'by this run' if ours else 'not by this run'}"
+    return f"cancelled by {by}; whether by this run is not known" if by else "cancelled; by whom is not known"

@@ -126,8 +126,8 @@ def _left(run: RunModel, number: int) -> Content:
 
 def advice(item: RunItemModel) -> Content | None:
     """What to do about an item, where there is something to do or to know."""
-    if item.verified == "contradicted":
-        return phrase(WHAT_TO_DO["contradicted"])
+    if item.verified in ("contradicted", "not_known"):
+        return phrase(WHAT_TO_DO[item.verified])
     told = WHAT_TO_DO.get(item.state)
     return None if told is None else phrase(told)
 

@@ -9,6 +9,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from tui_app.domain.advice import whose
 from tui_app.domain.visible import as_written
 from tui_app.tui.left import left
 from tui_app.tui.outcomes import AMBER, QUIET, VERIFIED, advice, day_and_time, item_look
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from tui_app.contract.models import TrailModel
     from tui_app.contract.runs import RunItemModel
     from tui_app.tui.app import QuashApp
-
-_OURS = {True: "by this run", False: "not by this run", None: "by whom is not known"}
 
 
 class RunDetail(VerticalScroll):
@@ -41,8 +40,7 @@ class RunDetail(VerticalScroll):
         if item.code or item.message:
             told.append(phrase("{} {}", safe(item.code or "", style="bold"), safe(item.message or "", 2000)))
         if item.state == "already_cancelled":
-            who = phrase(" ({})", item.by) if item.by else phrase("")
-            told.append(phrase("cancelled {}{}", _OURS[item.ours], who))
+            told.append(safe(whose(item.ours, item.by)))
         if item.verified is not None:
             look = VERIFIED.get(item.verified)
             shown = look.content(glyphs) if look else safe(item.verified)
