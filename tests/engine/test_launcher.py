@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tui_app.engine.local import LOG, LocalLauncher, held
+from tui_app.domain.errors import CannotConnect
+from tui_app.engine.local import LOCK, LOG, LocalLauncher, held
 
 
 def launcher(folder: Path, program: str) -> LocalLauncher:
@@ -60,10 +61,36 @@ def test_the_lock_is_what_tells_of_a_runner_of_another_process(tmp_path: Path) -
     assert not starter.at_work()
 
 
-def test_a_link_in_place_of_the_log_is_not_written_through(tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.touch()
-    (tmp_path / LOG).symlink_to(target)
-    with pytest.raises(OSError, match="symbolic links"):
-        launcher(tmp_path, "print()").start()
-    assert target.read_bytes() == b""
+@pytest.mark.parametrize("stands", ["a folder", "a link"])
+def test_a_runner_works_without_a_log_that_cannot_be_opened(tmp_path: Path, stands: str) -> None:
+    told = tmp_path / "told"
+    if stands == "a folder":
+        (tmp_path / LOG).mkdir()
+    else:
+        (tmp_path / "elsewhere").touch()
+        (tmp_path / LOG).symlink_to(tmp_path / "elsewhere")
+    starter = launcher(
+        tmp_path, f"import sys; print('to the log', file=sys.stderr); open({str(told)!r}, 'w').write('worked')"
+    )
+    starter.start()
+    until_idle(starter)
+    assert told.read_text() == "worked"
+    # A link in its place is not written through.
+    assert stands == "a folder" or (tmp_path / "elsewhere").read_bytes() == b""
+
+
+def test_a_runner_that_the_host_does_not_let_start_is_told_and_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # What there is to do is in the journal by then: an error would say that it is not.
+    starter = LocalLauncher(tmp_path, [str(tmp_path / "no-such-program")])
+    starter.start()
+    assert not starter.at_work()
+    assert "no runner could be started" in caplog.text
+
+
+def test_something_else_in_place_of_the_lock_is_nobody_at_work(tmp_path: Path) -> None:
+    (tmp_path / LOCK).mkdir()
+    assert not LocalLauncher(tmp_path, ()).at_work()
+    with pytest.raises(CannotConnect, match=r"the runner's lock .* cannot be opened: Is a directory"), held(tmp_path):
+        pass

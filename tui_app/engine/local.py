@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tui_app.domain.errors import CannotConnect
 from tui_app.domain.records import RunRecord
 from tui_app.domain.stores import Store
 from tui_app.engine.containment import Caught, contained
@@ -36,8 +37,18 @@ _log = logging.getLogger("quash.runner")
 
 @contextmanager
 def held(state: Path) -> Iterator[bool]:
-    """Hold the runner's lock of a state folder for as long as the block runs; false where another has it."""
-    descriptor = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold the runner's lock of a state folder for as long as the block runs; false where another has it.
+
+    Raises:
+        CannotConnect: what stands in the place of the lock cannot be opened, so that no runner can work.
+    """
+    try:
+        descriptor = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotConnect(
+            f"the runner's lock {state / LOCK} cannot be opened: {error.strerror}",
+            hint="It is an empty file of yours. Mend that, then go on with `quash runs resume RUN`.",
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,9 +79,19 @@ class LocalLauncher:
     command: Sequence[str]
 
     def start(self) -> None:
-        """Start a runner. One that finds another at work leaves by itself; its log says why one cannot start."""
+        """Start a runner. One that finds another at work leaves by itself; its log says why one cannot start.
+
+        Where the host does not let us, that is logged and no error: what there is to do stands in the journal by now,
+        and whoever looks at the run is told that nobody works on it.
+        """
         _reap()
-        log = os.open(self.state / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            self._execute()
+        except OSError as error:
+            _log.error("no runner could be started in %s: %s", self.state, error.strerror)
+
+    def _execute(self) -> None:
+        log = self._opened_log()
         try:
             process = subprocess.Popen(  # noqa: S603
                 list(self.command),
@@ -85,6 +106,15 @@ class LocalLauncher:
             os.close(log)
         _started.append((self.state, process))
 
+    def _opened_log(self) -> int:
+        """The descriptor of the log; where it cannot be opened, of nothing, since a run matters more than its log."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(self.state / LOG, flags, 0o600)
+        except OSError as error:
+            _log.warning("%s cannot be opened: %s", self.state / LOG, error.strerror)
+            return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
     def at_work(self) -> bool:
         """Whether a runner holds the lock, or one that was started here has not come to it yet."""
         _reap()
@@ -95,8 +125,12 @@ class LocalLauncher:
         if not os.access(self.state / LOCK, os.W_OK):
             # A folder that cannot be written, as on a read-only medium, has no runner.
             return False
-        with held(self.state) as free:
-            return not free
+        try:
+            with held(self.state) as free:
+                return not free
+        except CannotConnect:
+            # A runner has to open it, too; its log says why it cannot.
+            return False
 
 
 def runner_command(*options: str) -> list[str]:
