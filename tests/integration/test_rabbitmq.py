@@ -11,7 +11,7 @@ import pytest
 from support.schedule_service import own_queue
 from tui_app.config.values import Address
 from tui_app.domain.errors import CannotConnect
-from tui_app.systems.schedules.rabbitmq import REJECTED, RabbitQueue
+from tui_app.systems.schedules.rabbitmq import LATER, REJECTED, RabbitQueue
 
 IDS = [f"00000000-0000-4000-8000-{number:012}" for number in range(40)]
 
@@ -269,3 +269,75 @@ async def test_a_broker_that_comes_back_is_used_at_once(open_queue, amqp_url, mo
             with pytest.raises(CannotConnect, match="nobody listens"):
                 await queue.waiting()
     assert await queue.waiting() == 0
+
+
+ARGUMENTS = {
+    "a time to live and a greatest length": {"x-message-ttl": 86_400_000, "x-max-length": 10_000},
+    "copies on several nodes": {"x-queue-type": "quorum"},
+    "a dead letter exchange": {"x-dead-letter-exchange": "elsewhere"},
+}
+
+
+async def goes_through(queue):
+    await queue.send([message(IDS[0])])
+    delivery = await received(queue)
+    assert delivery.schedule_id == IDS[0]
+    await queue.acknowledge(delivery)
+    assert await queue.waiting() == 0
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS.values(), ids=ARGUMENTS)
+async def test_a_queue_that_others_made_is_used_as_they_made_it(open_queue, amqp_url, name, arguments):
+    async with plain(amqp_url) as channel:
+        for one in (name, name + REJECTED):
+            await channel.declare_queue(one, durable=True, arguments=arguments)
+    await goes_through(open_queue())
+    async with plain(amqp_url) as channel:
+        assert (await channel.declare_queue(name, durable=True, arguments=arguments)).name == name
+
+
+async def test_a_queue_that_is_declared_without_a_look_is_refused(open_queue, amqp_url, name, monkeypatch):
+    """What the tests above are held against: an adapter that knows only what it would make itself."""
+
+    async def blindly(queue, connection, one):
+        async with connection.channel() as channel:
+            await channel.declare_queue(one, durable=True)
+
+    async with plain(amqp_url) as channel:
+        await channel.declare_queue(name, durable=True, arguments={"x-max-length": 10_000})
+    monkeypatch.setattr(RabbitQueue, "_make_sure_of", blindly)
+    with pytest.raises(CannotConnect, match="PRECONDITION_FAILED"):
+        await open_queue().waiting()
+
+
+async def test_a_queue_that_somebody_makes_in_the_same_moment_is_used(open_queue, amqp_url, name, monkeypatch):
+    honest, looks = RabbitQueue._declared, []
+
+    async def late(queue, connection, one):
+        looks.append(one)
+        found = await honest(queue, connection, one)
+        if looks == [name]:
+            async with plain(amqp_url) as channel:
+                await channel.declare_queue(name, durable=True, arguments={"x-max-length": 10_000})
+        return found
+
+    monkeypatch.setattr(RabbitQueue, "_declared", late)
+    await goes_through(open_queue())
+    assert looks.count(name) == 2
+
+
+async def test_a_queue_for_later_that_gives_nothing_back_is_named(open_queue, amqp_url, name):
+    async with plain(amqp_url) as channel:
+        await channel.declare_queue(name + LATER, durable=True)
+    with pytest.raises(CannotConnect, match=f"{name + LATER} is there with other arguments"):
+        await open_queue().waiting()
+
+
+async def test_a_look_tells_what_is_there_and_makes_nothing(open_queue, amqp_url, name):
+    assert "no such queue yet" in await open_queue().look()
+    async with plain(amqp_url) as channel:
+        await channel.declare_queue(name, durable=True, arguments={"x-max-length": 10_000})
+        await channel.default_exchange.publish(aio_pika.Message(b"{}"), name)
+    assert await open_queue().look() == "messages that wait: 1; consumers: 0"
+    with pytest.raises(CannotConnect, match=r"127\.0\.0\.1:1"):
+        await open_queue("amqp://guest:secret-word@127.0.0.1:1/").look()

@@ -164,3 +164,17 @@ async def test_the_native_routes_answer_from_the_service(there, tmp_path):
     assert (len(listed.json()["data"]), listed.json()["pagination"]["total"]) == (2, 3)
     [entry] = log.json()["audit_entries"]
     assert (entry["principal_id"], entry["details"]["previous_status"]) == (OWNER, "pending")
+
+
+async def test_a_check_of_a_profile_looks_at_its_broker_too(there, amqp_url, profile):
+    """The database answers; where the broker does not, nothing that is due goes out."""
+    await there.add(2)
+    async with own_queue(amqp_url) as name:
+        code, out, err = await profile(amqp=amqp_url, queue=name)("profile", "check")
+        assert code == 0, err
+        assert f"asked the queue {name} at amqp://" in err
+        assert "no such queue yet" in err
+        code, out, err = await profile(amqp="amqp://guest:secret-word@127.0.0.1:1/", queue=name)("profile", "check")
+        assert code != 0
+        assert "127.0.0.1:1" in out + err
+        assert "secret-word" not in out + err

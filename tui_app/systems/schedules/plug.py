@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from tui_app.config.profiles import (
 )
 from tui_app.config.values import Address
 from tui_app.domain.errors import UsageProblem
-from tui_app.domain.ports import System
+from tui_app.domain.ports import Probed, System
 from tui_app.domain.rates import Rate
 from tui_app.systems.plug import Hands, Plug
 
@@ -87,10 +88,26 @@ def _open(settings: SchedulesSettings, rooms: Rooms) -> System:
             from tui_app.systems.schedules.postgres import PostgresSchedules
         except ImportError as error:
             raise _without("schedules in PostgreSQL", "postgres", error) from error
-        return PostgresSchedules(settings.url.reveal(), server_rate=settings.server_rate)
+        broker = None if settings.amqp is None else partial(_look_at, settings.amqp, settings)
+        return PostgresSchedules(settings.url.reveal(), server_rate=settings.server_rate, broker=broker)
     from tui_app.systems.schedules.embedded import EmbeddedSchedules
 
     return EmbeddedSchedules(rooms.system("schedules"), server_rate=settings.server_rate)
+
+
+async def _look_at(amqp: Address, settings: SchedulesSettings) -> Probed:
+    """Ask the broker beside a database for its queue.
+
+    Raises:
+        CannotConnect: it is away.
+        UsageProblem: the package for brokers is not installed.
+    """
+    try:
+        from tui_app.systems.schedules.rabbitmq import RabbitQueue
+    except ImportError as error:
+        raise _without("a broker", "amqp", error) from error
+    queue = RabbitQueue(amqp, queue=settings.queue, ca_file=settings.ca_file)
+    return Probed(f"the queue {settings.queue} at {amqp}", await queue.look(), recognised=True)
 
 
 def _over_http(settings: SchedulesSettings) -> System:

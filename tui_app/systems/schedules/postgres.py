@@ -6,7 +6,7 @@ the publisher that comes to it, so whoever only looks and cancels needs no acces
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 
 from tui_app.database.encodings import UnencodableText, check_words
@@ -17,7 +17,7 @@ from tui_app.domain.describe import Description, Verb
 from tui_app.domain.errors import Conflict, InvalidReason, Refused
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
-from tui_app.domain.ports import Preview, Reply, TrailEntry
+from tui_app.domain.ports import Preview, Probed, Reply, TrailEntry
 from tui_app.domain.rates import Rate
 from tui_app.domain.rollback import RolledBack
 from tui_app.domain.run import Answer, Errand, Order, Verification
@@ -47,10 +47,12 @@ class PostgresSchedules:
         patience: Patience = PATIENCE,
         count_seconds: float = COUNT_SECONDS,
         server_rate: Rate | None = None,
+        broker: Callable[[], Awaitable[Probed]] | None = None,
     ) -> None:
         self.database = ScheduleDatabase(Postgres(url, missing=MISSING, size=size, patience=patience))
         self._count_seconds = count_seconds
         self._server_rate = server_rate
+        self._broker = broker
 
     @property
     def description(self) -> Description:
@@ -64,6 +66,12 @@ class PostgresSchedules:
     def desk(self) -> Desk:
         """What the native routes call."""
         return Desk(PostgresDeskStore(self.database))
+
+    async def probe(self) -> list[Probed]:
+        """See ``Probes``: the database, and the broker beside it where the profile names one."""
+        number = await self.count(Filter())
+        found = [Probed("how many there are", f"{number.value:,}", recognised=True)]
+        return found if self._broker is None else [*found, await self._broker()]
 
     def make_nothing(self) -> None:
         self.database.makes = False

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, InvalidFrameError
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed, InvalidFrameError
 from pamqp.common import FieldTable
 
 from tui_app.config.values import Address
@@ -78,6 +78,22 @@ class RabbitQueue:
         async with self._speaking() as channel:
             declared = await channel.declare_queue(self._queue, passive=True, timeout=self._patience)
             return declared.declaration_result.message_count or 0
+
+    async def look(self) -> str:
+        """Say what is in the queue; nothing is made or changed.
+
+        Raises:
+            CannotConnect: the broker is away, or does not let us see it.
+        """
+        try:
+            async with await self._connected() as connection:
+                queue = await self._declared(connection, self._queue)
+        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            raise CannotConnect(f"{self._url}: {str(error) or type(error).__name__}") from error
+        if queue is None:
+            return "there is no such queue yet; the scanner or the publisher makes it"
+        told = queue.declaration_result
+        return f"messages that wait: {told.message_count or 0:,}; consumers: {told.consumer_count or 0:,}"
 
     async def send(self, messages: Sequence[Mapping[str, Any]]) -> None:
         """Put messages into the queue; returns when the broker has confirmed that it keeps every one.
@@ -184,10 +200,10 @@ class RabbitQueue:
         await self.close()
         return await self._open()
 
-    async def _open(self) -> AbstractChannel:
+    async def _connected(self) -> AbstractConnection:
         tls = trust(self._ca_file) if self._url.scheme == "amqps" else None
         try:
-            self._connection = await aio_pika.connect(
+            return await aio_pika.connect(
                 self._url.reveal(), timeout=self._patience, ssl_context=tls, heartbeat=HEARTBEAT
             )
         except InvalidFrameError as error:
@@ -196,10 +212,47 @@ class RabbitQueue:
                 f"{self._url}: the broker does not open this virtual host to us",
                 hint="The path of `amqp` names it: ask whoever runs the broker whether it is there, and for whom.",
             ) from error
+
+    async def _open(self) -> AbstractChannel:
+        self._connection = await self._connected()
+        for name in (self._queue, self._queue + REJECTED):
+            await self._make_sure_of(self._connection, name)
+        await self._make_later(self._connection)
         channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         await channel.set_qos(prefetch_count=self._prefetch, timeout=self._patience)
-        back: FieldTable = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": self._queue}
-        for name, arguments in ((self._queue, None), (self._queue + REJECTED, None), (self._queue + LATER, back)):
-            await channel.declare_queue(name, durable=True, arguments=arguments, timeout=self._patience)
         self._channel = channel
         return channel
+
+    async def _make_sure_of(self, connection: AbstractConnection, name: str) -> None:
+        """Use a queue as whoever made it has made it, and make it where there is none."""
+        if await self._declared(connection, name) is not None:
+            return
+        try:
+            async with connection.channel() as channel:
+                await channel.declare_queue(name, durable=True, timeout=self._patience)
+        except ChannelPreconditionFailed:
+            # Somebody made it in this moment, with arguments of their own.
+            if await self._declared(connection, name) is None:
+                raise
+
+    async def _make_later(self, connection: AbstractConnection) -> None:
+        """The queue of what is put off has to give it back: it is used only where it does."""
+        back: FieldTable = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": self._queue}
+        name = self._queue + LATER
+        try:
+            async with connection.channel() as channel:
+                await channel.declare_queue(name, durable=True, arguments=back, timeout=self._patience)
+        except ChannelPreconditionFailed as error:
+            raise CannotConnect(
+                f"{self._url}: the queue {name} is there with other arguments, and would not give back what is put off",
+                hint=f"Delete it when it is empty; it is made anew, with {self._queue} as its dead letter routing key.",
+            ) from error
+
+    async def _declared(self, connection: AbstractConnection, name: str) -> AbstractQueue | None:
+        """A queue that is there, whatever its arguments are; none where there is none."""
+        try:
+            # The broker closes a channel on which a queue is asked for that is not there.
+            async with connection.channel() as channel:
+                return await channel.declare_queue(name, passive=True, timeout=self._patience)
+        except ChannelNotFoundEntity:
+            return None
