@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from textual import events
 from textual.keys import _character_to_key
 
 from support.backend import Service
@@ -47,8 +48,7 @@ class Recorded(QuashApp):
 class Leaky(Recorded):
     """Hears every key, whatever is on its way."""
 
-    @property
-    def dropping(self) -> bool:
+    def for_another(self, event: events.Key) -> bool:
         return False
 
 

@@ -14,11 +14,13 @@ from weakref import WeakKeyDictionary
 
 from rich.text import Text
 from textual import constants, events
+from textual._time import get_time
 from textual.app import App, SystemCommand
 from textual.content import Content
 from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.widgets import Input
 
 from tui_app.domain.errors import Fault, QuashError
 from tui_app.glyphs import Glyphs, speaks_utf8
@@ -38,7 +40,7 @@ from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import phrase, safe, speak
 from tui_app.tui.themes import THEMES
 from tui_app.tui.typed import TypedDriver
-from tui_app.tui.widgets.fields import ConfirmationField, ReasonField
+from tui_app.tui.widgets.fields import ConfirmationField, Field, ReasonField
 from tui_app.tui.work import Deferred
 
 if TYPE_CHECKING:
@@ -103,6 +105,7 @@ class QuashApp(App[int], inherit_bindings=False):
         self.tokens = Tokens(self)
         self._reports = reports
         self._standing: Screen[Any] | None = None
+        self._since = 0.0
         self._left: Screen[Any] | None = None
         self._typed_at: WeakKeyDictionary[events.Key, Screen[Any]] = WeakKeyDictionary()
         for each in THEMES:
@@ -261,10 +264,20 @@ class QuashApp(App[int], inherit_bindings=False):
         here = self.screen
         return here is self._left or (isinstance(here, QuashScreen) and here is not self._standing)
 
+    def for_another(self, event: events.Key) -> bool:
+        """Whether a key was typed for another screen than the one it would act on.
+
+        A key meant for the screen that is being opened would act on the one that is being left; and one that was typed
+        before this screen stood, or that comes up from the widgets of a screen that was left meanwhile, on this one.
+        """
+        typed_at = self._typed_at.setdefault(event, self.screen)
+        return self.dropping or typed_at is not self.screen or event.time < self._since
+
     def screen_stands(self, screen: Screen[Any]) -> None:
         """A screen has been drawn; where it is the present one, it may be typed at."""
         if screen is self.screen:
-            self._standing = screen
+            if screen is not self._standing:
+                self._standing, self._since = screen, get_time()
             if screen is not self._left:
                 self._left = None
 
@@ -295,15 +308,33 @@ class QuashApp(App[int], inherit_bindings=False):
 
     async def _kept(self, event: events.Key) -> bool:
         """Whether a key goes no further."""
-        key, typed_at = event.key, self._typed_at.setdefault(event, self.screen)
-        # A key meant for the screen that is being opened would act on the one that is being left; and one that comes
-        # up from the widgets of a screen that was left meanwhile, on the one that stands in its place.
-        if (self.dropping or typed_at is not self.screen) and key not in ALWAYS_HEARD:
-            if key == "escape" and self.screen is self._left:
+        if event.key not in ALWAYS_HEARD and self.for_another(event):
+            if event.key == "escape" and self.screen is self._left:
                 self._give_up_opening()
             return True
+        if event.is_forwarded:
+            return False
         # A field hears of a key only after the next one has been handed out, which would then go to the wrong field.
-        return isinstance(self.focused, (ReasonField, ConfirmationField)) and await self.focused.takes(event)
+        focused = self.focused
+        if isinstance(focused, (ReasonField, ConfirmationField)) and await focused.takes(event):
+            return True
+        return await self._done_at_once(event)
+
+    async def _done_at_once(self, event: events.Key) -> bool:
+        """Whether a key is that of an action, which is done before the next key is handed out.
+
+        A key comes up to the bindings of the screen only after the next ones went to whatever had the focus: letters
+        that were typed behind the key of a field would be keys of the list that the field is for.
+        """
+        focused = self.focused
+        if isinstance(focused, Input):
+            if not isinstance(focused, Field) or focused.types(event):
+                return False
+            await focused.heard()
+        done = await self._check_bindings(event.key, priority=True) or await self._check_bindings(event.key)
+        if done:
+            event.stop()
+        return done
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: the registry, as far as the screen has it."""

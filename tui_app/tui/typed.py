@@ -144,6 +144,10 @@ class LineEnd(events.Key):
         super().__init__("enter", "\r")
 
 
+# Textual calls handlers by the name of the class: whoever hears of keys hears of this one too.
+LineEnd.handler_name = events.Key.handler_name
+
+
 class TypedInput:
     """The stream of a terminal, as messages."""
 

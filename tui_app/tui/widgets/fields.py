@@ -75,6 +75,10 @@ class Field(Input):
             await self.run_action(binding.action)
             return
 
+    def types(self, event: events.Key) -> bool:
+        """Whether a key is for this field: a letter, or one that edits."""
+        return event.is_printable or event.key in EDITING.key_to_bindings
+
     async def heard(self) -> None:
         """Wait until the keys that were handed out before have been typed."""
         typed = asyncio.Event()

@@ -64,7 +64,7 @@ class FilterBar(Widget):
     def edit(self) -> None:
         """Begin to type; the present filter is selected, so that typing replaces it."""
         self._begin()
-        self._field.focus()
+        self.screen.set_focus(self._field)
         self._field.action_select_all()
 
     def done(self, text: str) -> None:

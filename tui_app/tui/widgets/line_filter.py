@@ -55,7 +55,7 @@ class LineFilter(Vertical):
     def open(self) -> None:
         """Type a filter; the present one is selected, so that typing replaces it."""
         self.display = True
-        self.field.focus()
+        self.screen.set_focus(self.field)
         self.field.select_all()
 
     def drop(self) -> bool:
