@@ -19,8 +19,10 @@ from tui_app.domain.items import Selection
 from tui_app.domain.run import Intent, ItemState, RunState, Verified
 from tui_app.service.words import run_model
 from tui_app.systems.cases import evidence, inquiry
+from tui_app.systems.cases.waits import Waits
 
 ONE = "CASE-1"
+BOB = "bob@example.com"
 NAMES = tuple(f"CASE-{n}" for n in range(1, 5))
 WITHOUT_KEYS = ("status_changed", "flat")
 
@@ -156,6 +158,72 @@ async def test_what_somebody_else_did_in_that_time_is_not_ours_and_contradicts(a
         assert (answer.state, answer.ours, answer.by) == (ItemState.ALREADY_CANCELLED, False, "bob@example.com")
         assert told.verified is Verified.CONTRADICTED
         assert "bob@example.com" in told.note
+
+
+async def overtaken(way, by):
+    """Our request is cut off before its effect, and somebody else's cancellation of the case is under way then."""
+    system, case, begun = way.open(), way.server.cases[ONE], []
+    [order] = await orders(system, [ONE])
+
+    def cut(asked):
+        first = asked.method == "POST" and not begun
+        if first:
+            begun.append(asked)
+            way.server.cancelled_by(ONE, by)
+            case.status, case.polls = "processing", 10**6
+        return first
+
+    await way.raw.arm("reset before the effect", cut)
+    [reply] = await system.execute([order], errand())
+    assert reply.state is ItemState.ACCEPTED, "it is waited for"
+    await way.raw.mend()
+    return system, replace(order, accepted=True), case
+
+
+async def looked(way, system, order):
+    way.server.clock.forward(60)
+    [reply] = await system.reconcile([order], errand())
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("audit", "ours", "by"),
+    [("status_changed", False, BOB), ("flat", False, BOB), ("events", False, BOB), ("silent", None, None)],
+)
+async def test_a_cancellation_that_was_found_under_way_is_not_ours_for_being_complete(audit, ours, by):
+    async with case_server(ONE, quirks=Quirks(audit=audit)) as way:
+        system, order, case = await overtaken(way, BOB)
+        assert (await looked(way, system, order)).state is ItemState.ACCEPTED
+        case.status = "cancelled"
+        answer = await looked(way, system, order)
+        assert (answer.state, answer.ours, answer.by) == (ItemState.ALREADY_CANCELLED, ours, by)
+        assert way.server.effects == []
+
+
+async def test_a_cancellation_that_is_not_ours_and_is_taken_back_lets_ours_be_sent_again():
+    async with case_server(ONE, quirks=Quirks(audit="silent")) as way:
+        system, order, case = await overtaken(way, BOB)
+        case.status = "in_progress"
+        assert (await looked(way, system, order)).state is ItemState.ACCEPTED
+        assert way.server.effects == [(ONE, order.key)]
+        case.polls = 1
+        answer = await looked(way, system, order)
+        assert (answer.state, answer.ours) == (ItemState.CANCELLED, True)
+
+
+async def test_what_was_answered_to_be_taken_on_stays_ours_where_the_audit_is_silent(monkeypatch):
+    """The other way round; and a conduct that takes what it found under way for its own is told apart."""
+    async with case_server(ONE, quirks=Quirks(audit="silent", polls=2)) as way:
+        system = way.open()
+        sent = await orders(system, [ONE])
+        [answer] = await carried_out(way, system, sent)
+        assert (answer.state, answer.ours) == (ItemState.CANCELLED, True)
+    found = Waits.found_taken
+    monkeypatch.setattr(Waits, "found_taken", lambda self, order, now, answered: found(self, order, now, answered=True))
+    async with case_server(ONE, quirks=Quirks(audit="silent")) as way:
+        system, order, case = await overtaken(way, BOB)
+        case.status = "cancelled"
+        assert (await looked(way, system, order)).ours is True
 
 
 async def test_another_reason_of_our_own_user_proves_nothing():

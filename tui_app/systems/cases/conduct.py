@@ -203,10 +203,10 @@ class Conduct:
             reply = await self.settle(order, errand)
             if isinstance(reply, Answer) and not self._may_come(reply):
                 return reply
+            mute = isinstance(reply, OutcomeUnknown | Answer)
             if isinstance(reply, RateLimited):
                 # The server is there again: what became of it is asked for when it may be.
-                return accepted(order)
-            mute = isinstance(reply, OutcomeUnknown | Answer)
+                break
         done = f"{self._done(order)} and looked at {times(looks)}, with exponential backoff"
         if not mute:
             return OutcomeUnknown(f"case {order.id}: {error.message}. {self.line.escalation(done)}")
@@ -251,22 +251,23 @@ class Conduct:
         """The answer, as far as reading tells; none where the order has to be sent again."""
         taken, now = self._waits.taken(order), self.line.clock.now()
         if order.accepted and taken is None and errand.verb is Verb.CANCEL:
-            taken = self._waits.found_taken(order, now)
+            taken = self._waits.found_taken(order, now, answered=True)
+        answered = taken is not None and taken.answered
         if found is None:
             # What was taken on once is never refused any more, whatever became of the case.
-            return judged(order, None, errand, settling=True) if taken is None else unknown(order, gone(order))
+            return unknown(order, gone(order)) if answered else judged(order, None, errand, settling=True)
         if errand.verb is Verb.REINSTATE:
             return self._back_or_not(order, errand, found, unread)
         told = next((one for one in found.requests if one.key == order.key), None)
-        if found.status == CANCELLED and taken is not None and (told is None or unread):
+        if found.status == CANCELLED and taken is not None and answered and (told is None or unread):
             return undoable(left_to_the_case(order, found), taken.undo_until)
         if told is not None or found.status == CANCELLED:
             answer = judged(order, found, errand, settling=True)
             if answer.state is ItemState.ACCEPTED:
-                return self._waited_for(order, taken or self._waits.found_taken(order, now), now)
+                return self._waited_for(order, taken or self._waits.found_taken(order, now, answered=True), now)
             return answer
-        if found.status == CANCELLING or taken is not None:
-            return self._waited_for(order, taken or self._waits.found_taken(order, now), now)
+        if found.status == CANCELLING or answered:
+            return self._waited_for(order, taken or self._waits.found_taken(order, now, answered=False), now)
         if not found.cancel.cancellable:
             return judged(order, found, errand, settling=True)
         return self._not_again(order, errand, found)

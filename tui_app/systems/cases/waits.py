@@ -23,12 +23,17 @@ KEY_BUSY = timedelta(seconds=2)
 
 @dataclass(slots=True)
 class Taken:
-    """An order that the server took on: since when, until when it can be undone, and when to ask again."""
+    """An order that is waited for: since when, until when it can be undone, and when to ask again.
+
+    ``answered``: the server has said that it took this order on. Else the case is being cancelled, and by whom that is
+    has to be read afterwards.
+    """
 
     since: datetime
     undo_until: str | None
     due: datetime
     apart: timedelta = FIRST_POLL
+    answered: bool = True
 
     def ask_again(self, now: datetime) -> bool:
         """Put off the next question; false where it has been waited for long enough."""
@@ -62,12 +67,17 @@ class Waits:
 
     def take(self, order: Order, undo_until: str | None, now: datetime) -> None:
         """The server took the order on just now."""
-        self._taken.setdefault(order.key, Taken(now, undo_until, now + FIRST_POLL))
+        known = self._taken.get(order.key)
+        if known is None or not known.answered:
+            self._taken[order.key] = Taken(now, undo_until, now + FIRST_POLL)
 
-    def found_taken(self, order: Order, now: datetime) -> Taken:
-        """An order that reading shows as taken on, since it was sent where that is known."""
+    def found_taken(self, order: Order, now: datetime, *, answered: bool) -> Taken:
+        """An order whose case reading shows as being cancelled, or that was answered to an earlier process.
+
+        It is waited for since it was sent, where that is known.
+        """
         since = now if order.sent_at is None else moments.read(order.sent_at)
-        return self._taken.setdefault(order.key, Taken(since, None, now))
+        return self._taken.setdefault(order.key, Taken(since, None, now, answered=answered))
 
     def still_busy(self, order: Order, asked: timedelta, now: datetime) -> bool:
         """Put the order off, for as long as the server asked at least; false where it was busy for long enough."""
