@@ -31,6 +31,7 @@ from tui_app.domain.describe import Kind
 from tui_app.domain.errors import Busy, CannotConnect, Fault, MalformedFilter, QuashError, StorageFull
 from tui_app.domain.filters import Filter, Op, Term, parse
 from tui_app.domain.items import Sort
+from tui_app.store.sqlite.migrate import migrate
 
 DESCRIPTORS = Path("/proc/self/fd")
 
@@ -150,6 +151,21 @@ async def test_a_locked_file_is_busy(tmp_path, monkeypatch):
         await file.write(put("refused"))
     assert await file.read(texts) == ["before"]
     await file.close()
+    holder.close()
+
+
+async def test_a_locked_file_is_read_by_whoever_opens_it_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
+    first = SqliteFile(tmp_path / "journal.db", migrate)
+    assert await first.read(lambda connection: connection.execute("SELECT count(*) FROM run").fetchone()[0]) == 0
+    holder = connect(tmp_path / "journal.db")
+    second = SqliteFile(tmp_path / "journal.db", migrate)
+    with transaction(holder):
+        assert await second.read(lambda connection: connection.execute("SELECT count(*) FROM run").fetchone()[0]) == 0
+        with pytest.raises(Busy):
+            await second.write(lambda _: None)
+    for opened in (first, second):
+        await opened.close()
     holder.close()
 
 

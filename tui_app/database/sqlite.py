@@ -222,7 +222,8 @@ class SqliteFile:
             if is_frozen(self.path):
                 self._frozen = FrozenFile(self.path)
             else:
-                await self.write(lambda _: None)
+                # Without a transaction: who only reads has no need of the lock that another process may hold.
+                await self._run(self._writer, self._prepare_now, lambda _: None)
 
     async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """Run ``work`` in one transaction on the writing connection; on disk when this returns.
@@ -282,25 +283,34 @@ class SqliteFile:
             raise
         return connection
 
-    def _write_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _prepare_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            connection = self._connections.get("write")
-            if connection is None:
-                if is_frozen(self.path):
-                    raise CannotConnect(
-                        f"{self.path} cannot be written: it is on a read-only medium, or another user's",
-                        hint="It can be read. To go on with it, copy its folder to one that you may write to.",
-                    )
-                connection = connect(self.path)
-                try:
-                    self._prepare(connection)
-                except BaseException:
-                    connection.close()
-                    raise
-                self._connections["write"] = connection
-            return _read_legibly(connection, _in_transaction, work)
+            return work(self._opened_to_write())
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
+
+    def _write_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return _read_legibly(self._opened_to_write(), _in_transaction, work)
+        except sqlite3.Error as error:
+            raise translate(error, self.path) from error
+
+    def _opened_to_write(self) -> sqlite3.Connection:
+        connection = self._connections.get("write")
+        if connection is None:
+            if is_frozen(self.path):
+                raise CannotConnect(
+                    f"{self.path} cannot be written: it is on a read-only medium, or another user's",
+                    hint="It can be read. To go on with it, copy its folder to one that you may write to.",
+                )
+            connection = connect(self.path)
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connections["write"] = connection
+        return connection
 
     def _write_soon(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._connections.get("write")
