@@ -72,6 +72,24 @@ def test_a_filter_by_what_the_server_does_not_tell_is_refused(quash: Quash, post
     assert posts.effects == []
 
 
+def test_a_token_in_the_wrong_header_is_told_with_the_setting_that_names_the_right_one(
+    quash: Quash, posts: LuxarisPosts, config: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with threaded_server(posts.handle) as server:
+        config(f"[profiles.posts.schedules]\nurl = '{server.url}'\n")
+        found = quash("list", "schedules", "--output", "json")
+        assert "No session ID provided" in found.error["message"]
+        assert "It was sent as Authorization" in found.error["hint"]
+        assert 'For X-Session-ID write `auth = "x-session-id"` beside its url' in found.error["hint"]
+        # A session that is over is another matter.
+        monkeypatch.setenv("QUASH_SCHEDULES_TOKEN", "another-session")
+        config(f"[profiles.posts.schedules]\nurl = '{server.url}'\nauth = 'x-session-id'\n")
+        over = quash("list", "schedules", "--output", "json").error
+        assert "Invalid or expired session" in over["message"]
+        assert "auth = " not in over["hint"]
+        assert over["hint"].startswith("Renew what QUASH_SCHEDULES_TOKEN gives")
+
+
 def test_where_the_server_has_no_audit_show_says_so(quash: Quash, posts: LuxarisPosts) -> None:
     item = posts.add()
     told = quash("show", "schedules", item).out

@@ -7,10 +7,12 @@ import pytest
 
 from support.case_server import case_server
 from support.raw_server import Answered, raw_server
+from support.schedule_servers import KINDS, adapter
 from support.world import make_world
 from tui_app.domain.errors import Unavailable
 from tui_app.domain.items import Selection
 from tui_app.domain.ledger import Event
+from tui_app.domain.ports import TellsSilence
 from tui_app.domain.run import RunState
 from tui_app.engine.silence import SILENT, Silence
 from tui_app.outbound.http import HttpService
@@ -88,3 +90,25 @@ async def test_a_service_knows_since_when_it_has_not_answered():
         await ask(service)
         assert service.silent_since is None
         await service.close()
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_schedules_of_others_tell_since_when_nobody_answers_also_while_it_is_waited_for(name):
+    posts = KINDS[name]()
+    item_id = posts.add()
+    async with raw_server(posts.handle) as server:
+        system = adapter(server, posts, dialect=name)
+        assert isinstance(system, TellsSilence)
+        await system.item(item_id)
+        assert system.silent_since is None
+        await server.arm("silent after the effect")
+        asking = asyncio.ensure_future(system.survey([item_id]))
+
+        async def said():
+            return system.silent_since
+
+        await until(said)
+        assert not asking.done()
+        asking.cancel()
+        await asyncio.wait([asking])
+        await system.close()

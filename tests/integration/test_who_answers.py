@@ -165,7 +165,7 @@ async def test_a_session_header_that_is_missing_is_not_told_as_a_token_to_renew(
         await schedules(posts, handle=handle, auth="bearer").count(parse(""))
     assert "Session ID is required" in caught.value.message
     assert caught.value.hint.startswith("It was sent as Authorization")
-    assert "`auth`" in caught.value.hint
+    assert 'write `auth = "x-session-id"` beside its url' in caught.value.hint
 
 
 async def test_a_token_that_is_refused_is_told_as_one_to_renew():

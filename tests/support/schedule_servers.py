@@ -48,6 +48,8 @@ class Posts:
     """The schedules of one service; ``effects`` tells which were cancelled, in order, and with which reason."""
 
     name = ""
+    no_token = "no token"
+    wrong_token = ("UNAUTHORIZED", "no")
 
     def __init__(self, clock: MovableClock | None = None, quirks: Collection[str] = ()) -> None:
         self.clock = clock or MovableClock()
@@ -93,8 +95,10 @@ class Posts:
 
     def _handle(self, asked: Asked) -> Answered:
         name, value = self.auth
+        if name not in asked.headers:
+            return wrong(401, "UNAUTHORIZED", self.no_token)
         if asked.headers.get(name) != value:
-            return wrong(401, "UNAUTHORIZED")
+            return wrong(401, *self.wrong_token)
         if not asked.path.startswith(ALL):
             return self.beside(asked)
         parts = asked.path.removeprefix(ALL).strip("/").split("/")
@@ -252,6 +256,8 @@ class LuxarisPosts(Posts):
     """The other service: ids are integers, and a schedule tells neither content nor the channel's name."""
 
     name = "luxaris"
+    no_token = "No session ID provided"
+    wrong_token = ("INVALID_SESSION", "Invalid or expired session")
 
     def __init__(self, clock: MovableClock | None = None, quirks: Collection[str] = ()) -> None:
         super().__init__(clock, quirks)

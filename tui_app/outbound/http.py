@@ -82,7 +82,7 @@ class HttpService:
 
     At most ``concurrency`` requests are on their way at once, each on a line of its own: one pool for all gets slower
     the more of them there are. Nothing is connected before the first request. ``shape`` is how the API writes an error:
-    without it no refusal is believed.
+    without it no refusal is believed. ``auth`` says in which header the token goes, where a profile may choose.
 
     Raises:
         UsageProblem: plain http to another host, or no address of a service.
@@ -93,7 +93,7 @@ class HttpService:
         url: str,
         *,
         tokens: TokenSource | None = None,
-        auth: Auth = "bearer",
+        auth: Auth | None = None,
         shape: Shape = nobody,
         ca_file: str | Path | None = None,
         concurrency: int = CONCURRENCY,
@@ -104,7 +104,8 @@ class HttpService:
     ) -> None:
         self._door = Door(url, ca_file)
         self._tokens = tokens
-        self._auth: Auth = auth
+        self._auth: Auth = auth or "bearer"
+        self._chosen = auth
         self._shape = shape
         self._patience = patience
         self._connect = connect
@@ -322,6 +323,14 @@ class HttpService:
             return self._silent(request, what)
         return CannotConnect(f"{self.origin} {what}", hint="If that is the service, name it as `url` in the profile.")
 
+    def _other_header(self) -> str:
+        """What to write where the service reads a token in another header; nothing where that is no setting."""
+        if self._chosen is None:
+            return ""
+        return "".join(
+            f'For {HEADER[one]} write `auth = "{one}"` beside its url. ' for one in HEADER if one != self._auth
+        )
+
     def _not_accepted(self, said: Said) -> NotSignedIn:
         why = f": {said.message[:200]}" if said.message else ""
         if self._tokens is None:
@@ -332,7 +341,7 @@ class HttpService:
         told = f"the token for {self.origin} {'has expired' if expired else 'is not accepted'}{why}"
         hint = f"Renew what {self._tokens.place} gives, then resume."
         if not expired and _NONE_FOUND.search(said.message):
-            hint = f"It was sent as {header}: see which header the service reads (`auth` of schedules). {hint}"
+            hint = f"It was sent as {header}: see which header the service reads. {self._other_header()}{hint}"
         return NotSignedIn(f"{told}; it comes from {self._tokens.place}", hint=hint)
 
 
