@@ -93,7 +93,8 @@ def _columns(text: str) -> list[str]:
 @asynccontextmanager
 async def open_console(service: Service, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Operator]:
     """The console, connected."""
-    app = Console(lambda: service.client_of("jane@example.com", "operate"), utf8=True)
+    client = lambda: service.client_of("jane@example.com", "operate")  # noqa: E731
+    app = Console(client, utf8=True, clock=service.world.clock.now)
     async with app.run_test(size=size, notifications=True) as pilot:
         operator = Operator(app, pilot, service)
         await operator.until(lambda: app.about is not None, "an answer")

@@ -67,3 +67,20 @@ async def test_another_description_gives_another_order(tmp_path: Path) -> None:
         order = [one.field for one in by_weight(system.model_copy(update={"columns": columns}))]
         assert order[0] == "attempts"
         assert order[-1] == "error_code"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_the_review_shows_of_each_item_what_one_decides_by(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with whole_demo("embedded", tmp_path) as service, desk_over(service, size) as desk:
+        for place, field in (("commands", "error_code"), ("cases", "title"), ("schedules", "content")):
+            await desk.on(place).does("first")
+            item = next(row for row in desk.table.rows if row.verdict.cancellable and row.fields[field].isascii())
+            while desk.here != item.id:
+                await desk.does("down")
+            await desk.does("review")
+            await desk.settled_review()
+            said = str(item.fields[field])[:8]
+            await desk.until(lambda said=said: said in desk.text, place)
+            row = next(line for line in desk.text.splitlines() if item.id[:4] in line and said in line)
+            assert "IN_TROUBLESHOOTING" not in row, row
+            await desk.does("back")

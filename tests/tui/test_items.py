@@ -1,11 +1,13 @@
 """The items screen, in the operator's words."""
 
 import json
+from typing import Any
 
 from textual.widgets import Input
 
 from support.operator import Desk, desk_over
 from support.world import fill
+from tui_app.domain.errors import MalformedFilter
 from tui_app.tui.screens.detail import DetailScreen
 from tui_app.tui.screens.items import ItemsScreen
 from tui_app.tui.screens.review import ReviewScreen
@@ -232,8 +234,48 @@ async def test_columns_that_do_not_fit_are_reached_by_the_column_cursor(small: D
     assert small.table.window.view.sort == "-updated"
 
 
+async def test_the_column_cursor_goes_over_what_is_drawn_before_it_comes_to_what_is_not(small: Desk) -> None:
+    drawn = small.text.splitlines()[2]
+    titles = [column.title for column in small.items.system.columns if column.title in drawn]
+    assert titles == ["Id", "Type", "Error code", "Error"]
+    for title in titles[1:]:
+        await small.does("right")
+        assert small.table.described.title == title
+        assert small.text.splitlines()[2] == drawn
+    await small.does("right")
+    assert small.table.described.title == "Status"
+    assert "Status" in small.text.splitlines()[2]
+    await small.does(*["left"] * 4)
+    assert small.table.described.title == "Id"
+    assert small.text.splitlines()[2] == drawn
+
+
+async def test_a_filter_that_the_service_refuses_keeps_its_field(small: Desk) -> None:
+    client = small.app.client
+    page = client.items.page
+
+    async def refusing(system: str, **asked: Any) -> Any:
+        if "DebitAccount" in asked.get("filter", ""):
+            raise MalformedFilter("this server does not filter by type", hint="Filter by id.")
+        return await page(system, **asked)
+
+    client.items.page = refusing  # type: ignore[method-assign]
+    await small.press("slash")
+    await small.type("type:DebitAccount")
+    await small.press("enter")
+    await small.sees("This server does not filter by type")
+    assert isinstance(small.app.focused, Input)
+    await small.press("a", "x", "q")
+    assert small.app.focused.value == "type:DebitAccountaxq"
+    assert not small.table.marks
+    await small.press("escape")
+    await small.settled()
+    assert small.table.has_focus
+    assert small.table.rows
+
+
 async def test_a_column_that_has_no_order_says_so(small: Desk) -> None:
-    await small.does("right", "right", "right", "right", "sort")
+    await small.does("right", "right", "right", "sort")
     assert small.table.described.field == "error"
     assert small.said == ["The system cannot order by Error; h and l go to another column."]
     assert small.table.window.view.sort == "-updated"

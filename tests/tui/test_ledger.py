@@ -113,6 +113,22 @@ async def test_it_is_filtered_by_exact_values_and_by_nothing_else(operator):
     await operator.sees("payments/c000001")
 
 
+async def test_a_filter_that_the_service_refuses_keeps_its_field(operator):
+    await cancelled(operator, "payments/c000001")
+    await at(operator, "5", LedgerScreen)
+    await operator.sees("payments/c000001")
+    await operator.press("slash")
+    await operator.type("run:nosuch")
+    await operator.press("enter")
+    await operator.sees("There is no run nosuch")
+    assert operator.app.focused is operator.app.screen.filter.field
+    await operator.press("q")
+    assert operator.app.screen.filter.field.value == "run:nosuchq"
+    await operator.press("escape")
+    await operator.sees("payments/c000001")
+    assert operator.app.screen.rows.has_focus
+
+
 @pytest.mark.parametrize(
     ("text", "means"),
     [
@@ -349,13 +365,30 @@ async def test_a_run_that_waits_for_its_system_says_so_in_the_list():
 async def test_the_cursor_begins_on_the_newest_run_and_not_on_a_plan_that_was_left():
     canned = Canned()
     canned.run(run(item(0), reason="First reason"), item(0))
-    left = plan(1, id="p9", verb="reinstate", created_at="2026-01-03T00:00:00Z")
-    canned.answers["GET", "/v1/plans"] = {"plans": [left.model_dump()]}
+    until = moments.stamp(datetime.now(UTC) + timedelta(minutes=30))
+    left = plan(1, id="p9", verb="reinstate", created_at="2026-01-03T00:00:00Z", expires_at=until)
+    lapsed = plan(1, id="p8", created_at="2026-01-03T00:00:01Z")
+    making = plan(1, id="p7", created_at="2026-01-01T00:00:01Z", state="building", hash=None)
+    canned.answers["GET", "/v1/plans"] = {"plans": [lapsed.model_dump(), left.model_dump(), making.model_dump()]}
     async with open_canned(canned) as operator:
-        await operator.sees("First reason", "not applied")
+        # A plan that was only looked at falls out with its time; one that is being made does not.
+        await operator.sees("First reason", "not applied", "being planned", "1 run · 2 plans without one")
         assert operator.app.screen.rows.cursor == 1
         await operator.press("k", "enter")
         await operator.on(ReviewScreen)
+
+
+async def test_a_number_goes_to_its_place_and_not_to_the_run_on_it():
+    canned = Canned()
+    canned.run(run(item(0), reason="First reason"), item(0))
+    async with open_canned(canned) as operator:
+        await operator.sees("First reason")
+        await operator.press("enter")
+        await operator.on(RunScreen)
+        await operator.press("5")
+        await operator.on(LedgerScreen)
+        await operator.press("4")
+        await operator.on(RunsScreen)
 
 
 async def test_the_cursor_stays_on_its_run_when_others_come():

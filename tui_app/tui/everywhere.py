@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import phrase
 
 if TYPE_CHECKING:
@@ -18,8 +19,12 @@ class Everywhere:
         self._history: list[str] = []
 
     def act_go(self, place: str) -> None:
-        self._app.drop_notice()
-        self._app.switch_mode(place)
+        """Go to a place itself: a view that stands on it, as of a run, is closed; nothing is entered in one."""
+        app = self._app
+        app.drop_notice()
+        app.switch_mode(place)
+        while len(app.screen_stack) > 1 and isinstance(app.screen, QuashScreen) and app.screen.GIVES_WAY:
+            app.screen.dismiss(None)
 
     def act_help(self) -> None:
         from tui_app.tui.screens.help import HelpScreen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
@@ -39,13 +39,15 @@ CANCELLABLE = "OK"
 class Row:
     """One item: what it is called, what is to be said of it, and by when it has to be done.
 
-    ``system`` stands before it in a plan over several.
+    ``system`` stands before it in a plan over several. ``blocked`` is said of it for why it is; of any other only its
+    status is known from the plan.
     """
 
     id: str
     said: str
     due: str | None = None
     system: str = ""
+    blocked: bool = True
 
 
 class Group:
@@ -72,6 +74,7 @@ class Groups:
         self._glyphs, self._clock = glyphs, clock
         self._groups = [*_changed(plan, glyphs), *_blocked(plan, fetch, glyphs), *_cancellable(plan, fetch, glyphs)]
         self._several, self._due = len(plan.targets) > 1, plan.soonest is not None
+        self._about: dict[tuple[str, str], str] = {}
         if self._groups:
             self._groups[-1].opened = True
 
@@ -94,6 +97,19 @@ class Groups:
         """Read the rows between two lines."""
         for group, top, bottom in self._between(first, last):
             await group.pages.load(top, bottom)
+
+    def unknown(self, first: int, last: int) -> dict[str, list[str]]:
+        """The ids between two lines, by system, of which no more than the status is known."""
+        found: dict[str, list[str]] = {}
+        for group, top, bottom in self._between(first, last):
+            for row in map(group.pages.row, range(top, bottom + 1)):
+                if row is not None and not row.blocked and (row.system, row.id) not in self._about:
+                    found.setdefault(row.system, []).append(row.id)
+        return found
+
+    def learn(self, system: str, ids: Iterable[str], about: Mapping[str, str]) -> None:
+        """What one decides by, of those of the ids where it is known; the others are not asked for again."""
+        self._about.update({(system, one): about.get(one, "") for one in ids})
 
     def _between(self, first: int, last: int) -> Iterator[tuple[Group, int, int]]:
         start = 0
@@ -119,19 +135,22 @@ class Groups:
         return None if row is None else self._row(row, width)
 
     def _row(self, row: Row, width: int) -> Content:
-        """Of which system, where there are several; the id; the time left, where any item has a deadline; its status.
+        """Of which system, where there are several; the id; the time left, where any item has a deadline; the rest.
 
-        The items of a system stand together, as they were planned.
+        The rest is why it is blocked, else what one decides by, else its status. The items of a system stand together,
+        as they were planned.
         """
         parts = [safe(row.system).truncate(SYSTEM, ellipsis=True, pad=True)] if self._several else []
         room = max(12, width - 4 - sum(part.cell_length for part in parts))
-        parts.append(id_cell(row.id, min(46, room * (2 if self._due else 3) // 5)))
+        parts.append(id_cell(row.id, min(46, room * 2 // 5 if self._due else room // 2)))
         if self._due:
             time = left(row.due, self._clock())
             said = safe(time.words if time else "")
             said = said.stylize(AMBER) if time and (time.close or time.past) else said
             parts.append(said.truncate(LEFT, pad=True))
-        return phrase("  {} {}", phrase(" ").join(parts), safe(row.said, style=QUIET))
+        return phrase(
+            "  {} {}", phrase(" ").join(parts), safe(self._about.get((row.system, row.id)) or row.said, style=QUIET)
+        )
 
     def _at(self, index: int) -> tuple[Group, int]:
         ends = list(accumulate(group.lines for group in self._groups))
@@ -184,6 +203,9 @@ def _cancellable(plan: PlanModel, fetch: Fetch, glyphs: Glyphs) -> list[Group]:
 def _group(title: Content, code: str, number: int, fetch: Fetch) -> Group:
     async def rows(after: int | None, limit: int) -> tuple[list[Row], int | None]:
         items, following = await fetch(code, after, limit)
-        return [Row(item.id, item.reason or item.status, item.due, item.system) for item in items], following
+        return [
+            Row(item.id, item.reason or item.status, item.due, item.system, blocked=not item.cancellable)
+            for item in items
+        ], following
 
     return Group(title, Pages(rows, total=number), number, opened=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tui_app.domain.errors import MalformedFilter, Refused
+from tui_app.domain.errors import MalformedFilter, QuashError, Refused
 from tui_app.tui.notices import told
 from tui_app.tui.widgets.window import View, Window
 
@@ -54,20 +54,26 @@ class Reading:
         try:
             await window.load(around)
         except MalformedFilter as error:
+            screen.filter_refused(self._why_refused(error))
             screen.nothing_here(self._why_refused(error))
             return
         except Refused as error:
+            screen.filter_refused(told(error).text.plain)
             if table.window is None:
                 screen.nothing_here(told(error).text.plain)
             if by_itself:
                 # Refused once, it would be refused again and again, with a message each time.
                 screen.refresh_by_itself(on=False)
             raise
+        except QuashError:
+            screen.filter_refused()
+            raise
         message = "" if window.rows else await self._why_empty(window.view)
         if table.show(window, around, message=message):
             screen.marking.rows_changed()
         else:
             screen.marking.asking.look()
+        screen.filter_read()
         if not by_itself:
             screen.read_anew()
 

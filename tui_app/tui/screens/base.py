@@ -34,6 +34,9 @@ class QuashScreen(Screen[R], inherit_bindings=False):
     """
 
     PLACE: ClassVar[str]
+    GIVES_WAY: ClassVar[bool] = False
+    """Whether it is closed when the operator goes to the place that it stands on: nothing is entered here."""
+
     AUTO_FOCUS = ""
 
     def __init__(self) -> None:

@@ -25,6 +25,7 @@ class DetailScreen(QuashScreen[None], inherit_bindings=False):
     """One item, read anew."""
 
     PLACE = DETAIL
+    GIVES_WAY = True
 
     def __init__(self, item: ItemModel, system: SystemModel) -> None:
         super().__init__()

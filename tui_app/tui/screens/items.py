@@ -53,6 +53,7 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
         self.reading = Reading(self)
         self._panel = Panel(self)
         self._auto: Timer | None = None
+        self._entered = False
 
     def body(self) -> Iterator[Widget]:
         yield FilterBar()
@@ -104,6 +105,7 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
 
     def step_back(self) -> bool:
         if self.bar.editing:
+            self._entered = False
             self._apply(self.bar.before)
             self.bar.restore()
             self.table.focus()
@@ -181,13 +183,33 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
 
     def on_filter_bar_typed(self, event: FilterBar.Typed) -> None:
         event.stop()
-        self._apply(event.text)
+        # What is typed after enter, before its rows came, is meant for neither the filter nor the rows of another.
+        if not self._entered:
+            self._apply(event.text)
 
     def on_filter_bar_applied(self, event: FilterBar.Applied) -> None:
         event.stop()
-        if self._apply(event.text):
+        if self._entered or not self._apply(event.text):
+            return
+        self._entered = True
+        window = self.table.window
+        if window is not None and window.view == self.reading.view:
+            self.filter_read()
+        elif not self.reading.going_on:
+            self.reading.read()
+
+    def filter_read(self) -> None:
+        """The rows of the filter came: where enter was pressed, its field is left now, and not before."""
+        if self._entered:
+            self._entered = False
             self.bar.done(self.reading.filter)
             self.table.focus()
+
+    def filter_refused(self, why: str = "") -> None:
+        """The service takes no such filter, or gave no answer: the field stays, so that what is typed corrects it."""
+        self._entered = False
+        if self.bar.editing and why:
+            self.bar.problem(safe(why))
 
     def _apply(self, text: str) -> bool:
         try:
@@ -205,7 +227,9 @@ class ItemsScreen(QuashScreen[None], inherit_bindings=False):
                 )
             )
             return False
-        self.bar.problem(None)
+        if str(wanted) != self.reading.filter or self.table.window is not None:
+            # What the service refused stays refused while the filter is the same.
+            self.bar.problem(None)
         if str(wanted) != self.reading.filter:
             self.reading.filter = str(wanted)
             self.marking.leave_only()

@@ -12,10 +12,11 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui_app.client.ledger_text import verdict
-from tui_app.domain.errors import MalformedFilter, QuashError
+from tui_app.domain.errors import MalformedFilter, QuashError, Refused
 from tui_app.tui.actions import LEDGER, State
 from tui_app.tui.exporting import export
 from tui_app.tui.ledger_lines import WIDE, draw, titles, wanted
+from tui_app.tui.notices import told
 from tui_app.tui.pages import Pages
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.screens.entry import LedgerEntry
@@ -91,8 +92,8 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
         event.stop()
         self.query_one("#ledger-titles", Static).update(titles(event.width))
 
-    def _fresh(self) -> Pages[LedgerLine, str]:
-        filtered = asdict(wanted(self.filter.applied))
+    def _fresh(self, filter: str) -> Pages[LedgerLine, str]:
+        filtered = asdict(wanted(filter))
 
         async def fetch(after: str | None, limit: int) -> tuple[list[LedgerLine], str | None]:
             page = await self.client.ledger.page(**filtered, after=after, limit=limit, newest=True)
@@ -101,20 +102,23 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
         return Pages(fetch, size=PAGE)
 
     def _open(self) -> None:
-        self._pages, self._as_of = self._fresh(), ""
-        self.rows.cursor = 0
-        self.rows.scroll_to(y=0, animate=False)
+        self._pages = self._fresh(self.filter.applied)
         self.start(self._opened(self._pages), group="lines")
 
     async def _opened(self, pages: Pages[LedgerLine, str]) -> None:
         await pages.load(0, PAGE - 1)
-        self._newest = pages.row(0)
+        self._begin(pages)
+
+    def _begin(self, pages: Pages[LedgerLine, str]) -> None:
+        self._pages, self._newest, self._verdict = pages, pages.row(0), None
+        self.rows.cursor = 0
+        self.rows.scroll_to(y=0, animate=False)
         self._tell(pages)
         self._read_at()
 
     async def _read_again(self) -> None:
         """Read from the newest line on. Lines are only ever added: where the first is the same, all of them are."""
-        pages, rows = self._fresh(), self.rows
+        pages, rows = self._fresh(self.filter.applied), self.rows
         await pages.load(0, PAGE - 1)
         if pages.row(0) != self._newest:
             at, top = await self._same_place(pages)
@@ -194,13 +198,23 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
 
     def on_line_filter_entered(self, event: LineFilter.Entered) -> None:
         try:
-            wanted(event.text)
+            pages = self._fresh(event.text)
         except MalformedFilter as error:
             self.filter.refuse(phrase("{}. {}", safe(error.message), safe(error.hint)))
             return
-        self.filter.accept(event.text)
-        self.rows.focus()
-        self._open()
+        self.start(self._filtered(event.text, pages), group="lines")
+
+    async def _filtered(self, text: str, pages: Pages[LedgerLine, str]) -> None:
+        """Leave the field only once the service has answered: it may refuse what reads well here."""
+        try:
+            await pages.load(0, PAGE - 1)
+        except Refused as error:
+            self.filter.refuse(told(error).text)
+            return
+        if self.filter.field.value == text:
+            self.filter.accept(text)
+            self.rows.focus()
+            self._begin(pages)
 
     def step_back(self) -> bool:
         if not self.filter.drop():

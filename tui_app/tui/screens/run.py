@@ -47,6 +47,7 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
     """One run by its id, from confirming to the end and afterwards."""
 
     PLACE = RUN
+    GIVES_WAY = True
     AUTO_FOCUS = "#run-items"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
 

@@ -12,6 +12,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui_app.domain.moments import known
+from tui_app.domain.plan import PlanState
 from tui_app.glyphs import Glyphs
 from tui_app.tui import gates
 from tui_app.tui.actions import RUNS, State
@@ -55,6 +57,14 @@ class Entry:
     def at(self) -> str:
         """When it was made."""
         return self.run.created_at if self.run else self.plan.created_at if self.plan else ""
+
+    def lapsed(self, now: datetime) -> bool:
+        """Whether it is a plan that was made and can be applied no longer: it was only looked at, and left."""
+        plan = self.plan
+        if plan is None or plan.interrupted or plan.state == PlanState.BUILDING:
+            return False
+        until = known(plan.expires_at)
+        return until is not None and until <= now
 
     def holds(self, text: str) -> bool:
         """Whether a text stands in what is shown of it."""
@@ -136,6 +146,8 @@ class RunsScreen(QuashScreen[None], inherit_bindings=False):
             self.quash.link.answered()
             applied = {run.plan for run in runs}
             entries = [*(Entry(run=run) for run in runs), *(Entry(plan=one) for one in plans if one.id not in applied)]
+            now = self.quash.clock()
+            entries = [entry for entry in entries if not entry.lapsed(now)]
             entries.sort(key=lambda entry: entry.at, reverse=True)
             unreadable = [*listed.unreadable, *planned.unreadable]
             if entries != self._all or unreadable != self._unreadable or not self._read:

@@ -152,9 +152,16 @@ class ItemTable(Widget, can_focus=True):
         self._to(self.eye.cursor + steps[where], page=abs(steps[where]) > 1)
 
     def move_column(self, step: int) -> None:
-        """Move the column cursor."""
+        """Move the column cursor over the columns that are drawn, and after the last over those with no room.
+
+        One of the latter is drawn while the cursor is on it.
+        """
         if self.system is not None:
-            self.column = min(max(self.column + step, 0), len(self.system.columns) - 1)
+            columns = self.system.columns
+            drawn = [slot.number for slot in layout(columns, self.size.width, 0, self._id_width)]
+            order = [*drawn, *(number for number in range(len(columns)) if number not in drawn)]
+            at = order.index(self.column) if self.column in order else 0
+            self.column = order[min(max(at + step, 0), len(order) - 1)]
             self.refresh()
             self.post_message(self.Moved())
 

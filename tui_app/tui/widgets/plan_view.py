@@ -9,8 +9,11 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from tui_app.domain.errors import QuashError
 from tui_app.tui.impact_text import impact
 from tui_app.tui.plan_rows import Groups
+from tui_app.tui.preview_text import deciding, told_value
+from tui_app.tui.widgets.marks import of_ids
 from tui_app.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
@@ -76,6 +79,29 @@ class PlanView(Horizontal):
         await groups.load(first, last)
         if groups is self._groups:
             self.items.show(groups.count)
+        for system, ids in groups.unknown(first, last).items():
+            groups.learn(system, ids, await self._about(system, ids))
+            if groups is self._groups:
+                self.items.show(groups.count)
+
+    async def _about(self, name: str, ids: list[str]) -> dict[str, str]:
+        """What one decides by, as it is now; of a system that has no list nothing more than what the plan says."""
+        system = self.app.places.system(name)
+        if system is None or not system.lists:
+            return {}
+        id_field = next((column.field for column in system.columns if column.kind == "id"), "id")
+        # The time left has a place of its own, and the status is what the plan says already.
+        columns = [column for column in deciding(system) if column.kind not in ("deadline", "status")]
+        try:
+            found = await self.app.client.items.page(name, filter=of_ids(id_field, ids), limit=len(ids))
+        except QuashError:
+            # The plan can be confirmed without: its rows go on saying the status.
+            return {}
+        now = self.app.clock()
+        return {
+            item.id: " · ".join(said for column in columns if (said := told_value(item, column, now)))
+            for item in found.items
+        }
 
     def act_move(self, where: str) -> None:
         if self.query_one("#review-impact").has_focus:
