@@ -61,9 +61,24 @@ async def test_a_list_tells_of_many_schedules_with_few_requests(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", KINDS)
+async def test_a_list_tells_of_what_does_not_wait_any_more_too(name, tmp_path):
+    posts = KINDS[name]()
+    ids = [posts.add(status=("failed", "success", "cancelled")[number % 3]) for number in range(NUMBER)]
+    async with raw_server(limited(posts)) as server:
+        system = adapter(server, posts)
+        world = make_world(tmp_path, {"schedules": system}, posts.clock)
+        plan = await planned(world, "schedules", ids)
+        assert (plan.state, plan.read) == (PlanState.READY, NUMBER)
+        assert len(posts.asked) <= 20
+        assert world.waits == []
+        await world.close()
+        await system.close()
+
+
+@pytest.mark.parametrize("name", KINDS)
 async def test_what_no_list_tells_of_is_read_in_as_many_windows_as_it_takes(name, tmp_path):
     posts = KINDS[name]()
-    ids = [posts.add(status="failed") for _ in range(NUMBER)]
+    ids = [posts.add(status="in a status of its own") for _ in range(NUMBER)]
     async with raw_server(limited(posts)) as server:
         system = adapter(server, posts)
         world = make_world(tmp_path, {"schedules": system}, posts.clock)

@@ -729,7 +729,7 @@ async def test_a_run_of_two_chunks_is_cancelled_verified_and_of_one_mind(either,
 
 async def test_a_survey_goes_on_where_a_limit_of_reads_cut_it_off(either):
     """Also where one window of the limit is not enough for the whole of it, and the list does not tell of them."""
-    ids = [either.posts.add(status="failed") for _ in range(40)]
+    ids = [either.posts.add(status="failed") for _ in range(30)]
     system, handle, window = either.open(), either.posts.handle, [5]
 
     def limited(asked):
@@ -747,8 +747,8 @@ async def test_a_survey_goes_on_where_a_limit_of_reads_cut_it_off(either):
             either.posts.clock.forward(limit.retry_after)
     assert [one.id for one in seen] == ids
     # One read finds out about the dialect, two look at the lists of what waits, and one at names that are told apart.
-    assert waits == 8
-    assert len(either.posts.asked) == 43 + (either.posts.name == "luxaris")
+    assert waits == 6
+    assert len(either.posts.asked) == 33 + (either.posts.name == "luxaris")
 
 
 async def test_a_survey_does_not_ask_a_service_that_is_away_for_each(either):

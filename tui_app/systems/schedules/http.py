@@ -43,6 +43,7 @@ from tui_app.systems.schedules.http_rules import (
 from tui_app.systems.schedules.http_walk import Unlistable
 from tui_app.systems.schedules.http_wire import Denied, NoAudit, NotTold, Unreadable, Wire, each
 from tui_app.systems.schedules.http_write import Sender
+from tui_app.systems.schedules.words import OPEN
 
 BULK_CHUNK = 100
 SINGLE_CHUNK = 32
@@ -217,6 +218,8 @@ class HttpSchedules:
     async def _listed(self, ids: Sequence[str]) -> dict[str, Seen | None]:
         """What the list tells of each, as far as that takes a quarter of the requests; none where it does not.
 
+        What waits is looked for first; then, where many are left, what does not wait any more.
+
         Raises:
             Unavailable: the service cannot be asked at present, also as ``RateLimited``.
         """
@@ -225,6 +228,10 @@ class HttpSchedules:
             return found
         try:
             rows = await self._pages.soonest(ids, len(ids) // LISTED)
+            left = set(ids).difference(row.id for row in rows)
+            others = [status for status in (await self._wire.dialect()).statuses if status not in OPEN]
+            if most := len(left) // LISTED // len(others):
+                rows += await self._pages.soonest(list(left), most, others)
         except (Unlistable, Unrecognised, NotAllowed, UsageProblem, MalformedFilter):
             # There is no list for us that can be walked: each is read by itself.
             return found
