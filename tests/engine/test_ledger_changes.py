@@ -74,6 +74,8 @@ def test_a_row_that_cannot_be_read_is_named_and_hides_no_other(connection: sqlit
         with changed(connection, change):
             (there,) = connection.execute("SELECT count(*) FROM run").fetchone()
             runs_now, plans_now, unreadable = asyncio.run(listed(connection))
+            # Whoever is told that a row cannot be read is sent to the verification.
+            assert not unreadable or verify(connection).problem is not None, change.what
         assert len(runs_now) + sum(name.startswith("run ") for name in unreadable) == there, change.what
         assert len(runs_now) >= len(runs) - 2, change.what
         assert len(plans_now) >= len(plans) - 2, change.what

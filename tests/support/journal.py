@@ -293,7 +293,8 @@ def changes(table: Table) -> Iterator[Change]:
 def _others(table: Table, row: dict[str, Any], column: str) -> list[Any]:
     value = row[column]
     elsewhere = [one[column] for one in table.rows if one[column] != value]
-    others = [None, *elsewhere[-1:]]
+    # A document that says nothing is easily taken for none.
+    others = [None, *elsewhere[-1:], *(["{}"] if value is None else [])]
     if isinstance(value, int):
         others.append(value + 1)
     elif isinstance(value, bytes):

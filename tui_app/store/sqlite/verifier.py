@@ -207,7 +207,7 @@ class Verifier:
             self._note(entry.seq, f"{whose}: its maker is not the one of its entry")
         drift = None if row["drift"] is None else json.loads(row["drift"])
         # A plan that came as a file selects nothing itself, and was read again before it was ready.
-        if drift["digest"] != drift_digest(row["id"], drift) if drift else row["selections"] == "[]":
+        if drift["digest"] != drift_digest(row["id"], drift) if drift is not None else row["selections"] == "[]":
             self._note(entry.seq, f"{whose}: what reading it again has found was changed")
 
     def _begin_run(self, entry: Entry, facts: Mapping[str, Any]) -> None:
