@@ -111,3 +111,30 @@ def test_version_and_help(capsys):
     for words in (["--help"], ["cancel", "--help"], ["runs", "-h"], ["runs", "resume", "--help"]):
         assert main(words) == Exit.DONE
         assert capsys.readouterr().out.startswith("usage: quash")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--profile", "", "runs"),
+        ("runs", "--config", " "),
+        ("runs", "--data", ""),
+        ("runs", "--operator", ""),
+        ("runs", ""),
+        ("runs", "stop", " "),
+        ("show", "cases", ""),
+        ("plan", "cases", "CASE-1", ""),
+        ("plan", "cases", "--ids", ""),
+        ("apply", "p1", "--hash", ""),
+        ("ledger", "--run", ""),
+        ("ledger", "export", "--by", ""),
+        ("ledger", "verify", "--anchor-file", ""),
+        ("token", "--user", ""),
+    ],
+    ids=" ".join,
+)
+def test_a_word_that_says_nothing_never_stands_for_the_default(words, capsys):
+    with pytest.raises(UsageProblem, match="nothing is given; is a variable of a script not set"):
+        parse(words)
+    assert main(words) == Exit.USAGE
+    assert "is a variable of a script not set?" in capsys.readouterr().err

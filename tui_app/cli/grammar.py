@@ -61,7 +61,11 @@ def _add_reading(verbs: Any) -> None:
     items = _verb(verbs, "list", "items:list_items", "the items of a system, in every status unless filtered")
     _system(items)
     items.add_argument(
-        "--filter", default="", metavar="F", help="terms joined by AND, such as 'status:PENDING !error_code:E1'"
+        "--filter",
+        type=str,
+        default="",
+        metavar="F",
+        help="terms joined by AND, such as 'status:PENDING !error_code:E1'",
     )
     items.add_argument("--sort", metavar="FIELD", help="the order; -FIELD for descending")
     items.add_argument("--limit", type=amounts.limit, default=50, metavar="N", help="rows, up to 500; default 50")
@@ -75,13 +79,15 @@ def _add_selection(parser: Parser) -> None:
     _system(parser, several=True)
     parser.add_argument("id", nargs="*", metavar="ID", help="ids, one by one")
     parser.add_argument("--ids", metavar="FILE", help="a file of ids, one a line; - is the standard input")
-    parser.add_argument("--filter", metavar="F", help="everything that the filter matches now; as for list")
+    parser.add_argument("--filter", type=str, metavar="F", help="everything that the filter matches now; as for list")
     again = "also what was cancelled before and came back: its sender is told a second time"
     parser.add_argument("--again", action="store_true", help=again)
 
 
 def _add_guards(parser: Parser) -> None:
-    parser.add_argument("--reason", metavar="R", help="why: 3 to 500 characters that the receiver understands")
+    parser.add_argument(
+        "--reason", type=str, metavar="R", help="why: 3 to 500 characters that the receiver understands"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask; only together with --expect-count")
     count = "how many items the plan must have, neither more nor fewer"
     parser.add_argument("--expect-count", type=amounts.count, metavar="N", help=count)
@@ -114,7 +120,7 @@ def _add_plan(verbs: Any) -> None:
     plan = _verb(verbs, "plan", "plans:make_plan", told)
     _add_selection(plan)
     _add_ttl(plan, file=True)
-    plan.add_argument("--reason", metavar="R", help="a reason that is proposed with the plan")
+    plan.add_argument("--reason", type=str, metavar="R", help="a reason that is proposed with the plan")
     plan.add_argument("-o", "--out", metavar="FILE", help="a new file for the plan, to be reviewed and applied")
 
 

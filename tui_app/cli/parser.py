@@ -26,9 +26,23 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **settings})
+        self.register("type", None, _given)
+
+    def add_subparsers(self, **settings: Any) -> Any:
+        action = super().add_subparsers(**settings)
+        # It is handed all words that follow, which the parser of the verb reads itself.
+        action.type = str
+        return action
 
     def error(self, message: str) -> NoReturn:
         raise UsageProblem(message, hint=f"See `{self.prog} --help`.")
+
+
+def _given(text: str) -> str:
+    """A word that was given for something; an unset variable of a script would else stand for the default."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("nothing is given; is a variable of a script not set?")
+    return text
 
 
 def common() -> Parser:
