@@ -115,7 +115,7 @@ async def test_words_around_pasted_ids_are_asked_about_before_they_are_marked(
     await desk.sees("6 words may be no id of a case:", "'Hi', 'team'", "1 more.")
     await desk.settled_keys()
     assert not table.marks
-    await desk.press(*(["down"] if take else []), "enter")
+    await desk.press(*(["down", "down"] if take else []), "enter")
     await desk.until(lambda: bool(table.marks), "the marks")
     assert set(table.marks.ids) == {*ids, *(WORDS if take else [])}
 
@@ -128,6 +128,16 @@ async def test_leaving_the_question_about_words_marks_the_ids_alone(desk: Desk) 
     await desk.press("escape")
     await desk.until(lambda: bool(table.marks), "the marks")
     assert set(table.marks.ids) == set(ids)
+
+
+async def test_an_id_in_a_sentence_can_be_marked_without_the_words_around_it(desk: Desk) -> None:
+    table, one = desk.table, desk.table.rows[0].id
+    desk.app.post_message(events.Paste(f"please cancel: {one} and thanks"))
+    await desk.until(lambda: isinstance(desk.app.screen, Choose), "the question")
+    await desk.sees("4 words may be no id of a case:", "Mark those that look like ids: 1 in all")
+    await desk.settled_keys()
+    await desk.press("down", "enter")
+    await desk.until(lambda: set(table.marks.ids) == {one}, "the mark")
 
 
 @pytest.mark.parametrize(

@@ -25,21 +25,20 @@ def ids_in(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
-def doubted(text: str, pattern: str) -> list[str]:
-    """The words of a text that may be no ids: by how ids look, or as one between two such words in its line.
-
-    A pattern that is none, as that of a later version may be, doubts nothing.
-    """
+def looks_like_id(word: str, pattern: str) -> bool:
+    """Whether a word looks like an id; every word does where the pattern is none, as one of a later version may be."""
     try:
-        looks = re.compile(pattern)
+        return not pattern or re.fullmatch(pattern, word) is not None
     except re.error:
-        return []
-    if not pattern:
-        return []
+        return True
+
+
+def doubted(text: str, pattern: str) -> list[str]:
+    """The words of a text that may be no ids: by how ids look, or as one between two such words in its line."""
     found: dict[str, None] = {}
     for line in text.splitlines():
         words = ids_in(line)
-        odd = [looks.fullmatch(word) is None for word in words]
+        odd = [not looks_like_id(word, pattern) for word in words]
         for at, word in enumerate(words):
             between = 0 < at < len(words) - 1 and odd[at - 1] and odd[at + 1]
             if odd[at] or between:
@@ -72,21 +71,28 @@ async def bring(screen: ItemsScreen, system: SystemModel, text: str) -> None:
 
 
 async def _meant(screen: ItemsScreen, system: SystemModel, sure: Sequence[str], maybe: Sequence[str]) -> list[str]:
-    """Those of the words that the operator means as ids, though they do not look so: all or none."""
+    """Those of the words that the operator means as ids: none, those that look like ids, or all."""
     if not maybe:
         return []
-    title = phrase(
-        "{} may be no id of a {}: {}. An id looks like {}.",
-        counted(len(maybe), "word"),
-        safe(system.one, 40),
-        phrase(", ").join(_named(maybe)),
-        safe(system.id_example, 60),
-    )
+    words, one, named = counted(len(maybe), "word"), safe(system.one, 40), phrase(", ").join(_named(maybe))
+    like = [word for word in maybe if looks_like_id(word, system.id_pattern)]
+    if like == list(maybe):
+        title = phrase("{} in a sentence, which may not be meant as id of a {}: {}.", words, one, named)
+    else:
+        example = safe(system.id_example, 60)
+        title = phrase("{} may be no id of a {}: {}. An id looks like {}.", words, one, named, example)
     # The safe answer stands first, so that enter pressed in a hurry marks nothing that is in doubt.
     leave = f"Leave them out, and mark the other {len(sure):,}" if sure else "Leave them out"
     take = f"Mark them, too: {len(sure) + len(maybe):,} in all"
-    chosen = await screen.app.push_screen_wait(Choose(title, [leave, take]))
-    return list(maybe) if chosen == take else []
+    answers = {leave: [], take: list(maybe)}
+    if like and like != list(maybe):
+        answers = {
+            leave: [],
+            f"Mark those that look like ids: {len(sure) + len(like):,} in all": like,
+            take: list(maybe),
+        }
+    chosen = await screen.app.push_screen_wait(Choose(title, list(answers)))
+    return answers.get(chosen or leave, [])
 
 
 def _named(words: Sequence[str]) -> Iterator[Content]:
