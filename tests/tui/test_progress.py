@@ -6,7 +6,7 @@ import pytest
 
 from tui_app.contract.runs import OptionsModel, OutcomeLine, PauseModel, RunModel, VerifiedModel
 from tui_app.glyphs import Glyphs
-from tui_app.tui.outcomes import AMBER, BAD, GOOD, ITEMS, item_look, run_look, tally, until
+from tui_app.tui.outcomes import AMBER, BAD, GOOD, ITEMS, item_look, run_look, tally, until, worked
 from tui_app.tui.pace import Pace
 from tui_app.tui.widgets.progress import bar, standing
 
@@ -63,6 +63,12 @@ def test_the_bar_fills_its_width_and_shows_even_one_of_many(width, utf8):
     assert drawn.cell_length <= width
     assert drawn.plain.endswith(" 50%")
     assert any("warning" in str(span.style) for span in drawn.spans)
+
+
+def test_what_is_skipped_is_no_work():
+    assert bar(run(cancelled=25, skipped=900, pending=75), 40, GLYPHS).plain.endswith(" 25%")
+    assert worked(run(cancelled=25, skipped=900, pending=75)) == (25, 100)
+    assert bar(run(skipped=9), 40, GLYPHS).plain.endswith("100%")
 
 
 def test_a_bar_of_a_finished_run_is_full():

@@ -94,7 +94,9 @@ async def test_marks_changed_while_their_review_stood_are_another_intention(smal
 
 async def test_a_plan_says_how_much_belongs_to_which_system_and_each_item_to_whom(desk: Desk) -> None:
     await desk.mark_in("schedules", 1).mark_in("cases", 2).does("review_all")
-    await desk.sees("1 schedule, 2 cases", "✓ 3 will be cancelled", "schedules", "cases CASE-")
+    await desk.sees(
+        "3 in the plan", "will be cancelled: 1 schedule, 2 cases", "✓ 3 will be cancelled", "schedules", "cases CASE-"
+    )
 
 
 async def test_a_deadline_is_the_time_left_and_counts_down_only_where_it_reads_differently(small: Desk) -> None:

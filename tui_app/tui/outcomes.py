@@ -96,9 +96,10 @@ def plan_look(plan: PlanModel) -> Look:
     return PLANS.get("interrupted" if plan.interrupted else plan.state, _STRANGE)
 
 
-def done(run: RunModel) -> int:
-    """How many items have an outcome."""
-    return run.items - run.counts.get("pending", 0)
+def worked(run: RunModel) -> tuple[int, int]:
+    """How many items were worked on, and how many there are to be: what is skipped is sent nothing, and is no work."""
+    skipped = run.counts.get("skipped", 0)
+    return run.items - run.counts.get("pending", 0) - skipped, run.items - skipped
 
 
 def tally(run: RunModel, *, brief: bool = False) -> Content:

@@ -160,7 +160,11 @@ class ReviewScreen(QuashScreen[None], inherit_bindings=False):
             self.form.refuse(error)
             return
         typed = safe(self.review.expected(plan)).stylize("bold")
-        self.form.say(phrase("type {} to {} {}", typed, words(plan.verb).do, plan.counts.cancellable))
+        asked = phrase("type {} to {} {}", typed, words(plan.verb).do, plan.counts.cancellable)
+        if plan.counts.blocked:
+            of = phrase("of {} in the plan, {} blocked", plan.counts.items, plan.counts.blocked)
+            asked = phrase("{} {}", asked, of)
+        self.form.say(asked)
 
     # Confirming
 

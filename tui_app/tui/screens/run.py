@@ -19,7 +19,7 @@ from tui_app.domain.plan import with_hash
 from tui_app.tui.actions import RUN, State
 from tui_app.tui.gates import shut
 from tui_app.tui.notices import RETRY_SECONDS
-from tui_app.tui.outcomes import done, run_look
+from tui_app.tui.outcomes import run_look, worked
 from tui_app.tui.pace import Pace
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.screens.choose import Choose
@@ -114,7 +114,7 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
         if shut(run, self.quash.clock()):
             self._pace.forget()
         else:
-            self._pace.note(time.monotonic(), done(run))
+            self._pace.note(time.monotonic(), worked(run)[0])
         head = _head(run)
         if head != self._headed:
             self._headed = head

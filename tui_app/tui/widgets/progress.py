@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from tui_app.domain.moments import span
 from tui_app.tui import gates
-from tui_app.tui.outcomes import QUIET, done, item_look, run_look, tally, until
+from tui_app.tui.outcomes import QUIET, item_look, run_look, tally, until, worked
 from tui_app.tui.pace import Pace
 from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.undoing import sentence
@@ -67,8 +67,9 @@ class Progress(Static):
 
 
 def bar(run: RunModel, width: int, glyphs: Glyphs) -> Content:
-    """A bar with a stretch for each outcome, and the share that has one; no outcome is too few to be seen."""
-    share = phrase(" {}%", done(run) * 100 // run.items if run.items else 100)
+    """A bar with a stretch for each outcome, none too small to be seen, and the share of the work that is done."""
+    had, work = worked(run)
+    share = phrase(" {}%", had * 100 // work if work else 100)
     room = max(1, width - 6)
     numbers = {name: number for name, number in run.counts.items() if name != "pending" and number}
     lengths = {name: max(1, room * number // run.items) for name, number in numbers.items()}

@@ -85,7 +85,9 @@ class ReviewHead(Static):
             safe(numbers(plan), style="bold"),
         ]
         if len(plan.by_system) > 1:
-            parts[1] = phrase(", ").join([self._of(system, count) for system, count in plan.by_system.items()])
+            # These are what will be done and not what is in the plan: without saying so they would not add up.
+            of = phrase(", ").join([self._of(system, count) for system, count in plan.by_system.items()])
+            parts[1:] = [parts[2], phrase("will be {}: {}", words(plan.verb).done, of)]
         if self._hidden:
             parts.append(phrase("{} hidden by the filter", self._hidden).stylize(AMBER))
         if plan.arrived:
