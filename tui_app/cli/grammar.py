@@ -227,7 +227,7 @@ def _add_serving(verbs: Any) -> None:
     token = _verb(verbs, "token", "serving:token", "print a token for the service of this profile on this host")
     token.add_argument("--user", required=True, metavar="U", help="whom it is for")
     told = "what it may do: operate, cancel_case, cancel_schedule or cancel_schedule:ID; can be given several times"
-    token.add_argument("--permission", action="append", default=[], metavar="P", help=told)
+    token.add_argument("--permission", type=str, action="append", default=[], metavar="P", help=told)
     token.add_argument("--service-account", action="store_true", help="it is for a program, not for a person")
     token.add_argument(
         "--ttl", type=amounts.seconds, default=28_800, metavar="S", help="seconds it holds; default 28800"
