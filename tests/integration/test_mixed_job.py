@@ -78,7 +78,7 @@ class Host:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             [(through, chunks, held)] = self.asked(MIDDLE, system)
-            worker = None if held is None else int(held.rpartition(":")[2])
+            worker = None if held is None else int(held.rpartition(":")[2].partition("/")[0])
             if not through or worker is None or worker in self.killed:
                 continue
             assert through < chunks, f"{system} were through before anybody could look"

@@ -263,7 +263,7 @@ async def test_who_neither_may_nor_owns_is_refused_and_recorded(served):
         ("reason", "Operational request", "reason: it has to be a code: "),
         ("reason", "operational_request\n", "reason: it has to be a code: "),
         ("notes", "a\x1b[2Jb", "notes: it has to be text without control characters "),
-        ("notes", "x" * 2_001, "notes: String should have at most 2000 characters"),
+        ("notes", "x" * 2_001, "notes: it has at most 2,000 characters"),
     ],
 )
 async def test_what_does_not_fit_is_told_in_words(served, field, value, words):
@@ -311,9 +311,11 @@ async def test_a_case_that_is_not_there_is_404(served):
             for path in ("", "/status", "/cancel/preview", "/dependencies", "/audit-log")
         ]
         responses += [await served.cancel(http, "CASE-0"), await served.reinstate(http, "CASE-0")]
-        responses += [await http.get("/api/v2/cases/CASE-0/nothing"), await http.get("/api/v1/users/x/permissions/y")]
+        strange = [await http.get("/api/v2/cases/CASE-0/nothing"), await http.get("/api/v1/users/x/permissions/y")]
     for response in responses:
         assert (response.status_code, wrong(response)["code"]) == (404, "NOT_FOUND")
+    for response in strange:
+        assert (response.status_code, wrong(response)["code"]) == (404, "ROUTE_NOT_FOUND")
 
 
 # 409

@@ -24,6 +24,7 @@ NEEDS = {
     "openapi": None,
     "items": None,
     "count": None,
+    "check": None,
     "check_ids": None,
     "item": None,
     "preview": None,

@@ -175,11 +175,18 @@ class SqliteWork:
         def work(connection: sqlite3.Connection) -> None:
             _hold(connection, claim)
             row = connection.execute("SELECT number, secret FROM run WHERE id = ?", (claim.run_id,)).fetchone()
+            run, secret = row["number"], row["secret"]
             told = [(position, json.dumps(asdict(answer))) for position, answer in answers.items()]
             connection.executemany(
                 _SQL["note"],
                 (
-                    (row["number"], position, answer, at, note_hash(row["secret"], position, answer, at))
+                    {
+                        "run": run,
+                        "position": position,
+                        "answer": answer,
+                        "at": at,
+                        "hash": note_hash(secret, position, answer, at),
+                    }
                     for position, answer in told
                 ),
             )

@@ -58,7 +58,10 @@ SET state = excluded.state, code = excluded.code, outcome = excluded.outcome, un
 INSERT INTO outcome (seq, position, hash, record) VALUES (?, ?, ?, ?);
 
 -- name: note
-INSERT OR REPLACE INTO note (run, position, answer, at, hash) VALUES (?, ?, ?, ?, ?);
+-- An answer whose outcome is recorded by now needs no note any more.
+INSERT OR REPLACE INTO note (run, position, answer, at, hash)
+SELECT run, position, :answer, :at, :hash FROM run_item
+WHERE run = :run AND position = :position AND state = 'sending';
 
 -- name: end_notes
 DELETE FROM note
