@@ -113,11 +113,15 @@ def _read_legibly(
     try:
         return run(connection, work)
     except sqlite3.OperationalError as error:
-        if connection.text_factory is legible or not str(error).startswith(_NOT_UTF_8):
+        if connection.text_factory is legible or not _is_illegible(error):
             raise
         # It costs a call for each text, which most files never need.
         connection.text_factory = legible
         return run(connection, work)
+
+
+def _is_illegible(error: sqlite3.Error) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and str(error).startswith(_NOT_UTF_8)
 
 
 def _in_snapshot(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -153,6 +157,9 @@ class _RollingBack(RollingBack):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, sqlite3.Error):
+            if _is_illegible(error):
+                # It is done again, and then such texts are read.
+                return
             if isinstance(translate(error, Path()), Fault):
                 raise RolledBack(str(error)) from error
             return

@@ -5,7 +5,8 @@ SELECT c.id, c.domain, c.command_id, c.type, c.queue, c.status, c.attempts, c.ma
        CASE WHEN NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.name = c.reply_queue) THEN 'MISSING'
             WHEN c.status = 'IN_TROUBLESHOOTING_QUEUE' AND EXISTS (
                 SELECT 1 FROM audit AS b
-                WHERE b.id = c.id AND b.event = 'OPERATOR_CANCEL' AND b.details ->> 'reply_to' <> ''
+                WHERE b.id = c.id AND b.event = 'OPERATOR_CANCEL'
+                  AND CASE WHEN json_valid(b.details) THEN b.details ->> 'reply_to' <> '' END
             ) THEN 'TOLD' END AS reply_fault
 FROM command AS c {hint}
 WHERE {where}
@@ -25,7 +26,8 @@ SELECT o.key AS position, c.id, c.status, c.revision, c.reply_queue, c.batch_id 
        CASE WHEN NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.name = c.reply_queue) THEN 'MISSING'
             WHEN c.status = 'IN_TROUBLESHOOTING_QUEUE' AND EXISTS (
                 SELECT 1 FROM audit AS b
-                WHERE b.id = c.id AND b.event = 'OPERATOR_CANCEL' AND b.details ->> 'reply_to' <> ''
+                WHERE b.id = c.id AND b.event = 'OPERATOR_CANCEL'
+                  AND CASE WHEN json_valid(b.details) THEN b.details ->> 'reply_to' <> '' END
             ) THEN 'TOLD' END AS reply_fault,
        EXISTS (SELECT 1 FROM process AS p WHERE p.correlation_id = c.correlation_id) AS compensates
 FROM json_each(?) AS o CROSS JOIN command AS c ON c.id = o.value
