@@ -429,7 +429,16 @@ async def test_a_reader_sees_everything_that_he_may(databases, bus):
     (seen,) = await system.survey(named("payments", [own]))
     assert seen.verdict.code is VerdictCode.FORBIDDEN
     assert "GRANT UPDATE ON commandbus.command" in seen.verdict.reason
-    with pytest.raises(NotAllowed):
+    assert [entry.event for entry in await system.trail(f"payments/{own}")]
+    await system.close()
+
+
+async def test_a_reader_without_the_audit_is_told_so(databases, bus):
+    (own,) = await bus.waiting("payments")
+    system = PostgresCommands(databases.role(bus.url, "USAGE ON SCHEMA commandbus", "SELECT ON commandbus.command"))
+    with pytest.raises(NotAllowed, match="permission denied for table audit"):
+        await system.preview(f"payments/{own}")
+    with pytest.raises(NotAllowed, match="permission denied for table audit"):
         await system.trail(f"payments/{own}")
     await system.close()
 
