@@ -360,3 +360,11 @@ async def test_what_was_accepted_is_not_refused_where_it_is_gone():
 def test_every_status_comes_in_several_forms_and_every_form_with_several_statuses():
     assert {one.status for one in STRANGERS.values()} == {200, *REFUSALS, *REDIRECTS}
     assert min(sum(name.endswith(f", {form}") for name in STRANGERS) for form in FORMS) >= 3
+
+
+@pytest.mark.parametrize("verb", [Verb.CANCEL, Verb.REINSTATE])
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_refusal_in_the_form_of_the_api_is_not_believed_where_the_case_says_otherwise(status, verb):
+    said = {"error": {"code": "FORBIDDEN", "message": "policy 7", "details": {}, "request_id": "r", "timestamp": "t"}}
+    copied = Answered(status, said)
+    await changed(verb, copied, "during, once")

@@ -23,7 +23,7 @@ from tui_app.systems.cases import rules, shapes
 from tui_app.systems.cases.answers import Found, accepted, not_reinstated
 from tui_app.systems.cases.dialects import Operation
 from tui_app.systems.cases.evidence import KEY_LIVES
-from tui_app.systems.cases.inquiry import PERMISSION, Audit, Inquiry, Untold
+from tui_app.systems.cases.inquiry import PERMISSION, Audit, Inquiry, Standing, Untold
 from tui_app.systems.cases.line import LASTING, TRIES, CaseLine, times
 from tui_app.systems.cases.replies import (
     cancelled,
@@ -49,6 +49,11 @@ if TYPE_CHECKING:
 _MINUTES = round(PROCESSING.total_seconds() / 60)
 _NOT_READ = "what is in the way could not be read"
 _KEY_WORDS = ("KEY", "IDEMPOTEN", "REQUEST_IN_PROGRESS")
+
+
+def _reached(status: str, verb: Verb) -> bool:
+    """Whether a case of this status is where the verb brings it, or on its way there."""
+    return (status in (CANCELLED, CANCELLING)) is (verb is Verb.CANCEL)
 
 
 def _is_busy(response: Response) -> bool:
@@ -86,7 +91,10 @@ class Conduct:
             return reason
         except NotAllowed as error:
             return refused(order, VerdictCode.FORBIDDEN.value, error.message)
-        return await self._judged(order, errand, response, again=False)
+        try:
+            return await self._judged(order, errand, response, again=False)
+        except OutcomeUnknown as error:
+            return await self._after_silence(order, errand, error)
 
     async def _held_back(self, order: Order, errand: Errand) -> Answer | None:
         """The answer for what cannot be sent as it was meant; none where nothing is in the way."""
@@ -124,10 +132,8 @@ class Conduct:
             return self._taken_on(order, errand, shapes.receipt(response.json))
         said = response.refusal
         try:
-            if response.status == 404 and not said.no_route:
-                return judged(order, None, errand, settling=True)
-            if response.status == 403:
-                return refused(order, VerdictCode.FORBIDDEN.value, await self._forbidden(order, said.message))
+            if response.status in (403, 404) and not said.no_route:
+                return await self._denied(order, errand, response)
             found, _ = await self.inquiry.found(order, errand)
         except (Unavailable, NotAllowed) as error:
             if _is_busy(response):
@@ -170,9 +176,30 @@ class Conduct:
         under = " under one key" if self.line.dialect.knows_keys else ""
         return f"tried {times(self._tries[order.key])}{under}"
 
-    async def _forbidden(self, order: Order, message: str) -> str:
-        held = await self.inquiry.permitted(anew=True)
+    async def _denied(self, order: Order, errand: Errand, response: Response) -> Answer:
+        """The answer to a 403 or 404, which somebody in between can send in the API's own form after the effect.
+
+        Raises:
+            OutcomeUnknown: the case is where our request would have brought it, so that the refusal may not be the
+                API's.
+        """
         standing = await self.inquiry.standing(order.id)
+        if (
+            standing is not None
+            and _reached(standing.status, errand.verb)
+            and not _reached(order.seen.status, errand.verb)
+        ):
+            raise OutcomeUnknown(
+                f"case {order.id}: the answer was {response.status} ({response.refusal.message}), and the case is "
+                f"{standing.status} all the same"
+            )
+        if response.status == 404:
+            return judged(order, None, errand, settling=True)
+        told = await self._forbidden(standing, response.refusal.message)
+        return refused(order, VerdictCode.FORBIDDEN.value, told)
+
+    async def _forbidden(self, standing: Standing | None, message: str) -> str:
+        held = await self.inquiry.permitted(anew=True)
         owner = None if standing is None else standing.told.assigned_to
         permission = {True: "is held", False: "is missing", None: "is not known"}[held]
         if owner is None:
