@@ -298,3 +298,11 @@ async def test_the_matrix_finds_who_believes_a_status_of_a_verification(name, mo
 
 def test_a_success_without_a_body_is_one_of_the_strangers():
     assert set(STRANGERS_OF_CHANGES) - set(STRANGERS) == {"200, no body"}
+
+
+@pytest.mark.parametrize("code", ["SCHEDULE_NOT_FOUND", "SCHEDULE_ACCESS_DENIED"])
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_refusal_in_the_form_of_the_service_is_not_believed_where_the_schedule_says_otherwise(way, code):
+    status = 404 if code == "SCHEDULE_NOT_FOUND" else 403
+    copied = Answered(status, {"errors": [{"error_code": code, "error_description": "policy 7"}]})
+    await changed(way, copied, "during, once")

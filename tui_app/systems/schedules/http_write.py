@@ -22,7 +22,7 @@ from tui_app.systems.schedules.answers import Cancel, Found, cancelled, passed_o
 from tui_app.systems.schedules.bodies import Row, signed
 from tui_app.systems.schedules.http_rules import FORBIDDEN, cancels_of, is_open, refused, stands, version
 from tui_app.systems.schedules.http_wire import Denied, Wire, each
-from tui_app.systems.schedules.words import SUCCESS
+from tui_app.systems.schedules.words import CANCELLED, SUCCESS
 
 _LOOKED_AT = (dialects.ALREADY_CANCELLED, dialects.CANNOT)
 """Refusals behind which more than one thing may stand: the schedule is read to tell which."""
@@ -145,16 +145,20 @@ class Sender:
             OutcomeUnknown: it could not be read how it stands.
         """
         no = refused(order, told, self._wire.contact)
+        # Somebody in between can copy the form of these answers, and send them after the effect.
+        copied = told.code in (dialects.NOT_FOUND, dialects.DENIED, dialects.VARIANT_DENIED)
         if told.code == dialects.NOT_FOUND:
-            return passed_over(order, None)
-        if told.code in (dialects.DENIED, dialects.VARIANT_DENIED):
-            return replace(no, code=VerdictCode.FORBIDDEN.value)
-        if told.code == dialects.ALREADY_PUBLISHED:
+            no = passed_over(order, None)
+        elif copied:
+            no = replace(no, code=VerdictCode.FORBIDDEN.value)
+        elif told.code == dialects.ALREADY_PUBLISHED:
             return passed_over(order, Found(SUCCESS))
-        if told.code not in _LOOKED_AT:
+        elif told.code not in _LOOKED_AT:
             return no
         try:
             row = await self._wire.row(order.id)
+            if copied and (row is None or row.status != CANCELLED):
+                return no
             if row is None or not is_open(row.status):
                 return stands(order, row, await self._cancels(order, row, errand), self._clock.now())
         except Denied:
