@@ -203,3 +203,13 @@ def test_plans_that_cannot_be_read_hide_no_other(quash, bus, run):
     listed = quash("plans", "--output", "json")
     assert (listed.code, [one["id"] for one in listed.json["plans"]]) == (Exit.LEDGER, [other["id"]])
     assert f"plan {run['plan']} cannot be read and is not listed" in listed.err
+
+
+@pytest.mark.parametrize("verb", [["runs"], ["ledger"], ["ledger", "verify"], ["plans", "list"]])
+@pytest.mark.parametrize("version", [1, 999])
+def test_journal_of_another_version_than_it_says_is_told_in_a_sentence(quash, bus, run, verb, version):
+    with closing(sqlite3.connect(bus.folder / "journal.db")) as connection:
+        connection.execute(f"PRAGMA user_version={version}")
+    found = quash(*verb)
+    assert found.code == Exit.NO_ACCESS
+    assert ("not those of its version" if version == 1 else "written by a newer quash") in found.err

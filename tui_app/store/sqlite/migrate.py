@@ -34,7 +34,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     """Bring a journal up to this version; ``user_version`` counts what has been applied.
 
     Raises:
-        CannotConnect: the journal was written by a newer quash.
+        CannotConnect: the journal was written by a newer quash, or its tables are not those of its version.
     """
     scripts = _scripts()
     applied = _version(connection)
@@ -46,8 +46,16 @@ def migrate(connection: sqlite3.Connection) -> None:
         with transaction(connection):
             if _version(connection) >= number:
                 continue
-            for statement in _statements(script.read_text(encoding="utf-8")):
-                connection.execute(statement)
+            try:
+                for statement in _statements(script.read_text(encoding="utf-8")):
+                    connection.execute(statement)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                    raise
+                raise CannotConnect(
+                    f"the tables of this journal are not those of its version {number - 1}: {error}",
+                    hint="Something else than quash changed the file. Keep it as it is, and use an earlier copy.",
+                ) from error
             connection.execute(f"PRAGMA user_version={number}")
 
 
