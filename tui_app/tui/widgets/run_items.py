@@ -175,7 +175,8 @@ class RunItems(Vertical):
         look = VERIFIED.get(item.verified or "")
         sign = look.content(glyphs).truncate(14, pad=True) if look else safe(" " * 14)
         room = max(12, width - 38 - (SYSTEM + 1 if self._several else 0))
-        id = id_cell(item.id, min(46, room * 2 // 3))
+        alone = not (item.code or item.message)
+        id = id_cell(item.id, min(46, room if alone else room * 2 // 3))
         if self._several:
             id = phrase("{} {}", safe(item.system).truncate(SYSTEM, ellipsis=True, pad=True), id)
         told = phrase("{} {}", safe(item.code or ""), safe(item.message or "", 200, QUIET))
