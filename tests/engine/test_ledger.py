@@ -55,7 +55,7 @@ async def test_it_holds_and_names_its_head(world: World) -> None:
         ("UPDATE outcome SET record = replace(record, '\"cancelled\"', '\"refused\"')", "was changed"),
         ("UPDATE outcome SET record = 'x' WHERE position = 1", "what it speaks of cannot be read"),
         ("UPDATE outcome SET record = x'00' WHERE position = 1", "what it speaks of cannot be read"),
-        ("UPDATE plan_item SET code = 'NO_SUCH_CODE' WHERE position = 1", "what it speaks of cannot be read"),
+        ("UPDATE plan_item SET code = 'NO_SUCH_CODE' WHERE position = 1", "payments/c000001 cannot be read"),
         ("UPDATE plan SET head = '{}' WHERE number = 1", "what it speaks of cannot be read"),
         ("DELETE FROM outcome WHERE position = 1", "outcome rows are not the ones"),
         ("DELETE FROM verification WHERE position = 1", "verification rows are not the ones"),

@@ -57,15 +57,15 @@ async def again(desk: Desk) -> None:
         desk.items.read_by_itself()
         await desk.settled()
         return
-    asked, lists = [0], desk.app.client.runs.list
+    asked, lists = [0], desk.app.client.runs.listed
 
     async def counted() -> object:
         asked[0] += 1
         return await lists()
 
-    desk.app.client.runs.list = counted  # type: ignore[method-assign, assignment]
+    desk.app.client.runs.listed = counted  # type: ignore[method-assign, assignment]
     await desk.until(lambda: asked[0] == 2, "two reads")
-    desk.app.client.runs.list = lists  # type: ignore[method-assign]
+    desk.app.client.runs.listed = lists  # type: ignore[method-assign]
 
 
 async def test_every_place_is_read_again_when_it_is_opened(desk: Desk) -> None:

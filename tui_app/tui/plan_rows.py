@@ -109,7 +109,7 @@ class Groups:
 
     def learn(self, system: str, ids: Iterable[str], about: Mapping[str, str]) -> None:
         """What one decides by, of those of the ids where it is known; the others are not asked for again."""
-        self._about.update({(system, one): about.get(one, "") for one in ids})
+        self._about |= {(system, one): about.get(one, "") for one in ids}
 
     def _between(self, first: int, last: int) -> Iterator[tuple[Group, int, int]]:
         start = 0
