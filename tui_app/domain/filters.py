@@ -7,7 +7,6 @@ Free text without quotes that looks like another language's operator is refused:
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -189,6 +188,9 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     """The one of these that was most likely meant, whatever its case; None where none is close."""
     if len(word) > LONGEST_GUESS:
         return None
+    # Here, since only a slip needs it, and every start would pay for it.
+    import difflib
+
     by_folded = {one.casefold(): one for one in sorted(known)}
     close = difflib.get_close_matches(word.casefold(), by_folded, n=1)
     return by_folded[close[0]] if close else None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(3000, 1, 1, tzinfo=UTC)
@@ -50,6 +49,9 @@ def known_date(value: object) -> datetime | None:
     """The moment that a date of HTTP names, as the headers ``Date`` and ``Retry-After`` have it; else none."""
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         return None
+    # Here, since it brings the package with it, and most of what is started reads no header.
+    from email.utils import parsedate_to_datetime
+
     try:
         return _possible(parsedate_to_datetime(value))
     except (OverflowError, ValueError, TypeError, IndexError):
