@@ -60,11 +60,11 @@ def test_root_makes_nothing_in_a_state_folder_of_somebody_else(quash: Quash, hom
 
 
 def test_without_the_check_root_makes_folders_there(home: Path, monkeypatch: pytest.MonkeyPatch):
-    rooms = places.Rooms.of(home / "state", "local")
+    rooms = places.Rooms.of(places.Named(home / "state"), "local")
     with pytest.raises(UsageProblem):
         rooms.open()
     assert made(home) == []
-    monkeypatch.setattr(places, "check_owner", lambda _: None)
+    monkeypatch.setattr(places, "check_owner", lambda *_: None)
     if os.getuid() == 0:
         rooms.open()
         assert rooms.folder.stat().st_uid == 0
@@ -72,7 +72,7 @@ def test_without_the_check_root_makes_folders_there(home: Path, monkeypatch: pyt
 
 def test_root_works_in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "geteuid", os.getuid)
-    assert places.Rooms.of(tmp_path, "local").open().folder.is_dir()
+    assert places.Rooms.of(places.Named(tmp_path), "local").open().folder.is_dir()
 
 
 @pytest.mark.parametrize("user", [SOMEBODY, 0], ids=["somebody's folder", "root's folder"])

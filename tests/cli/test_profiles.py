@@ -160,6 +160,15 @@ def test_missing_file_named_by_the_environment_is_refused(quash, tmp_path, monke
     assert not list(Path(os.environ["QUASH_DATA"]).glob("profiles/*")), "it opened a profile all the same"
 
 
+@pytest.mark.parametrize("name", ["data", "config", "operator"])
+def test_what_is_blank_is_refused_by_every_way_to_say_it(quash, monkeypatch, name):
+    flagged = quash("runs", f"--{name}", " ", "--output", "json")
+    assert (flagged.code, f"--{name}" in flagged.error["message"]) == (Exit.USAGE, True)
+    monkeypatch.setenv(f"QUASH_{name.upper()}", " ")
+    named = quash("runs", "--output", "json")
+    assert (named.code, named.error["message"]) == (Exit.USAGE, f"QUASH_{name.upper()} is blank")
+
+
 def test_default_configuration_may_be_missing(quash, monkeypatch):
     monkeypatch.delenv("QUASH_CONFIG")
     assert quash("profile", "list", "--output", "json").json["profiles"][0]["name"] == "local"

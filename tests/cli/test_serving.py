@@ -134,8 +134,28 @@ def test_the_key_and_the_token_are_their_owners(quash, monkeypatch):
     assert quash("token", "--user", "jane").out.count(".") == 2
     [key] = Path(os.environ["QUASH_DATA"]).rglob("service.key")
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert quash("token", "--user", "").code == Exit.USAGE
     assert quash("token").code == Exit.USAGE
+
+
+@pytest.mark.parametrize("name", ["", " ", "jane\nroot", "jane\u202e", "\u200b", "jane\x1b[2J", " jane", "j" * 257])
+def test_no_token_is_made_for_a_name_that_cannot_be_shown(quash, bus, name):
+    refused = quash("token", "--user", name, "--output", "json")
+    assert (refused.code, refused.out, refused.error["code"]) == (Exit.USAGE, "", "USAGE")
+    assert "--user" in refused.error["message"]
+    assert not name.strip() or "256 characters" in refused.error["hint"]
+
+
+def test_a_service_at_another_path_is_told_with_the_setting_that_names_it(quash, far, tmp_path):
+    token = own(tmp_path / "token")
+    token.write_text("some.token.here", encoding="ascii")
+    with answering(
+        lambda path: (404, {"Content-Type": MEDIA_TYPE}, problem("NOT_FOUND") | {"details": {"route": path}})
+    ) as url:
+        far(f"{url}/ops", token)
+        found = quash("runs", "--output", "json")
+    assert (found.code, found.error["code"]) == (Exit.NO_ACCESS, "CANNOT_CONNECT")
+    assert "/ops/v1/runs" in found.error["message"]
+    assert "`service` of the profile" in found.error["hint"]
 
 
 def problem(code: str) -> dict[str, object]:

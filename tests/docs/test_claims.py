@@ -13,6 +13,7 @@ from support.pages import ROOT, Page, page, pages, programs
 from tui_app import bootstrap
 from tui_app.cli.parser import parse
 from tui_app.config import reading
+from tui_app.config.places import Named
 from tui_app.domain.errors import BY_CODE, QuashError
 from tui_app.tui.actions import ACTIONS
 from tui_app.tui.keymap import Keymap, shown_key
@@ -191,7 +192,7 @@ def test_every_configuration_can_be_read(page_: Page, tmp_path: Path) -> None:
     for number, fence in enumerate(one for one in page_.fences if one.language == "toml"):
         path = tmp_path / f"{number}.toml"
         path.write_text(fence.text, encoding="utf-8")
-        reading.load(path, bootstrap.kinds())
+        reading.load(Named(path), bootstrap.kinds())
 
 
 @EVERY_PAGE

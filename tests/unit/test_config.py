@@ -4,6 +4,7 @@ import os
 import pwd
 import socket
 import traceback
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from tui_app.config import places, profiles, reading, values
 from tui_app.config.setup import Flags, find, login
-from tui_app.domain.errors import CannotConnect, UsageProblem
+from tui_app.domain.errors import CannotConnect, QuashError, UsageProblem
 from tui_app.systems.cases import plug as cases
 from tui_app.systems.commands import plug as commands
 from tui_app.systems.schedules import plug as schedules
@@ -68,7 +69,7 @@ def file(tmp_path):
 
 def read(file: Path, text: str) -> profiles.Config:
     file.write_text(text, encoding="utf-8")
-    return reading.load(file, KINDS)
+    return reading.load(places.Named(file), KINDS)
 
 
 def problem(file: Path, text: str) -> UsageProblem:
@@ -106,7 +107,7 @@ def test_a_remote_profile_names_no_systems(file):
 
 @pytest.mark.parametrize("text", [None, "", "\n  \n"])
 def test_no_file_and_an_empty_one_are_the_profile_local(file, text):
-    found = reading.load(file, KINDS) if text is None else read(file, text)
+    found = reading.load(places.Named(file), KINDS) if text is None else read(file, text)
     only = found.pick()
     assert (only.name, only.environment, only.cap) == ("local", "local", None)
     assert list(only.systems) == list(KINDS)
@@ -133,6 +134,10 @@ def test_what_a_profile_does_not_say(file):
         ("[profiles.a]\ncap = true", "profiles.a.cap is not a whole number", "5000"),
         ("[profiles.a]\nread_only = 'no'", "profiles.a.read_only is not true or false", "true"),
         ("[profiles.a]\noperator = ' '", "profiles.a.operator is not a text", "jane@example.com"),
+        ('[profiles.a]\noperator = "jane\\u202e"', "operator is not a text that can be shown", "jane@example.com"),
+        ("[profiles.a]\noperator = ' jane'", "operator is not a name: it begins or ends", "jane@example.com"),
+        ('[profiles.a]\nenvironment = "\\u3164"', "environment is not a name: it has characters", "production"),
+        ('[profiles.a.cases]\ntoken_file = "a\\u0000b"', "token_file is not a text that can be shown", "token"),
         ("[profiles.a.commands]\nurl = 'mysql://x'", "commands.url is not a URL: sqlite:, postgresql://", ""),
         ("[profiles.a.commands]\nurl = 'sqlite:/x.db'", 'commands.url is not "sqlite:" alone', ""),
         ("[profiles.a.commands]\nurl = 7", "commands.url is not a URL", ""),
@@ -144,6 +149,16 @@ def test_what_a_profile_does_not_say(file):
             "amqps://",
         ),
         ("[profiles.a]\nservice = 'https:///x'", "a URL with a host", ""),
+        ("[profiles.a]\nservice = 'https://x/v1'", "not the address in front of /v1; write https://x", "https://"),
+        ("[profiles.a]\nservice = 'https://x/ops/v1/'", "write https://x/ops", "https://"),
+        ("[profiles.a]\nservice = 'https://x/?a=b'", "it has a query; end it before the '?'", "https://"),
+        ("[profiles.a]\nservice = 'https://x#top'", "it has a fragment; end it before the '#'", "https://"),
+        ("[profiles.a]\nservice = 'https://jane:s3cret@x'", "not a URL without a user or a password", "https://"),
+        ("[profiles.a]\nservice = 'https://x:70000'", "a port from 1 to 65535", "https://"),
+        ("[profiles.a]\nservice = 'https://x/a b'", "a path without spaces", "https://"),
+        ('[profiles.a]\nservice = "https://x\\n"', "service is not a URL", "https://"),
+        ("[profiles.a.cases]\nurl = 'https://x?a=b'", "it has a query", "https://"),
+        ("[profiles.a.schedules]\nurl = 'https://jane@x'", "not a URL without a user or a password", "https://"),
         ("[profiles.a.cases]\nrate = '5/min'", "cases.rate is not a rate", "5/minute"),
         ("[profiles.a.cases]\nrate = '0/minute'", "cases.rate is not a rate", "5/minute"),
         ("[profiles.a.cases]\ntoken_command = 'vault'", "cases.token_command is not a command", "vault"),
@@ -176,7 +191,7 @@ def test_a_mistake_is_named_with_what_to_do(file, text, message, hint):
 def test_bytes_that_are_no_text(file):
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageProblem, match="not valid TOML"):
-        reading.load(file, KINDS)
+        reading.load(places.Named(file), KINDS)
 
 
 def test_a_profile_that_is_not_there(file):
@@ -191,19 +206,19 @@ def test_a_file_that_everybody_may_write_is_refused(file):
     file.write_text("", encoding="utf-8")
     file.chmod(0o602)
     with pytest.raises(UsageProblem, match="everybody may write") as caught:
-        reading.load(file, KINDS)
+        reading.load(places.Named(file), KINDS)
     assert "chmod o-w" in caught.value.hint
     file.chmod(0o600)
-    assert reading.load(file, KINDS).pick().name == "local"
+    assert reading.load(places.Named(file), KINDS).pick().name == "local"
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
     with pytest.raises(UsageProblem, match="cannot be read"):
-        reading.load(tmp_path, KINDS)
+        reading.load(places.Named(tmp_path), KINDS)
 
 
 def test_the_null_device_is_no_file():
-    assert reading.load(Path("/dev/null"), KINDS).pick().name == "local"
+    assert reading.load(places.Named(Path("/dev/null")), KINDS).pick().name == "local"
 
 
 @pytest.mark.parametrize(
@@ -270,19 +285,19 @@ def test_where_the_file_is(own_home, tmp_path):
     flag, variable = tmp_path / "flag.toml", tmp_path / "variable.toml"
     flag.touch()
     variable.touch()
-    assert places.config_file(str(flag), {"QUASH_CONFIG": str(variable)}) == flag
-    assert places.config_file(None, {"QUASH_CONFIG": str(variable)}) == variable
-    assert places.config_file(None, {}) == own_home / "config" / "quash" / "config.toml"
+    assert places.config_file(str(flag), {"QUASH_CONFIG": str(variable)}) == places.Named(flag, "--config")
+    assert places.config_file(None, {"QUASH_CONFIG": str(variable)}) == places.Named(variable, "QUASH_CONFIG")
+    assert places.config_file(None, {}) == places.Named(own_home / "config" / "quash" / "config.toml")
 
 
 def test_where_the_state_is(own_home):
-    assert places.state_folder("/flag", {"QUASH_DATA": "/variable"}) == Path("/flag")
-    assert places.state_folder(None, {"QUASH_DATA": "/variable"}) == Path("/variable")
-    assert places.state_folder(None, {}) == own_home / "state" / "quash"
+    assert places.state_folder("/flag", {"QUASH_DATA": "/variable"}) == places.Named(Path("/flag"), "--data")
+    assert places.state_folder(None, {"QUASH_DATA": "/variable"}) == places.Named(Path("/variable"), "QUASH_DATA")
+    assert places.state_folder(None, {}) == places.Named(own_home / "state" / "quash")
 
 
 def test_only_the_owner_may_enter_the_state(tmp_path):
-    rooms = places.Rooms.of(tmp_path / "state", "prod").open()
+    rooms = places.Rooms.of(places.Named(tmp_path / "state"), "prod").open()
     assert rooms.folder.stat().st_mode & 0o777 == 0o700
     assert (rooms.journal.parent, rooms.system("commands").name) == (rooms.folder, "commands.db")
     assert rooms.journal != rooms.system("commands")
@@ -295,7 +310,7 @@ def test_only_the_owner_may_enter_the_state(tmp_path):
 def test_a_state_folder_that_cannot_be(tmp_path):
     (tmp_path / "state").write_text("a file", encoding="utf-8")
     with pytest.raises(CannotConnect, match="cannot be used"):
-        places.Rooms.of(tmp_path / "state", "prod").open()
+        places.Rooms.of(places.Named(tmp_path / "state"), "prod").open()
 
 
 def test_who_acts_and_where_is_said_by_flag_then_environment_then_file(file, tmp_path):
@@ -308,9 +323,9 @@ def test_who_acts_and_where_is_said_by_flag_then_environment_then_file(file, tmp
     }
     flags = Flags(profile="prod", operator="flag", data="/flag")
     found = find(flags, variables, KINDS)
-    assert (found.profile.name, found.operator, str(found.state)) == ("prod", "flag", "/flag")
+    assert (found.profile.name, found.operator, str(found.state.path)) == ("prod", "flag", "/flag")
     found = find(Flags(), variables, KINDS)
-    assert (found.profile.name, found.operator, str(found.state)) == ("local", "variable", "/variable")
+    assert (found.profile.name, found.operator, str(found.state.path)) == ("local", "variable", "/variable")
     found = find(Flags(config=str(file), data=str(tmp_path)), {}, KINDS)
     assert (found.profile.name, found.operator) == ("prod", "jane@example.com")
 
@@ -371,7 +386,72 @@ def test_the_ledger_is_told_who_it_was(monkeypatch, tmp_path):
     assert find(Flags(data=str(tmp_path)), {}, KINDS).who("jane").ssh_client is None
 
 
-@pytest.mark.parametrize("name", ["jane\x1b[2J", "jane\nroot", "jane\u202e", "jane\udcff", "j" * 257])
+UNSEEN = ["jane\x1b[2J", "jane\nroot", "jane\u202e", "jane\u200d", "jane\udcff", "\u3164", "\u0301"]
+NO_NAMES = [" ", "\t", *UNSEEN, "jane ", "j" * 257]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
 def test_an_operator_has_a_name_that_every_trail_can_show(name):
-    with pytest.raises(UsageProblem, match="operator's name"):
-        find(Flags(operator=name, data="state", no_config=True), {}, KINDS)
+    for flags, variables, by in (
+        (Flags(operator=name, data="state", no_config=True), {}, "--operator"),
+        (Flags(data="state", no_config=True), {"QUASH_OPERATOR": name}, "QUASH_OPERATOR"),
+    ):
+        with pytest.raises(UsageProblem) as caught:
+            find(flags, variables, KINDS)
+        assert by in caught.value.message
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["j", "Jane Doe", "José", "jane@example.com", "やまだ", "j" * 256])
+def test_names_of_people_are_names(name):
+    assert find(Flags(data="state", no_config=True), {"QUASH_OPERATOR": name}, KINDS).operator == name
+
+
+@pytest.mark.parametrize("flag", ["profile", "operator", "data", "config"])
+def test_what_is_said_and_blank_is_not_taken_for_left_out(flag):
+    for blank in ("", " "):
+        with pytest.raises(UsageProblem, match=f"--{flag} is blank"):
+            find(Flags(**{"data": "/x", flag: blank}), {}, KINDS)
+    with pytest.raises(UsageProblem, match=f"QUASH_{flag.upper()} is blank"):
+        find(Flags(), {"QUASH_DATA": "/x", f"QUASH_{flag.upper()}": " "}, KINDS)
+    assert find(Flags(data="/x"), {f"QUASH_{flag.upper()}": ""}, KINDS).operator == login()
+
+
+@pytest.mark.parametrize(("flagged", "by"), [(True, "--"), (False, "QUASH_")])
+def test_a_hint_names_where_a_value_came_from(tmp_path, monkeypatch, flagged, by):
+    def said(**values: str) -> tuple[Flags, dict[str, str]]:
+        named = {name: str(value) for name, value in values.items()}
+        return (
+            (Flags(**named), {})
+            if flagged
+            else (Flags(), {f"QUASH_{key.upper()}": text for key, text in named.items()})
+        )
+
+    def hint_of(work: Callable[[], object]) -> str:
+        with pytest.raises(QuashError) as caught:
+            work()
+        other = "QUASH_" if flagged else "--"
+        assert other not in caught.value.message + caught.value.hint
+        return caught.value.message + caught.value.hint
+
+    (tmp_path / "a file").touch()
+    (tmp_path / "folder").mkdir()
+    stands = find(*said(data=tmp_path / "a file", config=os.devnull), KINDS)
+    assert by in hint_of(stands.rooms.open)
+    assert by in hint_of(lambda: find(*said(data="/x", config=tmp_path / "folder"), KINDS))
+    assert by in hint_of(lambda: find(*said(data="/x", config=os.devnull, profile="nosuch"), KINDS))
+    # A folder of somebody else is told to root and to a user, each in their own words.
+    theirs = find(*said(data=tmp_path / "state", config=os.devnull), KINDS)
+    theirs.rooms.open()
+    for number in (0, os.geteuid() + 1):
+        monkeypatch.setattr(os, "geteuid", lambda number=number: number)
+        monkeypatch.setattr(places, "owner_to_keep", lambda place, number=number: None if number else os.getuid() + 1)
+        assert by in hint_of(theirs.rooms.open)
+
+
+def test_the_default_place_is_not_said_to_be_named(own_home, tmp_path):
+    (own_home / "state").mkdir(parents=True, exist_ok=True)
+    (own_home / "state" / "quash").touch()
+    with pytest.raises(CannotConnect) as caught:
+        find(Flags(no_config=True), {}, KINDS).rooms.open()
+    assert "default state folder" in caught.value.hint

@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -65,12 +65,12 @@ def demo(call: Call) -> int:
     if asked.rows is not None and asked.rows != note.rows:
         told = f"this demo has {counted(note.rows, 'row')} of each system, and keeps them"
         call.talk.say(f"{told}; --reset throws it away and makes {asked.rows:,}")
-    asked.profile, asked.data, asked.no_config = setup.profile.name, str(setup.state), True
+    asked.profile, asked.data, asked.no_config = setup.profile.name, str(setup.state.path), True
     words = invocation(asked, setup)
     if not asked.no_open:
         return show(setup, words)
     facts: dict[str, Any] = {
-        "data": str(setup.state),
+        "data": str(setup.state.path),
         "profile": setup.profile.name,
         "systems": dict.fromkeys(setup.profile.systems, note.rows),
         "new": new,
@@ -112,9 +112,11 @@ def _told(words: list[str], note: Note, new: bool) -> Iterator[str]:
 def _setup(call: Call) -> Setup:
     """The profile ``local`` without a file, in the folder of the demo."""
     said = call.flags
-    state = Path(said.data) if said.data else places.state_folder(None, os.environ) / FOLDER
+    named = places.state_folder(said.data, os.environ)
+    state = named if said.data is not None else replace(named, path=named.path / FOLDER)
     variables = {name: value for name, value in os.environ.items() if name != places.PROFILE_VARIABLE}
-    return find(Flags(operator=said.operator, data=str(state), no_config=True), variables, bootstrap.kinds())
+    flags = Flags(operator=said.operator, data=str(state.path), no_config=True)
+    return replace(find(flags, variables, bootstrap.kinds()), state=state)
 
 
 def _seeded(call: Call, setup: Setup) -> tuple[Note, bool]:

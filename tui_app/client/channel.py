@@ -198,6 +198,11 @@ class Channel:
                 error = from_problem(Problem.model_validate_json(reply.body))
             except ValidationError:
                 return self._strange(reply.status, "answered with a problem that cannot be read", reads=reads)
+            if not self._met and "route" in error.details:
+                return CannotConnect(
+                    f"{self._origin} is a quash service, and knows no route {error.details['route']}",
+                    hint="`service` of the profile is the address in front of /v1: check its path.",
+                )
             self._met = True
             return error
         if reads and reply.status in FULL:

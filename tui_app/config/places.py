@@ -22,7 +22,37 @@ OPERATOR_VARIABLE = "QUASH_OPERATOR"
 
 S = TypeVar("S", str, bytes)
 
-_HOMELESS = "Set HOME, or name QUASH_DATA, and QUASH_CONFIG or --no-config."
+_HOMELESS = "Set HOME, or name the state folder with --data or QUASH_DATA, and the file with --config or QUASH_CONFIG."
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What somebody said about where to work, or as whom, and what they said it with: a flag or a variable."""
+
+    value: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A file or a folder, and the flag or the variable that names it; empty where it is the default one."""
+
+    path: Path
+    by: str = ""
+
+
+def given(flag: str | None, option: str, environment: Mapping[str, str], variable: str) -> Given | None:
+    """What a flag says, else a variable; none where neither does, as with a variable that is empty.
+
+    Raises:
+        UsageProblem: it is blank: whoever gave it meant something.
+    """
+    found = Given(flag, option) if flag is not None else Given(environment.get(variable, ""), variable)
+    if found.value.strip():
+        return found
+    if flag is None and not found.value:
+        return None
+    raise UsageProblem(f"{found.by} is blank", hint=f"Give {found.by} a value, or leave it out.")
 
 
 def expanded(name: str | Path) -> Path:
@@ -68,13 +98,13 @@ def _of_user(found: Callable[[str], Path]) -> Path:
         raise UsageProblem(f"there is no home folder: {who}", hint=_HOMELESS) from error
 
 
-def named_config(flag: str | None, environment: Mapping[str, str]) -> Path | None:
+def named_config(flag: str | None, environment: Mapping[str, str]) -> Named | None:
     """The configuration file that a flag names, else ``QUASH_CONFIG``; None where neither does."""
-    named = flag or environment.get(CONFIG_VARIABLE)
-    return expanded(named) if named else None
+    said = given(flag, "--config", environment, CONFIG_VARIABLE)
+    return None if said is None else Named(expanded(said.value), said.by)
 
 
-def config_file(flag: str | None, environment: Mapping[str, str]) -> Path:
+def config_file(flag: str | None, environment: Mapping[str, str]) -> Named:
     """The file that is named, else the one in the user's configuration folder, which may be missing.
 
     Raises:
@@ -82,26 +112,25 @@ def config_file(flag: str | None, environment: Mapping[str, str]) -> Path:
     """
     named = named_config(flag, environment)
     if named is not None:
-        if not named.exists():
-            by = "--config" if flag else CONFIG_VARIABLE
+        if not named.path.exists():
             raise UsageProblem(
-                f"there is no file {named}, which {by} names",
-                hint=f"Correct the name, or leave {by} out to use the default file.",
+                f"there is no file {named.path}, which {named.by} names",
+                hint=f"Correct the name, or leave {named.by} out to use the default file.",
             )
         return named
     from platformdirs import user_config_path
 
-    return _of_user(user_config_path) / "config.toml"
+    return Named(_of_user(user_config_path) / "config.toml")
 
 
-def state_folder(flag: str | None, environment: Mapping[str, str]) -> Path:
+def state_folder(flag: str | None, environment: Mapping[str, str]) -> Named:
     """The folder that a flag names, else ``QUASH_DATA``, else the user's state folder; it may not exist."""
-    named = flag or environment.get(DATA_VARIABLE)
-    if named:
-        return expanded(named).absolute()
+    said = given(flag, "--data", environment, DATA_VARIABLE)
+    if said is not None:
+        return Named(expanded(said.value).absolute(), said.by)
     from platformdirs import user_state_path
 
-    return _of_user(user_state_path)
+    return Named(_of_user(user_state_path))
 
 
 def owner_to_keep(place: Path) -> int | None:
@@ -117,8 +146,10 @@ def owner_to_keep(place: Path) -> int | None:
     return owner or None
 
 
-def check_owner(folder: Path) -> None:
+def check_owner(folder: Path, by: str) -> None:
     """Refuse a state folder of another user to root: with HOME kept, as sudo may do, that is where it would work.
+
+    ``by`` is what named the folder, as in ``Named``.
 
     Raises:
         UsageProblem: files that root makes there lock the user out of their own state.
@@ -132,7 +163,7 @@ def check_owner(folder: Path) -> None:
         name = f"user {owner}"
     raise UsageProblem(
         f"{folder} belongs to {name}, and you are root: {name} could not open what root makes there",
-        hint="Run quash as that user (sudo -u USER quash ...), or name a folder of root's own with QUASH_DATA.",
+        hint=f"Run quash as that user (sudo -u USER quash ...), or name a folder of root's own with {by or '--data'}.",
     )
 
 
@@ -169,14 +200,24 @@ def unused(folder: Path) -> Iterator[bool]:
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """The files of one profile, in a folder that only its owner may enter."""
+    """The files of one profile, in a folder that only its owner may enter.
+
+    ``named_by`` is the flag or the variable that names the state folder; empty where it is the default one.
+    """
 
     folder: Path
+    named_by: str = ""
 
     @classmethod
-    def of(cls, state: Path, profile: str) -> Rooms:
+    def of(cls, state: Named, profile: str) -> Rooms:
         """Those of a profile in a state folder; nothing is created."""
-        return cls(state / "profiles" / profile)
+        return cls(state.path / "profiles" / profile, state.by)
+
+    @property
+    def _whence(self) -> str:
+        if self.named_by:
+            return f"{self.named_by} names the state folder."
+        return "It is in the default state folder; name another one with --data or QUASH_DATA."
 
     @property
     def journal(self) -> Path:
@@ -215,17 +256,17 @@ class Rooms:
         """
         if self.frozen:
             return self
-        check_owner(self.folder)
+        check_owner(self.folder, self.named_by)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self.folder.stat()
         except OSError as error:
             raise CannotConnect(
                 f"the state folder {self.folder} cannot be used: {error.strerror}",
-                hint="QUASH_DATA names the state folder.",
+                hint=self._whence,
             ) from error
         if found.st_uid != os.geteuid():
-            raise UsageProblem(f"{self.folder} belongs to another user", hint="QUASH_DATA names the state folder.")
+            raise UsageProblem(f"{self.folder} belongs to another user", hint=self._whence)
         if stat.S_IMODE(found.st_mode) & 0o077:
             raise UsageProblem(f"others may enter {self.folder}", hint=f"chmod 700 {self.folder}")
         return self

@@ -89,7 +89,7 @@ class Profile:
     environment: Annotated[
         str,
         Setting(
-            values.text,
+            values.name,
             "shown in the header; `production` is typed at each review. Default: the profile's name; with a `service`, "
             "what that one says. Where that one is `production`, nothing else counts",
             '"production"',
@@ -98,7 +98,7 @@ class Profile:
     operator: Annotated[
         str | None,
         Setting(
-            values.text,
+            values.name,
             "who acts, in the ledger and in every trail. Default: the login",
             '"jane@example.com"',
         ),
@@ -128,8 +128,9 @@ class Profile:
     service: Annotated[
         Address | None,
         Setting(
-            values.address("https", "http"),
-            "another `quash serve`, with `environment`, a token and `ca_file`, and nothing else beside it",
+            values.service,
+            "the address of another `quash serve`, in front of its `/v1`; with `environment`, a token and `ca_file`, "
+            "and nothing else beside it",
             '"https://quash.example.com"',
         ),
     ] = None
@@ -235,8 +236,8 @@ class Config:
             return next(iter(self.profiles))
         return self.default_profile or LOCAL
 
-    def pick(self, name: str | None = None) -> Profile:
-        """The profile of this name, or the default one.
+    def pick(self, name: str | None = None, by: str = "") -> Profile:
+        """The profile of this name, or the default one; ``by`` is the flag or the variable that names it.
 
         Raises:
             UsageProblem: there is none of that name, or none that is the default.
@@ -245,5 +246,7 @@ class Config:
         found = self.profiles.get(wanted)
         if found is None:
             known = ", ".join(self.profiles)
-            raise UsageProblem(f"there is no profile {wanted!r}", hint=f"Profiles: {known}. Name one with --profile.")
+            named = f", which {by} names" if by else ""
+            hint = f"Profiles: {known}. Name one with {by or '--profile'}."
+            raise UsageProblem(f"there is no profile {wanted!r}{named}", hint=hint)
         return found

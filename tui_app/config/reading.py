@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from tui_app.config.places import Named
 from tui_app.config.places import content as content_of
 from tui_app.config.profiles import (
     DEFAULT_CAP,
@@ -33,19 +34,21 @@ LARGEST = 1024 * 1024
 """Bytes of a configuration file at most."""
 
 
-def load(path: Path, kinds: Kinds) -> Config:
-    """The configuration at ``path``; where there is no file, or an empty one, the profile ``local``.
+def load(file: Named, kinds: Kinds) -> Config:
+    """The configuration in ``file``; where there is none, or an empty one, the profile ``local``.
 
     Raises:
         UsageProblem: everybody may write it, it cannot be read, or a key or a value makes no sense.
     """
+    path = file.path
     try:
         mode = path.stat().st_mode
         content = content_of(path, LARGEST)
     except FileNotFoundError:
         content, mode = b"", 0
     except OSError as error:
-        raise UsageProblem(f"{path} cannot be read: {error.strerror}", hint="QUASH_CONFIG names the file.") from error
+        by = f"{file.by} names the file." if file.by else "It is the default file; name another one with --config."
+        raise UsageProblem(f"{path} cannot be read: {error.strerror}", hint=by) from error
     if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
         raise UsageProblem(
             f"everybody may write {path}, so anybody could choose what is cancelled where",

@@ -7,17 +7,14 @@ import pwd
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tui_app.config import places, reading
-from tui_app.config.places import Rooms
+from tui_app.config.places import Named, Rooms
 from tui_app.config.profiles import LOCAL, Config, Kinds, Profile, local
 from tui_app.domain.errors import UsageProblem
-
-LONGEST_OPERATOR = 256
-"""Characters of an operator's name at most, as the trails of the systems keep it."""
+from tui_app.domain.names import NAME_HINT, flaw_of
 
 if TYPE_CHECKING:
     from tui_app.domain.records import Who
@@ -45,7 +42,7 @@ class Setup:
 
     config: Config
     profile: Profile
-    state: Path
+    state: Named
     operator: str
     options: tuple[str, ...]
     by_default: bool
@@ -93,28 +90,27 @@ def find(flags: Flags, environment: Mapping[str, str], kinds: Kinds) -> Setup:
     """Where to work, and as whom: flag before environment before file.
 
     Raises:
-        UsageProblem: the file makes no sense, it has no such profile, or the operator has no name that can be shown, or
-            cannot be named here.
+        UsageProblem: the file makes no sense, it has no such profile, something is said and blank, or the operator has
+            no name that can be shown, or cannot be named here.
     """
     config = read_config(flags, environment, kinds)
-    profile = config.pick(flags.profile or environment.get(places.PROFILE_VARIABLE))
+    wanted = places.given(flags.profile, "--profile", environment, places.PROFILE_VARIABLE)
+    profile = config.pick() if wanted is None else config.pick(wanted.value, wanted.by)
+    who = places.given(flags.operator, "--operator", environment, places.OPERATOR_VARIABLE)
+    if who is not None and (flaw := flaw_of(who.value)):
+        raise UsageProblem(f"the operator's name that {who.by} gives {flaw}", hint=NAME_HINT)
     if profile.remote and flags.operator:
         raise UsageProblem(
             f"profile {profile.name} is served elsewhere: whom its token names acts there, and not {flags.operator!r}",
             hint="Leave --operator out, or give that operator's token.",
         )
-    operator = flags.operator or environment.get(places.OPERATOR_VARIABLE) or profile.operator or login()
-    if len(operator) > LONGEST_OPERATOR or not operator.isprintable():
-        raise UsageProblem(
-            "the operator's name is too long, or has characters that cannot be shown",
-            hint=f"Give at most {LONGEST_OPERATOR} printable characters with --operator or QUASH_OPERATOR.",
-        )
+    operator = who.value if who is not None else profile.operator or login()
     state = places.state_folder(flags.data, environment)
-    options = ["--profile", profile.name, "--data", str(state), "--operator", operator]
+    options = ["--profile", profile.name, "--data", str(state.path), "--operator", operator]
     named = places.named_config(flags.config, environment)
     if flags.no_config:
         options.append("--no-config")
     elif named is not None:
-        options += ["--config", str(named.absolute())]
+        options += ["--config", str(named.path.absolute())]
     acting = replace(profile, operator=operator)
     return Setup(config, acting, state, operator, tuple(options), profile.name == config.default)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, final
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
+from tui_app.domain.names import flaw_of
 from tui_app.domain.rates import UNITS, Rate
 
 HIDDEN = "***"
@@ -19,6 +20,9 @@ _SECRET_PARAMETERS = frozenset({"password", "sslpassword", "token"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _IN_CLEAR = frozenset({"http", "amqp"})
 """Schemes under which everybody on the way reads the password; those with TLS have one more letter."""
+
+_WEB = frozenset({"http", "https"})
+"""Schemes of base addresses, below which requests have paths of their own."""
 
 _RATE = re.compile(r"([1-9][0-9]{0,8})/(second|minute|hour)")
 
@@ -87,10 +91,20 @@ class Address:
 
 
 def text(value: Any) -> str:
-    """A text that is not blank."""
+    """A text that is not blank, and has no characters that cannot be shown."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a text that is not empty")
+    if not value.isprintable():
+        raise ValueError("a text that can be shown: it has control characters, or others that nobody sees")
     return value
+
+
+def name(value: Any) -> str:
+    """The name of somebody or of some place."""
+    flaw = flaw_of(text(value))
+    if flaw:
+        raise ValueError(f"a name: it {flaw}")
+    return str(value)
 
 
 def flag(value: Any) -> bool:
@@ -125,7 +139,9 @@ def rate(value: Any) -> Rate:
 def pattern(value: Any) -> str:
     """A regular expression."""
     try:
-        return re.compile(text(value)).pattern
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError("a regular expression")
+        return re.compile(value).pattern
     except (ValueError, re.error) as error:
         raise ValueError("a regular expression") from error
 
@@ -159,15 +175,46 @@ def address(*schemes: str) -> Callable[[Any], Address]:
             raise ValueError(f"a URL with a host: {forms}")
         if found.scheme in _IN_CLEAR and not found.loopback:
             raise ValueError(f"{found.scheme}s://…; plain {found.scheme} is for this host only")
+        if found.scheme in _WEB:
+            _check_base(found)
         return found
 
     return read
+
+
+def service(value: Any) -> Address:
+    """The address of another quash: that in front of its routes."""
+    found = address("https", "http")(value)
+    front, _, last = urlsplit(found.reveal()).path.rstrip("/").rpartition("/")
+    if last == "v1":
+        parts = urlsplit(found.reveal())
+        raise ValueError(
+            f"the address in front of /v1; write {urlunsplit((parts.scheme, parts.netloc, front, '', ''))}"
+        )
+    return found
+
+
+def _check_base(found: Address) -> None:
+    """Refuse what a base address cannot carry, since each request adds its own path and query to it."""
+    parts = urlsplit(found.reveal())
+    try:
+        valid = parts.port != 0 and " " not in found.reveal()
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError("a URL: scheme, host, a port from 1 to 65535, and a path without spaces")
+    if "@" in parts.netloc:
+        raise ValueError("a URL without a user or a password; what signs in is a token, from a command or a file")
+    for mark, called in (("?", "a query"), ("#", "a fragment")):
+        if mark in found.reveal():
+            raise ValueError(f"a base URL: it has {called}; end it before the {mark!r}")
 
 
 def _address(value: Any) -> Address | None:
     if not isinstance(value, str):
         return None
     try:
-        return Address(value)
+        # Parsing passes over line ends, which whoever connects does not.
+        return Address(value) if value.isprintable() else None
     except ValueError:
         return None

@@ -90,7 +90,9 @@ async def _no_route(scope: Scope, receive: Receive, send: Send) -> None:
     path, method = scope["path"], scope["method"]
     known = [one for one in scope["router"].routes if one.path_regex.match(path)]
     if not known:
-        raise NotFound(f"there is no route {method} {path[:200]}", hint="/v1/openapi.json lists them.")
+        raise NotFound(
+            f"there is no route {method} {path[:200]}", hint="/v1/openapi.json lists them.", route=path[:200]
+        )
     allowed = ", ".join(sorted({name for one in known for name in one.methods}))
     raise Rejected(f"{method} is not for {path[:200]}", 405, f"Allowed there: {allowed}.", headers={"Allow": allowed})
 

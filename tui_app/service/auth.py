@@ -22,6 +22,7 @@ from tui_app.contract.principal import IN_PROCESS, Principal
 from tui_app.domain.errors import CannotConnect, NotSignedIn, UsageProblem
 from tui_app.domain.foreign_json import parse
 from tui_app.domain.moments import known_epoch
+from tui_app.domain.names import NAME_HINT, flaw_of
 from tui_app.service.jwks import JwksFile, VerifyingKey
 
 ALGORITHM = "HS256"
@@ -30,7 +31,6 @@ LEEWAY = timedelta(seconds=30)
 """How far clocks may differ."""
 
 LONGEST_TOKEN = 8 * 1024
-LONGEST_NAME = 256
 TTL = timedelta(hours=8)
 
 
@@ -132,8 +132,10 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
     # One that is there has to hold: a name that is none must not become somebody else's.
     named = claims.get("principal_id")
     name = claims.get("sub") if named is None else named
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+    if not isinstance(name, str):
         raise NotSignedIn("this token names nobody: it needs principal_id or sub")
+    if flaw := flaw_of(name):
+        raise NotSignedIn(f"this token names nobody: the name in it {flaw}")
     permissions = claims.get("permissions", [])
     if not isinstance(permissions, list) or not all(isinstance(one, str) for one in permissions):
         raise NotSignedIn("this token's permissions are not a list of names")
@@ -172,8 +174,8 @@ def issue_token(
     """
     import jwt
 
-    if not 0 < len(user) <= LONGEST_NAME or not user.isprintable():
-        raise UsageProblem("a token needs the name of a user", hint="Give --user NAME.")
+    if flaw := flaw_of(user):
+        raise UsageProblem(f"a token needs the name of a user, and the one that --user gives {flaw}", hint=NAME_HINT)
     if ttl <= timedelta(0):
         raise UsageProblem("a token has to live for a while", hint="Give --ttl in seconds, above 0.")
     claims: dict[str, Any] = {

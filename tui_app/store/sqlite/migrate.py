@@ -40,7 +40,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     applied = _version(connection)
     if applied > len(scripts):
         raise CannotConnect(
-            "this journal was written by a newer quash", hint="Use that version, or another QUASH_DATA."
+            "this journal was written by a newer quash", hint="Use that version, or another state folder with --data."
         )
     for number, script in enumerate(scripts[applied:], start=applied + 1):
         with transaction(connection):
