@@ -57,6 +57,15 @@ def test_an_id_that_the_service_reads_as_another_is_blocked_by_name_and_the_othe
     assert f"told of schedule {first}" in shown.error["message"]
 
 
+def test_an_apply_says_which_field_of_a_schedule_moved(quash: Quash, posts: LuxarisPosts) -> None:
+    item = posts.add()
+    plan = quash("plan", "schedules", item, "--output", "json").json["plan"]["id"]
+    posts.change(item, attempt_count=3)
+    found = quash("apply", plan, *GIVEN, "--expect-count", 1)
+    assert found.code == Exit.STALE
+    assert "attempts was 0 and is 3" in found.err
+
+
 @pytest.mark.parametrize("wanted", ["content:sale", "!content:sale", "reason:x", "cancelled>2026-01-01"])
 def test_a_filter_by_what_the_server_does_not_tell_is_refused(quash: Quash, posts: LuxarisPosts, wanted: str) -> None:
     """It would match nothing, and its negation everything: all of them would be planned."""

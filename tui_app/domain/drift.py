@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from tui_app.domain.items import Seen
+from tui_app.domain.versions import what_changed
 
 
 class DriftKind(StrEnum):
@@ -51,7 +52,7 @@ class DriftReport:
                         "id": frozen.id,
                         "before": frozen.status,
                         "after": now.status,
-                        "reason": now.verdict.reason,
+                        "reason": now.verdict.reason or what_changed(frozen, now),
                     }
                 )
 

@@ -33,6 +33,7 @@ from tui_app.domain.run import (
 )
 from tui_app.domain.stores import WorkStore
 from tui_app.domain.verdict import VerdictCode
+from tui_app.domain.versions import what_changed
 from tui_app.engine.calls import Calls, Doubts, Told, Unsettled, unread
 from tui_app.engine.containment import Caught, contained
 from tui_app.engine.faults import Reports
@@ -275,8 +276,7 @@ def _still_meant(frozen: Seen, now: Seen, *, accept_drift: bool) -> bool:
 
 
 def _drifted(frozen: Seen, now: Seen) -> str:
-    what = now.verdict.reason or ("it changed" if frozen.status == now.status else f"it is {now.status} now")
-    return f"changed since the plan: {what}"
+    return f"changed since the plan: {now.verdict.reason or what_changed(frozen, now)}"
 
 
 def _skipped(item: RunItem, code: SkipCode | VerdictCode | None, message: str | None) -> Outcome:

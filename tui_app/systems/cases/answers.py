@@ -12,6 +12,7 @@ from enum import StrEnum
 from tui_app.domain.describe import Verb
 from tui_app.domain.run import Answer, ItemState, Order, SkipCode, Verification, Verified, stopped
 from tui_app.domain.verdict import Verdict, VerdictCode
+from tui_app.domain.versions import changes
 from tui_app.systems.cases.rules import CANCEL_EVENT, NOT_FOUND, REINSTATE_EVENT
 from tui_app.systems.cases.words import CANCELLED, CANCELLING
 
@@ -151,7 +152,8 @@ def _already(found: Found, *, sent: bool) -> Answer:
 def _held_back(order: Order, found: Found, now: Verdict, *, settling: bool) -> Answer:
     if not now.cancellable:
         return _refused(order, now, found.status)
-    changed = "it changed since it was planned, and nothing else is in the way"
+    told = changes(order.seen.version, found.version)
+    changed = f"it changed since it was planned{told and f' ({told})'}, and nothing else is in the way"
     state = ItemState.REFUSED if settling else ItemState.SKIPPED
     return Answer(state, SkipCode.DRIFTED.value, changed, before=found.status, after=found.status)
 

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotAllowed, Unavailable
-from tui_app.domain.items import Seen
+from tui_app.domain.items import Scalar, Seen
 from tui_app.domain.ports import Probed, TrailEntry
 from tui_app.domain.run import Errand, Made, Order
 from tui_app.domain.verdict import Effect, Verdict, VerdictCode
+from tui_app.domain.versions import version_of
 from tui_app.outbound.answers import Response
 from tui_app.outbound.http import Fits
 from tui_app.outbound.recognition import Unrecognised, advice, probed
@@ -78,9 +79,14 @@ class Standing:
         """What differs when the case or what holds it has changed."""
         if self.told.version is not None:
             return self.told.version
-        facts = self.holds
-        held = "" if facts is None else f"{facts.active_hold:d}.{facts.related_orders_status}.{facts.critical_alerts}"
-        return f"{self.status} {self.told.updated or ''} {held}"
+        facts: dict[str, Scalar] = {"status": self.status, "updated": self.told.updated}
+        if self.holds is not None:
+            facts |= {
+                "active_hold": self.holds.active_hold,
+                "related_orders_status": self.holds.related_orders_status,
+                "critical_alerts": self.holds.critical_alerts,
+            }
+        return version_of(facts)
 
     def verdict(self) -> Verdict:
         """May it be cancelled, as far as was read; a status that we do not know is left to the server to judge."""

@@ -6,19 +6,18 @@ wire, a version is made of what was told, and an unknown status is the service's
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
 from tui_app.domain import moments
-from tui_app.domain.canonical import canonical
 from tui_app.domain.describe import Column, Description
 from tui_app.domain.items import Item, Scalar, Seen
 from tui_app.domain.ports import Preview, Section
 from tui_app.domain.run import Answer, ItemState, Order, Verification, Verified
 from tui_app.domain.verdict import YES, Verdict, VerdictCode
+from tui_app.domain.versions import version_of
 from tui_app.outbound.recognition import Said
 from tui_app.systems.schedules import rules
 from tui_app.systems.schedules.answers import Cancel, Found, passed_over, verification
@@ -110,13 +109,21 @@ def verdict(row: Row, now: datetime) -> Verdict:
 
 
 def version(row: Row) -> str:
-    """What a schedule is, in short: its time, its channel, its variant, its attempts, its end.
+    """What a schedule is: its time, its channel, its variant, its attempts, its end.
 
     That a scanner takes it from pending to queued changes nothing of it.
     """
-    end = "" if is_open(row.status) else row.status
-    facts = [row.run_at, row.timezone, row.channel_connection, row.post_variant, row.attempts, end]
-    return hashlib.sha256(canonical(facts)).hexdigest()[:16]
+    end = {} if is_open(row.status) else {"status": row.status}
+    return version_of(
+        {
+            "run_at": row.run_at,
+            "timezone": row.timezone,
+            "channel_connection": row.channel_connection,
+            "post_variant": row.post_variant,
+            "attempts": row.attempts,
+            **end,
+        }
+    )
 
 
 def seen_of(row: Row, now: datetime) -> Seen:

@@ -15,6 +15,7 @@ from tui_app.domain.reasons import LONGEST
 from tui_app.domain.rollback import RollingBack
 from tui_app.domain.run import Answer, Errand, ItemState, Order
 from tui_app.domain.verdict import VerdictCode
+from tui_app.domain.versions import changes
 from tui_app.outbound.recognition import Said
 from tui_app.outbound.slices import Slices
 from tui_app.systems.schedules import dialects
@@ -216,8 +217,10 @@ class Sender:
             if row is None or not is_open(row.status) or any(one.key == order.key for one in cancels):
                 return stands(order, row, cancels, self._clock.now())
             if version(row) != order.seen.version:
+                told = changes(order.seen.version, version(row))
                 said = (
-                    f"it was sent without an answer, is {row.status} still, and has changed since: it is not sent again"
+                    f"it was sent without an answer, is {row.status} still, and has changed since"
+                    f"{told and f' ({told})'}: it is not sent again"
                 )
                 return Answer(ItemState.UNKNOWN, message=said, before=order.seen.status, after=row.status)
             if errand.only_look:
