@@ -7,6 +7,7 @@ import os
 import sqlite3
 import stat
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tui_app.contract.models import MOST_IDS
 from tui_app.domain.describe import Verb
 from tui_app.domain.filters import LONGEST_FILTER
 from tui_app.domain.items import Selection
+from tui_app.domain.moments import read, stamp
 
 
 def plans(quash) -> list[str]:
@@ -250,3 +252,26 @@ def test_a_plan_file_larger_than_one_can_be_is_refused(quash, bus, tmp_path):
     found = quash("apply", tmp_path / "plan.jsonl", "--reason", "not wanted", "--yes", "--expect-count", 1)
     assert (found.code, found.out) == (Exit.USAGE, "")
     assert "plan.jsonl holds more than 67,108,864 bytes" in found.err
+
+
+@pytest.mark.parametrize("until", [None, 90])
+def test_what_keeps_a_plan_waiting_in_another_process_is_listed_and_shown(quash, bus, until):
+    """As the process noted it that reads the plan again."""
+    plan = quash("plan", "commands", bus.in_status(TROUBLED)[0], "--output", "json").json["plan"]["id"]
+    now = datetime.now(UTC)
+    over = None if until is None else stamp(now + timedelta(seconds=until))
+    with closing(sqlite3.connect(bus.folder / "journal.db")) as journal, journal:
+        journal.execute(
+            "INSERT INTO plan_wait SELECT number, 'commands', ?, ?, ? FROM plan WHERE id = ?",
+            (stamp(now), over, stamp(now), plan),
+        )
+    clock = f"{now.astimezone():%H:%M:%S}"
+    words = f"commands: no answer since {clock}"
+    if over is not None:
+        words = f"waiting for the read limit of commands until {read(over).astimezone():%H:%M:%S}, since {clock}"
+    [listed] = quash("plans", "--output", "json").json["plans"]
+    shown = quash("plans", plan, "--output", "json").json["plan"]
+    for told in (listed, shown):
+        assert told["waiting"] == {"system": "commands", "since": stamp(now), "until": over}
+    assert words in quash("plans", "--output", "csv").out
+    assert f"read again: {words}" in quash("plans", plan).out

@@ -152,7 +152,7 @@ async def test_a_plan_waits_for_a_locked_journal_and_says_so(tmp_path: Path) -> 
     world.systems["commands"].survey = locking  # type: ignore[method-assign]
     plan = await world.planner.start(everything("commands"), Verb.CANCEL, None, None, WHO)
     await asyncio.wait_for(waited.wait(), 30)
-    told = world.planner.waiting(plan.id)
+    told = world.planner.waiting(plan)
     assert told is not None
     assert told.system == "journal"
     backup.execute("ROLLBACK")
@@ -160,5 +160,5 @@ async def test_a_plan_waits_for_a_locked_journal_and_says_so(tmp_path: Path) -> 
     await world.planner.idle()
     made = await world.store.plans.get(plan.id)
     assert (made.state, made.read) == (PlanState.READY, 3)
-    assert world.planner.waiting(plan.id) is None
+    assert world.planner.waiting(plan) is None
     await world.close()

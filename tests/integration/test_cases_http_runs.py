@@ -257,7 +257,7 @@ async def test_a_plan_waits_for_the_limit_of_reads_and_says_so(tmp_path):
 
         async def wait(seconds):
             [plan] = await world.store.plans.newest(1)
-            told.append((world.planner.waiting(plan.id), plan.read, plan.expected))
+            told.append((world.planner.waiting(plan), plan.read, plan.expected))
             way.server.clock.forward(seconds)
 
         world.planner = Planner(world.store, world.systems, way.server.clock, wait)
@@ -266,7 +266,7 @@ async def test_a_plan_waits_for_the_limit_of_reads_and_says_so(tmp_path):
         assert plan.totals["counts"]["cancellable"] == len(NAMES)
         assert {(waiting.system, read, expected) for waiting, read, expected in told} == {("cases", 0, len(NAMES))}
         assert all(waiting.since < waiting.until for waiting, _, _ in told)
-        assert world.planner.waiting(plan.id) is None
+        assert world.planner.waiting(plan) is None
         assert way.waits == []
         await world.close()
 

@@ -140,7 +140,10 @@ def waiting():
         waits.append(seconds)
         clock.forward(seconds)
 
-    return SimpleNamespace(patience=Patience(clock, wait), waits=waits)
+    async def noted(_plan_id, _waiting):
+        return None
+
+    return SimpleNamespace(patience=Patience(clock, wait, SimpleNamespace(note_waiting=noted)), waits=waits)
 
 
 def answering(*reads, seconds=900.0):

@@ -21,7 +21,7 @@ from tui_app.domain.ledger import Event
 from tui_app.domain.legible import readable
 from tui_app.domain.ports import Reply
 from tui_app.domain.rates import Rate
-from tui_app.domain.records import LedgerQuery
+from tui_app.domain.records import LedgerQuery, Waiting
 from tui_app.domain.report import Format, run_report
 from tui_app.domain.run import Answer, Errand, ItemState, Order, Verification, Verified, item_key
 from tui_app.engine.recall import made_by
@@ -35,7 +35,7 @@ OTHER = replace(WHO, operator="joe@example.com", os_user="joe")
 FACTS = Facts("local", "local", "ops1", "SQLite")
 GARBAGE = "2099-01-01T00:00:00.000000Z"
 
-LIVE = {"gates", "paced", "silent", "drift"}
+LIVE = {"gates", "paced", "silent", "drift", "waiting"}
 """What readers are told of the present moment alone: no report holds it, and no entry speaks of it."""
 
 
@@ -141,6 +141,7 @@ async def _interrupted(world: World) -> None:
         await world.store.work.intend(claim, keys, at)
         await world.store.work.note(claim, {min(keys): Answer(ItemState.CANCELLED, before="x", after="y")}, at)
     await world.store.work.note_silence(run.id, "commands", at)
+    await world.store.plans.note_waiting(run.plan.id, Waiting("commands", at, None, at))
     await world.store.work.close_gate("commands", world.clock.now(), Rate(3, timedelta(seconds=1)))
     world.launcher.working = True
     await world.steering.pause(run.id, WHO)

@@ -344,7 +344,8 @@ async def test_a_plan_in_the_making_says_what_keeps_it_waiting():
     canned = Canned()
     making = {"state": "building", "hash": None, "phrase": None, "read": 12, "expected": 300, "impact": []}
     canned.plan(plan(0, waiting=waiting, **making))
-    told = f"waiting for the read limit of cases until {moments.read(until).astimezone():%H:%M:%S}, 12 of 300 read"
+    clock = [f"{moments.read(waiting[name]).astimezone():%H:%M:%S}" for name in ("until", "since")]
+    told = f"waiting for the read limit of cases until {clock[0]}, since {clock[1]}, 12 of 300 read"
     async with open_canned(canned) as operator:
         await operator.sees("being planned", "waiting for the read limit of cases")
         await operator.press("enter")

@@ -16,6 +16,7 @@ from tui_app.cli.session import again, connected
 from tui_app.cli.table import Column
 from tui_app.cli.telling import plan_lines, unmade_lines
 from tui_app.client.export import NewFile, place
+from tui_app.client.progress import waits_for
 from tui_app.contract.plans import PlanModel, PlanRequest
 from tui_app.domain.plan import FILE_TTL
 from tui_app.domain.reasons import check_reason
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 COLUMNS = [
     Column("id", "Plan", priority=0),
     Column("state", "State", priority=0),
+    Column("waits", "Waits for", priority=1, flexible=True),
     Column("items", "Items", priority=1),
     Column("cancellable", "Can be done", priority=2),
     Column("blocked", "Blocked", priority=2),
@@ -44,7 +46,12 @@ async def list_plans(call: Call) -> Exit:
     async with connected(call) as client:
         listed = await client.plans.listed()
     rows = [plan.model_dump(mode="json") for plan in listed.plans]
-    call.output.rows("quash.plans.v1", "plans", rows, COLUMNS, flat=_flat)
+    waits = {plan.id: waits_for(plan.waiting) for plan in listed.plans if plan.waiting is not None}
+
+    def flat(plan: Record) -> Record:
+        return {**_flat(plan), "waits": waits.get(plan["id"], "")}
+
+    call.output.rows("quash.plans.v1", "plans", rows, COLUMNS, flat=flat)
     return tell_unreadable(call, listed.unreadable)
 
 

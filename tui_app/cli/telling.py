@@ -49,6 +49,8 @@ def plan_lines(
     counts, word = plan.counts, done_word(plan.verb)
     yield f"plan {with_hash(plan.id, plan.hash)}: {plan.selection}"
     yield f"  {counts.items:,} in the plan, {counts.cancellable:,} will be {word}, {counts.blocked:,} blocked"
+    if plan.waiting is not None:
+        yield f"  read again: {held_up(plan)}"
     for line in plan.blocked:
         yield f"  blocked: {line.count:,} {line.code}"
         named = blocked.get(line.code, ())

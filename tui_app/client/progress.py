@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tui_app.domain import moments
 
 if TYPE_CHECKING:
-    from tui_app.contract.plans import PlanModel
+    from tui_app.contract.plans import PlanModel, WaitingModel
 
 
 def so_far(plan: PlanModel) -> str:
@@ -20,10 +20,15 @@ def held_up(plan: PlanModel) -> str | None:
     """What keeps it waiting, in local time, and how far it is; none where nothing does."""
     if plan.waiting is None:
         return None
-    system, until = plan.waiting.system, plan.waiting.until
-    if until is None:
-        return f"{system}: no answer since {clock(plan.waiting.since)}, {so_far(plan)}"
-    return f"waiting for the read limit of {system} until {clock(until)}, {so_far(plan)}"
+    return f"{waits_for(plan.waiting)}, {so_far(plan)}"
+
+
+def waits_for(waiting: WaitingModel) -> str:
+    """What a plan waits for, since when, and until when where that is known."""
+    since = clock(waiting.since)
+    if waiting.until is None:
+        return f"{waiting.system}: no answer since {since}"
+    return f"waiting for the read limit of {waiting.system} until {clock(waiting.until)}, since {since}"
 
 
 def clock(moment: str) -> str:

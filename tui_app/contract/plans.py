@@ -10,6 +10,7 @@ from pydantic import Field
 from tui_app.contract.models import MOST_IDS, Asked, ImpactLine, Wire
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.filters import LONGEST_FILTER, check_length
+from tui_app.domain.records import Waiting
 
 MOST_SELECTIONS = 100
 """Selections that one plan is made of at most."""
@@ -117,6 +118,11 @@ class WaitingModel(Wire):
     since: str
     until: str | None = None
 
+    @classmethod
+    def of(cls, waiting: Waiting) -> WaitingModel:
+        """What a plan waits for, as it is told."""
+        return cls(system=waiting.system, since=waiting.since, until=waiting.until)
+
 
 class PaceModel(Wire):
     """A system whose ``items`` are more than its rate lets through at once: about how many ``seconds`` they take."""
@@ -143,7 +149,7 @@ class PlanModel(Wire):
     ``arrived`` counts what matches the selection and came later, where it was asked.
     ``interrupted``: it is not made, and nobody makes it any more; resuming it goes on with that. ``run`` is the run
     that applied it.
-    ``waiting`` is what keeps it from being made, or read again, at present; as far as that is done in this process.
+    ``waiting`` is what keeps it from being made, or read again, at present, whichever process does that.
     """
 
     id: str

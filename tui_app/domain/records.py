@@ -29,7 +29,8 @@ class PlanRecord:
 
     ``place`` is how far its making has come, in terms of whoever makes it, and ``lease_until`` how long nobody else
     makes it. ``maker`` is the one in whose name it is made. ``run`` is the run that applied it. Its selections, which
-    may be long, are read apart from it (``PlanStore.selections``).
+    may be long, are read apart from it (``PlanStore.selections``). ``waiting`` is what kept it waiting when whoever
+    makes it, or reads it again, noted that last.
     """
 
     head: PlanHead
@@ -45,6 +46,7 @@ class PlanRecord:
     lease_until: str | None = None
     maker: Who | None = None
     run: str | None = None
+    waiting: Waiting | None = None
 
     @property
     def id(self) -> str:
@@ -54,11 +56,15 @@ class PlanRecord:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A system that keeps a plan waiting: since when, and until when it takes no reads; none: it does not answer."""
+    """A system that keeps a plan waiting: since when, and until when it takes no reads; none: it does not answer.
+
+    ``noted`` is when that was written into the journal; empty where it is told by whoever waits.
+    """
 
     system: str
     since: str
     until: str | None = None
+    noted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from tui_app.domain.records import (
     Progress,
     RunItem,
     RunRecord,
+    Waiting,
     Who,
 )
 from tui_app.domain.run import Answer, Intent, ItemState, Outcome, RunState, SkipCode, Verification, Verified
@@ -82,6 +83,9 @@ class PlanStore(Protocol):
 
     async def fail(self, plan_id: str, holder: str, error: str) -> None:
         """The plan cannot be made."""
+
+    async def note_waiting(self, plan_id: str, waiting: Waiting | None) -> None:
+        """What keeps a plan waiting at present, for other processes to tell; none: nothing does."""
 
     async def note_drift(self, plan_id: str, report: Mapping[str, Any] | None) -> None:
         """What reading the plan again has found so far."""

@@ -68,7 +68,7 @@ class Planner:
         self._holder = secrets.token_hex(8)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._by: Counter[str] = Counter()
-        self._patience = Patience(clock, wait)
+        self._patience = Patience(clock, wait, store.plans)
 
     async def start(
         self,
@@ -168,9 +168,11 @@ class Planner:
         now = self._clock.now()
         return until is None or until <= now or clamped(until, now, LEASE) != until
 
-    def waiting(self, plan_id: str) -> Waiting | None:
-        """What keeps a plan waiting that is made or read again here; none where nothing does."""
-        return self._patience.of(plan_id)
+    def waiting(self, plan: PlanRecord) -> Waiting | None:
+        """What keeps a plan waiting that is made or read again, here or elsewhere; none where nothing does."""
+        if any(f"{work} {plan.id}" in self._tasks for work in ("make", "check")):
+            return self._patience.of(plan.id)
+        return None if self.interrupted(plan) else self._patience.believed(plan.waiting)
 
     async def idle(self) -> None:
         """Wait until nothing is under way here."""

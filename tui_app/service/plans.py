@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
@@ -63,10 +62,10 @@ def told(backend: Backend, plan: PlanRecord, arrived: int | None = None) -> Plan
     """A plan as it is answered."""
     systems = [backend.systems[name] for name in plan.head.targets if name in backend.systems]
     planner = backend.planner
-    waiting = planner.waiting(plan.id)
+    waiting = planner.waiting(plan)
     lives = {
         "interrupted": planner.interrupted(plan),
-        "waiting": None if waiting is None else WaitingModel(**asdict(waiting)),
+        "waiting": None if waiting is None else WaitingModel.of(waiting),
     }
     return plan_model(plan, systems, backend.facts, arrived).model_copy(update=lives)
 

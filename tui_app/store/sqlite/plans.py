@@ -19,21 +19,26 @@ from tui_app.domain.ledger import Event
 from tui_app.domain.legible import readable
 from tui_app.domain.moments import stamp
 from tui_app.domain.plan import PlanHead, PlanItem, PlanState, head_from, head_record
-from tui_app.domain.records import PlanRecord, Progress, Who
+from tui_app.domain.records import PlanRecord, Progress, Waiting, Who
 from tui_app.domain.verdict import Verdict
 from tui_app.store.sqlite import entries
 from tui_app.store.sqlite.rows import reading
 
 _PLAIN = "id, state, head, reason, hash, read, expected, error, place, lease_until, maker"
 _RUN = "(SELECT run.id FROM run WHERE run.plan = plan.number) AS run"
-PLAN_COLUMNS = f"{_PLAIN}, totals, drift, {_RUN}"
+_WAITING = """
+(SELECT json_object('system', CAST(w.system AS TEXT), 'since', CAST(w.since AS TEXT), 'until', CAST(w.until AS TEXT),
+                    'noted', CAST(w.noted AS TEXT))
+ FROM plan_wait w WHERE w.plan = plan.number) AS waiting
+"""
+PLAN_COLUMNS = f"{_PLAIN}, totals, drift, {_RUN}, {_WAITING}"
 """What a plan is read from."""
 
 _SHORT = """
 CASE WHEN json_valid(totals) THEN json_remove(totals, '$.impact') ELSE totals END AS totals,
 CASE WHEN json_valid(drift) THEN json_remove(drift, '$.examples', '$.totals.impact') ELSE drift END AS drift
 """
-_LISTED = f"{_PLAIN}, {_SHORT}, {_RUN}"
+_LISTED = f"{_PLAIN}, {_SHORT}, {_RUN}, {_WAITING}"
 ITEM_COLUMNS = "i.position, i.system, i.item, i.status, i.version, i.code, i.reason, i.due"
 """What a frozen item is read from, of a table that is called ``i``."""
 
@@ -77,6 +82,7 @@ def _plan_record(row: sqlite3.Row) -> PlanRecord:
         lease_until=row["lease_until"],
         maker=None if row["maker"] is None else Who(**json.loads(row["maker"])),
         run=row["run"],
+        waiting=None if row["waiting"] is None else Waiting(**json.loads(row["waiting"])),
     )
 
 
@@ -246,6 +252,19 @@ class SqlitePlans:
                 )
             )
         )
+
+    async def note_waiting(self, plan_id: str, waiting: Waiting | None) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            if waiting is None:
+                connection.execute(f"DELETE FROM plan_wait WHERE plan = {_NUMBER}", (plan_id,))
+                return
+            connection.execute(
+                f"INSERT OR REPLACE INTO plan_wait VALUES ({_NUMBER}, ?, ?, ?, ?)",
+                (plan_id, waiting.system, waiting.since, waiting.until, waiting.noted),
+            )
+
+        # It is told to whoever looks now, and means nothing after a power cut.
+        await self._file.write(work, durable=False)
 
     async def note_drift(self, plan_id: str, report: Mapping[str, Any] | None) -> None:
         text = None if report is None else json.dumps({**report, "digest": drift_digest(plan_id, report)})
