@@ -56,6 +56,17 @@ async def test_it_is_taken_later_and_once(bench, limited):
     assert len(await bench.notices(left.id)) == bench.notifies
 
 
+async def test_what_was_asked_while_the_clock_was_ahead_counts_for_one_window(bench, limited):
+    _, left, _ = await spend(bench, limited)
+    bench.forward(-timedelta(days=1).total_seconds())
+    [reply] = await limited.execute([left], errand())
+    assert isinstance(reply, RateLimited)
+    assert 0 < reply.retry_after <= 60
+    bench.forward(61)
+    [answer] = await carried_out(bench, limited, [left])
+    assert answer.state is ItemState.CANCELLED
+
+
 async def test_the_limit_is_that_of_one_operator_whoever_sends_for_them(bench, limited):
     _, left, reply = await spend(bench, limited)
     [elsewhere] = await bench.open(server_rate=MINUTE).execute([left], errand())

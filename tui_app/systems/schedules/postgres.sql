@@ -118,12 +118,21 @@ FROM jsonb_to_recordset(%(entries)s::jsonb) AS a (id text, event text, principal
 SELECT pg_advisory_xact_lock(hashtextextended(%(principal)s, 7305712043))
 
 -- name: requests
-WITH forgotten AS (
-    DELETE FROM scheduler.request AS r WHERE r.principal = %(principal)s AND r.at <= now() - %(per)s
+-- One that bears a moment to come was made while the clock was ahead, and counts from now on. The clock is read here,
+-- behind the lock: what another transaction has just committed is not taken for one of them.
+WITH clock AS MATERIALIZED (
+    SELECT clock_timestamp() AS now
+), gone AS (
+    DELETE FROM scheduler.request AS r USING clock AS c
+    WHERE r.principal = %(principal)s AND (r.at <= c.now - %(per)s OR r.at > c.now)
+    RETURNING r.at > c.now AS ahead
+), counted_anew AS (
+    INSERT INTO scheduler.request (principal, at)
+    SELECT %(principal)s, c.now FROM gone AS g CROSS JOIN clock AS c WHERE g.ahead
 )
-SELECT count(*) AS n, extract(epoch FROM least(min(r.at), now()) + %(per)s - now())::float8 AS wait
-FROM scheduler.request AS r
-WHERE r.principal = %(principal)s AND r.at > now() - %(per)s
+SELECT count(*) AS n, extract(epoch FROM least(min(r.at), min(c.now)) + %(per)s - min(c.now))::float8 AS wait
+FROM scheduler.request AS r CROSS JOIN clock AS c
+WHERE r.principal = %(principal)s AND r.at > c.now - %(per)s
 
 -- name: request
-INSERT INTO scheduler.request (principal) VALUES (%(principal)s)
+INSERT INTO scheduler.request (principal, at) VALUES (%(principal)s, clock_timestamp())
