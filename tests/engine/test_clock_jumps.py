@@ -26,12 +26,13 @@ from tui_app.domain.moments import EARLIEST, LATEST, clamped, recent
 from tui_app.domain.plan import PlanState
 from tui_app.domain.rates import ASKED, Rate
 from tui_app.domain.run import ItemState, Order, RunState
-from tui_app.domain.verdict import YES
+from tui_app.domain.verdict import YES, VerdictCode
 from tui_app.outbound.tokens import TokenSource
 from tui_app.service.native.idempotency import KEPT, Answers, Kept, Scope
 from tui_app.service.native.limits import Limiter
 from tui_app.service.words import run_model
 from tui_app.store.sqlite import permits, work
+from tui_app.systems.cases import embedded
 from tui_app.systems.cases.waits import Waits
 
 DAY = timedelta(days=1)
@@ -265,6 +266,50 @@ async def test_a_limit_of_an_embedded_system_is_over_after_its_window_though_the
         assert not isinstance(reply, RateLimited)
     finally:
         await world.close()
+
+
+async def undo_windows_end(folder: Any, ahead: timedelta, *, seen_before: bool) -> None:
+    """A case that was cancelled while the clock was ahead is complete, and can be brought back, for its own spans."""
+    world = mixed_world(folder)
+    ids = fill_all(folder, 2, "cases")["cases"]
+    cases = world.systems["cases"]
+    try:
+        sent = await orders(cases, ids)
+        await cases.execute(sent, errand())
+        if seen_before:
+            world.clock.forward(2)
+            await cases.item(ids[0])
+        set_right(world.clock, ahead)
+        await cases.item(ids[0])
+        world.clock.forward(2)
+        assert {one.state for one in await cases.reconcile(sent, errand())} == {ItemState.CANCELLED}
+        seen = await cases.survey(ids, Verb.REINSTATE)
+        assert {one.verdict.code for one in seen} == {None}
+        [due] = {one.due for one in seen}
+        left = moments.read(due) - world.clock.now()
+        assert timedelta(hours=2) - MINUTE < left <= timedelta(hours=2)
+        # The answer of the run bears the same moment, and so does the table.
+        assert {one.undo_until for one in await cases.reconcile(sent, errand())} == {due}
+        assert (await cases.item(ids[0])).fields["rollback_deadline"] == due
+        world.clock.forward(7_201)
+        back = await orders(cases, ids, "run-2", verb=Verb.REINSTATE)
+        assert {one.seen.verdict.code for one in back} == {VerdictCode.WINDOW_CLOSED}
+        told = await cases.execute(back, errand("run-2", verb=Verb.REINSTATE))
+        assert {one.code for one in told} == {VerdictCode.WINDOW_CLOSED}
+    finally:
+        await world.close()
+
+
+@pytest.mark.parametrize("seen_before", [True, False], ids=["complete", "not complete"])
+@pytest.mark.parametrize("ahead", [one for one in JUMPS if one > timedelta(0)], ids=str)
+async def test_an_undo_window_is_open_for_no_longer_though_the_clock_was_ahead(tmp_path, ahead, seen_before):
+    await undo_windows_end(tmp_path, ahead, seen_before=seen_before)
+
+
+async def test_a_case_management_that_believes_every_window_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded, "clamp", lambda connection, now: None)
+    with pytest.raises(AssertionError):
+        await undo_windows_end(tmp_path, DAY, seen_before=True)
 
 
 def test_the_limit_of_the_native_routes_locks_nobody_out():

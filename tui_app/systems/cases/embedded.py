@@ -22,7 +22,7 @@ from tui_app.systems.cases import embedded_read as read
 from tui_app.systems.cases import rules
 from tui_app.systems.cases.answers import verifications
 from tui_app.systems.cases.desk import CasesDesk
-from tui_app.systems.cases.embedded_write import Times, complete
+from tui_app.systems.cases.embedded_write import Times, clamp, complete
 from tui_app.systems.cases.port import Port
 from tui_app.systems.cases.schema import prepare
 from tui_app.systems.cases.words import DESCRIPTION
@@ -81,12 +81,12 @@ class EmbeddedCases:
     async def read(self, work: Callable[[sqlite3.Connection, str], T]) -> T:
         """Read in a snapshot in which every cancellation that is due has been completed, by this reader if need be.
 
-        ``work`` gets the moment up to which that holds.
+        None of them counts for longer than its own span from now. ``work`` gets the moment up to which that holds.
         """
 
         def settled(connection: sqlite3.Connection) -> tuple[T, ...]:
             now = self.now()
-            return () if read.due(connection, now) else (work(connection, now),)
+            return (work(connection, now),) if read.settled(connection, now) else ()
 
         for value in await self.file.read(settled):
             return value
@@ -95,6 +95,7 @@ class EmbeddedCases:
 
     def _complete(self, connection: sqlite3.Connection) -> str:
         now = self.now()
+        clamp(connection, now)
         complete(connection, now)
         return now
 

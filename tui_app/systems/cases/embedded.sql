@@ -70,7 +70,7 @@ ORDER BY a.audit_id
 -- name: requests
 SELECT x.case_id, x.key, x.operator, x.state, x.complete_at, x.code, x.message, x.rollback_deadline
 FROM json_each(?) AS o CROSS JOIN cancellation AS x ON x.case_id = o.value
-ORDER BY x.accepted_at
+ORDER BY x.accepted_at, x.rowid
 
 -- name: cancellation
 SELECT cancellation_id, state, operator, reason, notes, notify, previous_status, accepted_at, complete_at, completed_at,
@@ -79,3 +79,10 @@ FROM cancellation WHERE case_id = ? AND key = ?
 
 -- name: due
 SELECT EXISTS (SELECT 1 FROM cancellation WHERE state = 'processing' AND complete_at <= ?)
+
+-- name: ahead
+-- Cancellations that were accepted later than now: the clock was ahead. A case bears no earlier moment than its own.
+SELECT x.cancellation_id, x.case_id, x.accepted_at, x.complete_at, x.rollback_deadline
+FROM cases AS c CROSS JOIN cancellation AS x ON x.case_id = c.id
+WHERE c.status IN ('cancelling', 'cancelled') AND c.updated_at > :now AND x.accepted_at > :now
+LIMIT :limit

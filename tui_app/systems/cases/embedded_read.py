@@ -1,6 +1,6 @@
 """What is read of the embedded case management: pages by keyset, surveys by ids, and what stands around one.
 
-Functions on an open connection; whoever calls gives them a snapshot in which nothing is due.
+Functions on an open connection; whoever calls gives them a snapshot in which everything is settled.
 """
 
 from __future__ import annotations
@@ -204,6 +204,11 @@ def found(connection: sqlite3.Connection, ids: Sequence[str], now: str) -> dict[
     }
 
 
-def due(connection: sqlite3.Connection, now: str) -> bool:
-    """Whether a cancellation is due that nobody has completed yet."""
-    return bool(connection.execute(SQL["due"], (now,)).fetchone()[0])
+def settled(connection: sqlite3.Connection, now: str) -> bool:
+    """Whether no cancellation is due that nobody has completed yet, and none was accepted later than now."""
+    return not connection.execute(SQL["due"], (now,)).fetchone()[0] and not ahead(connection, now, limit=1)
+
+
+def ahead(connection: sqlite3.Connection, now: str, limit: int = -1) -> list[sqlite3.Row]:
+    """Cancellations that were accepted while the clock was ahead, with their times."""
+    return connection.execute(SQL["ahead"], {"now": now, "limit": limit}).fetchall()

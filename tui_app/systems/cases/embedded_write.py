@@ -20,7 +20,7 @@ from tui_app.database.statements import load
 from tui_app.domain import moments
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.systems.cases import rules
-from tui_app.systems.cases.embedded_read import standing_of
+from tui_app.systems.cases.embedded_read import ahead, standing_of
 from tui_app.systems.cases.words import CANCELLED, CANCELLING, NOTICE
 
 SQL = load("tui_app.systems.cases", "write.sql")
@@ -99,6 +99,22 @@ def accept(connection: sqlite3.Connection, wishes: Sequence[Wish], behalf: Behal
         event = {"event": rules.REQUESTED_EVENT, "template": ascii_json(details), "operator": behalf.operator}
         connection.execute(SQL["accept_audit"], {"hits": hits, "now": now, **event})
     return changed
+
+
+def clamp(connection: sqlite3.Connection, now: str) -> None:
+    """Let what was accepted while the clock was ahead count from now on, in the caller's transaction.
+
+    Each keeps its own spans: how long it takes, and how long it can be undone. The audit keeps what was written.
+    """
+    for row in ahead(connection, now):
+        by = moments.read(now) - moments.read(row["accepted_at"])
+        moved = {
+            name: None if row[name] is None else moments.stamp(moments.read(row[name]) + by)
+            for name in ("complete_at", "rollback_deadline")
+        }
+        values = {**moved, "now": now, "case_id": row["case_id"], "cancellation_id": row["cancellation_id"]}
+        connection.execute(SQL["clamp_cancellation"], values)
+        connection.execute(SQL["clamp_case"], values)
 
 
 def complete(connection: sqlite3.Connection, now: str) -> None:

@@ -149,6 +149,17 @@ UPDATE cases SET previous_status = NULL, cancellation_id = NULL WHERE id IN (SEL
 -- name: audit
 INSERT INTO audit (case_id, event, at, user_id, details) VALUES (:case_id, :event, :at, :user_id, :details)
 
+-- name: clamp_cancellation
+UPDATE cancellation SET accepted_at = :now, complete_at = :complete_at, rollback_deadline = :rollback_deadline
+WHERE cancellation_id = :cancellation_id
+
+-- name: clamp_case
+-- Its version stays: nothing of the case has changed, and what is to bring it back is not to be held back for this.
+UPDATE cases
+SET updated_at = min(updated_at, :now),
+    rollback_deadline = iif(status = 'cancelled' AND cancellation_id = :cancellation_id, :rollback_deadline, rollback_deadline)
+WHERE id = :case_id
+
 -- name: forget_spent
 DELETE FROM spent WHERE bucket = :bucket AND user_id = :user_id AND at <= :since
 
