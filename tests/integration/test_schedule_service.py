@@ -17,7 +17,8 @@ from tui_app.systems.schedules.postgres import PostgresSchedules
 from tui_app.systems.schedules.postgres_runners import OutboxTable, PostgresStore
 from tui_app.systems.schedules.rabbitmq import RabbitQueue
 from tui_app.systems.schedules.requests import InvalidRequest, Listing, ScheduleRefused
-from tui_app.systems.schedules.runners import NotPublished, Passed, Publisher
+from tui_app.systems.schedules.rules import STUCK_AFTER
+from tui_app.systems.schedules.runners import Job, NotPublished, Passed, Publisher, Standing
 
 SOON = "2099-01-01T09:00:00Z"
 
@@ -357,6 +358,19 @@ async def test_what_the_broker_has_lost_is_sent_again_and_what_only_waits_is_not
         await queue.acknowledge(await queue.receive())
     assert await store.queue_due(10) == 2
     assert await drained(publisher) == {Passed.PUBLISHED: 2}
+
+
+async def test_what_was_put_off_or_claimed_while_the_clock_was_ahead_counts_for_its_own_span(there, schedules, store):
+    ids = await there.add(2)
+    with pytest.raises(CannotConnect):
+        await PostgresStore(schedules.database, Failing()).queue_due(10)
+    await there.run("UPDATE scheduler.schedule SET send_at = now() + interval '1 day'")
+    assert await store.queue_due(10) == 2
+    assert isinstance(await store.claim(ids[0]), Job)
+    await there.run("UPDATE scheduler.schedule SET claimed_at = now() + interval '1 day' WHERE id = %s", ids[0])
+    assert (await store.claim(ids[0])).standing is Standing.IN_HAND
+    await there.run("UPDATE scheduler.schedule SET claimed_at = claimed_at - %s WHERE id = %s", STUCK_AFTER, ids[0])
+    assert (await store.claim(ids[0])).standing is Standing.STUCK
 
 
 async def test_a_message_that_comes_twice_or_for_nothing_does_no_harm(there, store, publisher, queue):

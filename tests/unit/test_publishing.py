@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
@@ -198,6 +199,21 @@ async def test_a_claim_without_an_effect_is_shown_as_stuck(town):
     assert "stuck" not in before.verdict.reason
     assert town.file.status(row["id"]) == "publishing"
     assert (town.outbox(), town.messages()) == ([], [])
+
+
+async def test_a_message_and_a_claim_count_for_their_own_span_though_the_clock_was_ahead(town):
+    sent, claimed = town.file.add(run_at=NOW), town.file.add(run_at=NOW)
+    town.clock.jump(timedelta(days=1))
+    await town.scan()
+    assert isinstance(await town.store.claim(claimed["id"]), Job)
+    town.clock.jump(-timedelta(days=1))
+    await town.publish()
+    town.clock.forward(LEASE.total_seconds() + 1)
+    await town.publish()
+    assert town.outbox() == [sent["id"]]
+    town.clock.forward(STUCK_AFTER.total_seconds())
+    assert (await town.store.claim(claimed["id"])).standing is Standing.STUCK
+    assert "stuck" in (await town.system.item(claimed["id"])).verdict.reason
 
 
 async def test_the_lost_race_is_told_as_one(town):

@@ -57,6 +57,8 @@ class EmbeddedStore:
             now = self._clock.now()
             values = {"id": schedule_id, "now": moments.stamp(now)}
             claimed = connection.execute(SQL["claim"], values).fetchone()
+            if claimed is None:
+                connection.execute(SQL["clamp_claim"], values)
             row = connection.execute(SQL["job"], (ascii_json([schedule_id]),)).fetchone()
             if claimed is None:
                 return _unclaimed(row, rules.stuck_before(now))
@@ -107,6 +109,7 @@ class EmbeddedQueue:
         def work(connection: sqlite3.Connection) -> Delivery | None:
             now = self._clock.now()
             values = {"queue": QUEUE, "now": moments.stamp(now), "until": moments.stamp(now + LEASE)}
+            connection.execute(SQL["clamp_messages"], values)
             while (row := connection.execute(SQL["receive"], values).fetchone()) is not None:
                 try:
                     return Delivery(rules.schedule_id_in(row["body"]), row["message_id"], row["deliveries"])

@@ -59,7 +59,7 @@ class PostgresStore:
         The broker is asked first: while it is away, nothing is moved.
         """
         drained = await self._sender.waiting() == 0
-        values = {"limit": limit, "lease": self._lease, "drained": drained}
+        values = {"limit": limit, "lease": self._lease, "again": self._again, "drained": drained}
         moved = await self._database.write(lambda connection: rows(connection, SQL["queue_due"], values))
         await self._send(moved)
         left = await self._database.write(lambda connection: rows(connection, SQL["to_send"], values))
@@ -80,6 +80,7 @@ class PostgresStore:
             if claimed:
                 return _job(claimed[0])
             # A statement of its own: whoever was first may have committed while ours waited for the row.
+            await rows(connection, SQL["clamp_claim"], values)
             found = await rows(connection, SQL["job"], values)
             return _unclaimed(found[0]) if found else Unclaimed(GONE, Standing.OVER)
 

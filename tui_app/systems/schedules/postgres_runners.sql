@@ -23,7 +23,7 @@ SELECT m.id, m.post_variant_id, m.channel_connection_id, m.attempts FROM moved A
 -- that was confirmed long ago is looked for too: a broker that lost its disk lost the message.
 WITH lost AS MATERIALIZED (
     SELECT s.id FROM scheduler.schedule AS s
-    WHERE s.status = 'queued' AND s.send_at <= now() AND (NOT s.confirmed OR %(drained)s)
+    WHERE s.status = 'queued' AND (s.send_at <= now() OR s.send_at > now() + %(again)s) AND (NOT s.confirmed OR %(drained)s)
     ORDER BY s.send_at
     LIMIT %(limit)s
     FOR UPDATE OF s SKIP LOCKED
@@ -58,6 +58,11 @@ WITH claimed AS (
 )
 SELECT c.id, c.attempts, c.channel, v.content
 FROM claimed AS c JOIN scheduler.post_variant AS v ON v.id = c.post_variant_id
+
+-- name: clamp_claim
+-- Claimed while the clock was ahead: it is stuck after its own span from now. Nothing else of the schedule changes.
+UPDATE scheduler.schedule AS s SET claimed_at = clock_timestamp()
+WHERE s.id = %(id)s AND s.status = 'publishing' AND s.claimed_at > clock_timestamp()
 
 -- name: job
 SELECT s.id, s.attempts, s.status, s.channel, v.content, {stuck} AS stuck

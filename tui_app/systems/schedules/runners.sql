@@ -15,6 +15,10 @@ RETURNING id
 -- name: send
 INSERT INTO message (queue, body, enqueued_at, visible_at) VALUES (:queue, :body, :now, :now)
 
+-- name: clamp_messages
+-- Put off while the clock was ahead: no message is kept from its consumers for longer than a lease from now.
+UPDATE message SET visible_at = :until WHERE queue = :queue AND visible_at > :until
+
 -- name: receive
 -- One message under a lease: it is not seen again before that ends, or it is deleted.
 UPDATE message SET visible_at = :until, deliveries = deliveries + 1
@@ -38,6 +42,10 @@ UPDATE schedule
 SET status = 'publishing', attempts = attempts + 1, claimed_at = :now, updated_at = :now, revision = revision + 1
 WHERE id = :id AND status = 'queued'
 RETURNING attempts
+
+-- name: clamp_claim
+-- Claimed while the clock was ahead: it is stuck after its own span from now. Nothing else of the schedule changes.
+UPDATE schedule SET claimed_at = :now WHERE id = :id AND status = 'publishing' AND claimed_at > :now
 
 -- name: job
 SELECT s.id, s.attempts, s.status, s.claimed_at, s.channel, v.content
