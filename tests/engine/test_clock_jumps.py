@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from support.mixed import everything, fill_all, mixed_world
 from support.orders import errand, key_of, orders
 from support.world import WHO, MovableClock, commands, fill, make_world
 from tui_app.cli.telling import run_lines
+from tui_app.clock import BOOT, SystemClock
 from tui_app.domain import moments
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotSignedIn, PlanExpired, RateLimited
@@ -83,7 +86,7 @@ def test_nothing_counts_for_longer_than_its_span(until, now, longest):
 
 
 @pytest.mark.parametrize("ahead", JUMPS, ids=str)
-async def test_permits_hold_the_rate_for_one_turn_and_one_unit_at_most(tmp_path, ahead):
+async def test_permits_hold_the_rate_for_one_unit_whichever_way_the_clock_was_set(tmp_path, ahead):
     world, rates = make_world(tmp_path), {"commands": Rate(2, MINUTE)}
     ids = fill(tmp_path / "commands.db", 4)
     try:
@@ -91,8 +94,26 @@ async def test_permits_hold_the_rate_for_one_turn_and_one_unit_at_most(tmp_path,
         second = await world.confirm(await world.plan(commands(*ids[2:])), key="k2")
         await finish(world, first.id, MINUTE, rates)
         set_right(world.clock, ahead)
-        await finish(world, second.id, permits.LONGEST_TURN + 2 * MINUTE, rates)
+        waiting = await finish(world, second.id, 2 * MINUTE, rates)
+        assert waiting.waited > MINUTE - timedelta(seconds=5)
         assert {one.state for one in await world.items(second.id)} == {ItemState.CANCELLED}
+    finally:
+        await world.close()
+
+
+@pytest.mark.parametrize("ahead", JUMPS, ids=str)
+async def test_a_jump_while_the_host_is_started_anew_costs_one_turn_and_one_unit_at_most(tmp_path, ahead):
+    world, rates = make_world(tmp_path), {"commands": Rate(2, MINUTE)}
+    ids = fill(tmp_path / "commands.db", 6)
+    try:
+        first = await world.confirm(await world.plan(commands(*ids[:2])))
+        second = await world.confirm(await world.plan(commands(*ids[2:])), key="k2")
+        await finish(world, first.id, MINUTE, rates)
+        set_right(world.clock, ahead)
+        world.clock.start_anew()
+        waiting = await finish(world, second.id, permits.LONGEST_TURN + 3 * MINUTE, rates)
+        # The first two may go at once where the clock was set forward meanwhile; the next two may not.
+        assert waiting.waited > MINUTE - timedelta(seconds=5)
     finally:
         await world.close()
 
@@ -104,10 +125,11 @@ async def test_a_permit_of_a_dead_worker_holds_the_rate_for_one_turn_and_one_uni
     try:
         first = await world.confirm(await world.plan(commands(*ids[:2])))
         second = await world.confirm(await world.plan(commands(*ids[2:])), key="k2")
-        claim = await world.store.work.claim(first.id, "dead", world.clock.now())
-        assert (await world.store.work.take(claim, 2, rate, world.clock.now())).items == 2
+        claim = await world.store.work.claim(first.id, "dead", world.clock.read())
+        assert (await world.store.work.take(claim, 2, rate, world.clock.read())).items == 2
         set_right(world.clock, ahead)
-        await finish(world, second.id, permits.LONGEST_TURN + 2 * MINUTE, {"commands": rate})
+        waiting = await finish(world, second.id, permits.LONGEST_TURN + 2 * MINUTE, {"commands": rate})
+        assert waiting.waited > permits.LONGEST_TURN
     finally:
         await world.close()
 
@@ -344,7 +366,52 @@ async def test_a_clock_that_is_set_is_logged_and_stands_in_the_ledger_of_the_run
         assert done.clock == (None if said is None else f"the clock was {said}")
         assert (await world.store.ledger.check()).problems == ()
         told = "\n".join(run_lines(run_model(done, at_work=False)))
-        assert ("while this run was driven" in told) == (said is not None)
+        assert ("while this run was under way" in told) == (said is not None)
+    finally:
+        await world.close()
+
+
+@pytest.mark.parametrize(
+    ("jump", "anew", "said"),
+    [
+        (DAY, False, "set forward by 1 d 00 h"),
+        (-DAY, False, "set back by 1 d 00 h"),
+        (timedelta(seconds=3), False, None),
+        (-DAY, True, "set back by at least 23 h 59 min"),
+        (DAY, True, None),
+    ],
+)
+async def test_a_clock_that_is_set_between_two_runners_stands_in_the_ledger_of_the_run(
+    tmp_path, caplog, jump, anew, said
+):
+    world = make_world(tmp_path)
+    ids = fill(tmp_path / "commands.db", 2)
+    try:
+        run = await world.confirm(await world.plan(commands(*ids)))
+        await world.store.work.close_gate("commands", world.clock.now() + timedelta(seconds=30))
+
+        async def die(seconds: float) -> None:
+            raise NeverEnds
+
+        with pytest.raises(NeverEnds):
+            await replace(world.worker(), wait=die).drive(run.id)
+        world.clock.forward(20)
+        world.clock.jump(jump)
+        if anew:
+            world.clock.start_anew()
+        # The next one dies, too, before it has told anybody what it has seen.
+        await world.store.work.close_gate("commands", world.clock.now() + timedelta(seconds=30))
+        with pytest.raises(NeverEnds):
+            await replace(world.worker(), wait=die).drive(run.id)
+        world.clock.forward(3600)
+        done = await replace(world.worker(), wait=die).drive(run.id)
+        assert done.state is RunState.FINISHED
+        with sqlite3.connect(tmp_path / "journal.db") as connection:
+            bodies = [row[0] for row in connection.execute("SELECT body FROM ledger")]
+        assert any("the clock was" in body for body in bodies) == (said is not None)
+        assert done.clock == (None if said is None else f"the clock was {said}")
+        assert caplog.text.count("the clock was") == (said is not None)
+        assert (await world.store.ledger.check()).problems == ()
     finally:
         await world.close()
 
@@ -361,3 +428,33 @@ async def test_a_store_that_believes_every_moment_is_found(tmp_path, monkeypatch
         monkeypatch.setattr(module, "clamped", broken)
     with pytest.raises(NeverEnds):
         await test_a_gate_is_closed_for_as_long_as_a_system_may_ask_at_most(tmp_path, DAY, None)
+
+
+async def test_a_rate_that_counts_by_the_clock_that_is_set_is_found(tmp_path, monkeypatch):
+    usual = permits.take
+    monkeypatch.setattr(permits, "take", lambda *given: usual(*given[:-1], replace(given[-1], boot=str(uuid4()))))
+    with pytest.raises(AssertionError):
+        await test_permits_hold_the_rate_for_one_unit_whichever_way_the_clock_was_set(tmp_path, -DAY)
+
+
+async def test_a_runner_that_knows_nothing_of_the_one_before_is_found(tmp_path, monkeypatch, caplog):
+    async def forget(work, run_id):
+        return None
+
+    monkeypatch.setattr(work.SqliteWork, "last_look", forget)
+    with pytest.raises(AssertionError):
+        await test_a_clock_that_is_set_between_two_runners_stands_in_the_ledger_of_the_run(
+            tmp_path, caplog, DAY, False, "set forward by 1 d 00 h"
+        )
+
+
+@pytest.mark.skipif(not BOOT.exists(), reason="this host does not name its starts")
+def test_two_processes_of_one_start_of_the_host_can_compare_their_seconds():
+    code = "from tui_app.clock import SystemClock as C; print(C().steady(), C().boot())"
+    here = SystemClock()
+    before = here.steady()
+    seconds, boot = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert boot == here.boot() != ""
+    assert before <= float(seconds) <= here.steady()

@@ -126,7 +126,7 @@ async def test_a_store_that_does_not_wait_is_busy(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as backup:
         backup.execute("BEGIN IMMEDIATE")
         with pytest.raises(Busy, match="held by another process"):
-            await store.work.claim("r1", "w1", MovableClock().now())
+            await store.work.claim("r1", "w1", MovableClock().read())
         backup.execute("ROLLBACK")
     await store.close()
 

@@ -163,7 +163,7 @@ async def test_a_pace_that_is_not_shared_is_found(opened: Any, tmp_path: Path, m
     """What the property above counts is more than the rate, where nobody counts what others were granted."""
     world = opened(chunk=1)
     runs = await two_runs(world, tmp_path, "commands")
-    monkeypatch.setattr(permits, "take", lambda connection, claim, wanted, rate, now: Grant(wanted))
+    monkeypatch.setattr(permits, "take", lambda connection, claim, wanted, rate, at: Grant(wanted))
     await Host(world, dict(world.systems), {"commands": Rate(1, MINUTE)}).work(*runs)
     assert at_once(effects(tmp_path, "commands"), MINUTE) > 1
 

@@ -139,7 +139,7 @@ async def test_an_item_that_another_run_works_on_is_left_to_it(world: World) -> 
     ids = fill(world.records.path, 3)
     one = await world.confirm(await world.plan(commands(*ids)), key="k1")
     two = await world.confirm(await world.plan(commands(*ids)), key="k2")
-    claim = await world.store.work.claim(one.id, "elsewhere", world.clock.now())
+    claim = await world.store.work.claim(one.id, "elsewhere", world.clock.read())
     assert claim is not None
     await world.store.work.intend(claim, {0: "a", 1: "b"}, "2026-01-02T00:00:00.000000Z")
     run = await world.worker().drive(two.id)
@@ -151,7 +151,7 @@ async def test_an_item_that_another_run_works_on_is_left_to_it(world: World) -> 
 async def test_a_late_worker_is_refused(world: World) -> None:
     ids = fill(world.records.path, 2)
     run = await world.confirm(await world.plan(commands(*ids)))
-    late = await world.store.work.claim(run.id, "late", world.clock.now())
+    late = await world.store.work.claim(run.id, "late", world.clock.read())
     assert late is not None
     await world.worker("new").drive(run.id)
     with pytest.raises(Conflict):
@@ -322,7 +322,7 @@ async def test_a_lost_answer_is_settled_by_reading(world: World) -> None:
 async def test_intents_of_a_dead_worker_are_settled_by_the_ordinary_claim(world: World) -> None:
     ids = fill(world.records.path, 4)
     run = await world.confirm(await world.plan(commands(*ids)))
-    claim = await world.store.work.claim(run.id, "dead", world.clock.now())
+    claim = await world.store.work.claim(run.id, "dead", world.clock.read())
     assert claim is not None
     keys = {one.item.position: item_key(run.secret, run.id, "commands", one.item.seen.id) for one in claim.items}
     await world.store.work.intend(claim, keys, "2026-01-02T00:00:00.000000Z")

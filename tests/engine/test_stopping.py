@@ -165,7 +165,7 @@ async def test_what_turns_out_not_to_have_been_sent_before_the_stop_is_not_sent_
     ids = fill_all(tmp_path, 4)
     run = await run_of(world)
     for name in run.targets:
-        claim = await world.store.work.claim(run.id, "dead", world.clock.now())
+        claim = await world.store.work.claim(run.id, "dead", world.clock.read())
         assert claim is not None
         system = world.systems[claim.system]
         keys = {one.item.position: item_key(run.secret, run.id, claim.system, one.item.seen.id) for one in claim.items}

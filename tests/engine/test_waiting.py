@@ -427,7 +427,7 @@ async def test_a_closed_system_is_not_sent_what_a_dead_runner_may_have_sent(open
     world = opened(chunk=2)
     fill_all(tmp_path, 2, "cases")
     run = await run_of(world, "cases")
-    claim = await world.store.work.claim(run.id, "dead", world.clock.now())
+    claim = await world.store.work.claim(run.id, "dead", world.clock.read())
     assert claim is not None
     keys = {one.item.position: item_key(run.secret, run.id, "cases", one.item.seen.id) for one in claim.items}
     await world.store.work.intend(claim, keys, stamp(world.clock.now()))

@@ -131,12 +131,12 @@ async def _interrupted(world: World) -> None:
     run = await world.confirm(await world.plan(Selection("commands", ids=tuple(ids))), key="interrupted")
     run = await world.store.runs.move(run.id, run.state.RUNNING, Event.STARTED, world.steering._facts(WHO))
     for _ in range(2):
-        claim = await world.store.work.claim(run.id, "w1", world.clock.now())
+        claim = await world.store.work.claim(run.id, "w1", world.clock.read())
         assert claim is not None
         keys = {
             one.item.position: item_key(run.secret, run.id, one.item.system, one.item.seen.id) for one in claim.items
         }
-        await world.store.work.take(claim, len(keys), Rate(3, timedelta(seconds=1)), world.clock.now())
+        await world.store.work.take(claim, len(keys), Rate(3, timedelta(seconds=1)), world.clock.read())
         at = world.steering._facts(WHO)["at"]
         await world.store.work.intend(claim, keys, at)
         await world.store.work.note(claim, {min(keys): Answer(ItemState.CANCELLED, before="x", after="y")}, at)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from support.records import CommandRecords
+from tui_app.domain.clocks import Reading
 from tui_app.domain.describe import Verb
 from tui_app.domain.items import Selection
 from tui_app.domain.plan import Options, PlanState
@@ -36,6 +37,7 @@ class MovableClock:
     def __init__(self, moment: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) -> None:
         self.moment = moment
         self._jumped = timedelta(0)
+        self._starts = 1
 
     def now(self) -> datetime:
         self.moment += timedelta(milliseconds=1)
@@ -45,6 +47,12 @@ class MovableClock:
         """Goes with it, but for its jumps."""
         return (self.moment - self._jumped).timestamp()
 
+    def boot(self) -> str:
+        return f"boot-{self._starts}"
+
+    def read(self) -> Reading:
+        return Reading.of(self)
+
     def forward(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
 
@@ -52,6 +60,11 @@ class MovableClock:
         """Somebody sets it, forward or back."""
         self.moment += by
         self._jumped += by
+
+    def start_anew(self) -> None:
+        """The host is started anew: the other clock begins somewhere else."""
+        self._jumped -= timedelta(days=400)
+        self._starts += 1
 
 
 @dataclass

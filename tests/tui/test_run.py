@@ -2,6 +2,8 @@
 
 import json
 import stat
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -9,7 +11,7 @@ from support.backend import Service
 from support.canned import Canned, item, plan, run
 from support.console import Operator, open_canned, open_console, request
 from tui_app.contract.models import TrailModel
-from tui_app.contract.runs import RunRequest
+from tui_app.contract.runs import RunRequest, UndoModel
 from tui_app.domain.errors import CannotConnect, NeedsTakeover, TargetChanged
 from tui_app.tui.screens.choose import Choose
 from tui_app.tui.screens.review import ReviewScreen
@@ -189,6 +191,53 @@ async def test_unknown_says_what_to_do_and_is_not_called_failed():
         await operator.press("j")
         await operator.sees("no answer came. Its status and trail tell", "k-1")
         assert "failed" not in operator.text.lower()
+
+
+SET_BACK = "the clock was set back by at least 23 h 59 min"
+LONG = "cases: the server at https://cases.example.com says that this is not possible before the month is over"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40)])
+async def test_a_clock_that_was_set_is_said_in_the_run_beside_all_else(size):
+    items = [item(0), item(1, "planned")]
+    of = run(*items, state="paused", pause={"cause": "breaker", "message": LONG})
+    undo = {"items": 1, "first_closes": "2999-01-01T00:00:00.000000Z", "last_closes": "2999-01-01T00:00:00.000000Z"}
+    canned = await rare(of.model_copy(update={"undo": UndoModel(**undo)}), *items)
+    async with open_canned(canned, size) as operator:
+        await watching(operator, of.id)
+        await operator.sees("1 can be undone", f"before the month is over · {operator.app.key_of('pause')} resumes")
+        assert "the clock" not in operator.text
+        told = {"undo": UndoModel(**undo), "clock": SET_BACK}
+        canned.answers["GET", f"/v1/runs/{of.id}"] = of.model_copy(update=told)
+        await operator.sees(f"{SET_BACK} while this run was under way", "1 can be undone", "1 left")
+        assert any(f"{SET_BACK} while this run was under way" in line for line in operator.text.splitlines())
+        # The times of the items still have their place below it.
+        await operator.sees("payments/c000000")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+async def test_what_is_said_of_the_clock_is_inert(hostile):
+    items = [item(0)]
+    async with open_canned(await rare(run(*items, clock=hostile), *items)) as operator:
+        await watching(operator, "r0123456789abcdef")
+        shown = hostile.replace("\u202e", "\\u202e").replace("\x1b", "\\x1b").replace("\x07", "\\x07")
+        await operator.sees(f"{shown} while this run was under way")
+        assert not {"\x1b", "\x07", "\u202e"} & set(operator.text)
+
+
+async def test_a_clock_that_is_set_while_a_run_is_watched_is_seen(operator):
+    world, run_id = operator.service.world, await confirmed(operator.service, *ids(3))
+    await watching(operator, run_id)
+    await world.store.work.close_gate("commands", world.clock.now() + timedelta(seconds=30))
+    jumps = [-timedelta(days=1)]
+
+    async def wait(seconds: float) -> None:
+        world.clock.forward(max(seconds, 0.01))
+        if jumps:
+            world.clock.jump(jumps.pop())
+
+    await operator.meanwhile(replace(world.worker(), wait=wait).drive(run_id))
+    await operator.sees("3 cancelled", "the clock was set back by 1 d 00 h while this run was under way")
 
 
 async def test_a_contradiction_is_told():

@@ -195,9 +195,9 @@ def waits(run: RunModel) -> Iterator[str]:
 
 
 def _clock(run: RunModel) -> Iterator[str]:
-    """That the clock of the host was set while the run was driven, so that its times do not add up."""
+    """That the clock of the host was set while the run was under way, so that its times do not add up."""
     if run.clock is not None:
-        yield f"{run.clock} while this run was driven: its times before and after do not add up"
+        yield f"{run.clock} while this run was under way: its times before and after do not add up"
 
 
 def _undo(run: RunModel) -> Iterator[str]:

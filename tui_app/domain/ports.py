@@ -24,6 +24,9 @@ class Clock(Protocol):
     def steady(self) -> float:
         """Seconds since some beginning, by a clock that nobody sets and that does not stop while the host sleeps."""
 
+    def boot(self) -> str:
+        """The name of that beginning: seconds of the same one can be compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:

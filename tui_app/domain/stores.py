@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from tui_app.domain.clocks import Look, Reading
 from tui_app.domain.items import Selection
 from tui_app.domain.ledger import Event
 from tui_app.domain.plan import PlanHead, PlanItem
@@ -188,7 +189,7 @@ class WorkStore(Protocol):
     async def unfinished(self) -> list[str]:
         """Runs that are queued or running, oldest first."""
 
-    async def claim(self, run_id: str, worker: str, now: datetime) -> Claim | None:
+    async def claim(self, run_id: str, worker: str, at: Reading) -> Claim | None:
         """The next chunk that is due; none where nothing is.
 
         A system whose gate is closed gets nothing: of its chunks only those are given that were put aside, to be asked
@@ -210,10 +211,16 @@ class WorkStore(Protocol):
     async def note_silence(self, run_id: str, system: str, since: str | None) -> None:
         """Keep since when a system has not answered the runner of a run; none: it answers."""
 
-    async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
+    async def last_look(self, run_id: str) -> Look | None:
+        """What a runner of this run saw of the clocks last, whichever it was; none where none has kept it."""
+
+    async def keep_look(self, run_id: str, look: Look) -> None:
+        """Keep what the runner of this run sees of the clocks, for the next one."""
+
+    async def take(self, claim: Claim, wanted: int, rate: Rate, at: Reading) -> Grant:
         """Permits to send so many items of a chunk, or fewer, so that the rate of its system holds for all runs."""
 
-    async def give_back(self, claim: Claim, unused: int, now: datetime) -> None:
+    async def give_back(self, claim: Claim, unused: int, at: Reading) -> None:
         """What was sent of this chunk under permits was sent by now; claiming it anew says the same.
 
         So many of its permits are ``unused``: nothing was sent under them, and they count no more.

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from tui_app.domain.clocks import Reading
 from tui_app.domain.ports import Clock
 from tui_app.domain.rates import Rate
 from tui_app.domain.records import Claim, RunItem
@@ -40,14 +41,14 @@ class Pace:
         if rate is None or not wanted:
             yield claim
             return
-        grant = await self.work.take(claim, min(wanted, rate.turn), rate, self.clock.now())
+        grant = await self.work.take(claim, min(wanted, rate.turn), rate, Reading.of(self.clock))
         if grant.due is not None:
             await self.work.close_gate(claim.system, grant.due, rate)
         try:
             yield within(claim, grant.items)
         finally:
             if grant.items:
-                await self.work.give_back(claim, max(0, grant.items - used()), self.clock.now())
+                await self.work.give_back(claim, max(0, grant.items - used()), Reading.of(self.clock))
 
 
 def within(claim: Claim, items: int) -> Claim:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from tui_app.domain.clocks import Reading
 from tui_app.domain.errors import (
     Busy,
     Conflict,
@@ -126,19 +127,22 @@ class Worker:
     async def _drive(self, run_id: str) -> RunRecord:
         # Of its own: a chunk that an error left claimed is claimed again by whoever drives the run next.
         name = f"{self.name}/{secrets.token_hex(4)}"
-        run = await self._start(await self.store.runs.get(run_id))
+        run = await self.store.runs.get(run_id)
+        watch = self._watches.setdefault(run_id, ClockWatch(self.store.work, self.clock, run))
+        if run.state not in OVER and run.state is not RunState.PAUSED:
+            await watch.look()
+        run = await self._start(run)
         failures, reach, recall, doubts = 0, Reach(), Recall(self.store.runs, run.plan), Doubts()
         silence = Silence(self.store.work, self.clock, run_id)
-        watch = self._watches.setdefault(run_id, ClockWatch(self.clock, run_id))
         while run.state is RunState.RUNNING:
-            watch.look()
+            await watch.look()
             if run.wanted is RunState.PAUSED:
                 return await self._pause(run, PauseCause.OPERATOR, None)
             if run.wanted is RunState.STOPPED:
                 run = await self._skip_unsent(run)
                 if not run.unsettled:
                     return await self._end(run)
-            claim = await self.store.work.claim(run_id, name, self.clock.now())
+            claim = await self.store.work.claim(run_id, name, Reading.of(self.clock))
             if claim is None:
                 run = await self._end_or_wait(run)
                 continue
@@ -269,7 +273,7 @@ class Worker:
         }
 
     def _clock_facts(self, run: RunRecord) -> dict[str, Any]:
-        """What the ledger is told of a clock that was set while this run was driven here."""
+        """What the ledger is told of a clock that was set while this run was under way."""
         watch = self._watches.get(run.id)
         return {} if watch is None or watch.noted is None else {"clock": watch.noted}
 

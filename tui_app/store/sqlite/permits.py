@@ -6,6 +6,7 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from tui_app.database.statements import load
+from tui_app.domain.clocks import Reading
 from tui_app.domain.moments import LATEST, clamped, read, stamp
 from tui_app.domain.rates import UNITS, Rate
 from tui_app.domain.records import Claim, Grant
@@ -21,33 +22,43 @@ KEPT = timedelta(seconds=max(UNITS.values()))
 TICK = timedelta(microseconds=1)
 
 
-def take(connection: sqlite3.Connection, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
-    """Grant as many permits as there is room for; where there is none, say when to ask again."""
-    connection.execute(_SQL["forget"], {"since": stamp(now - KEPT)})
-    _clamp(connection, now)
-    values = {"system": claim.system, "since": stamp(now - rate.per)}
-    counted = connection.execute(_SQL["counted"], values).fetchall()
+def take(connection: sqlite3.Connection, claim: Claim, wanted: int, rate: Rate, at: Reading) -> Grant:
+    """Grant as many permits as there is room for; where there is none, say when to ask again.
+
+    What was sent since the host was started counts by the clock that nobody sets: no jump makes it old or young.
+    """
+    connection.execute(_SQL["forget"], _since(at, KEPT))
+    connection.execute(_SQL["clamp"], {"now": stamp(at.now), "latest": stamp(clamped(LATEST, at.now, LONGEST_TURN))})
+    counted = connection.execute(_SQL["counted"], {"system": claim.system, **_since(at, rate.per)}).fetchall()
     room = rate.items - sum(row["items"] for row in counted)
     if room <= 0:
-        return Grant(0, _due(counted, 1 - room, rate, now))
+        return Grant(0, _due(counted, 1 - room, rate, at))
     granted = min(wanted, room)
     of = {"run": claim.run_id, "chunk": claim.chunk, "generation": claim.generation, "system": claim.system}
-    connection.execute(_SQL["grant"], {**of, "items": granted, "until": stamp(now + LONGEST_TURN)})
+    until = {"until": stamp(at.now + LONGEST_TURN), "steady": at.steady + LONGEST_TURN.total_seconds(), "boot": at.boot}
+    connection.execute(_SQL["grant"], {**of, **until, "items": granted})
     return Grant(granted)
 
 
-def _clamp(connection: sqlite3.Connection, now: datetime) -> None:
-    """Let permits count from now on that were written while the clock was ahead: when they were used, nobody knows."""
-    connection.execute(_SQL["clamp"], {"now": stamp(now), "latest": stamp(clamped(LATEST, now, LONGEST_TURN))})
+def _since(at: Reading, stretch: timedelta) -> dict[str, object]:
+    since = {"since": stamp(at.now - stretch), "steady_since": at.steady - stretch.total_seconds()}
+    return {**since, "boot": at.boot}
 
 
-def _due(counted: list[sqlite3.Row], missing: int, rate: Rate, now: datetime) -> datetime:
+def _due(counted: list[sqlite3.Row], missing: int, rate: Rate, at: Reading) -> datetime:
     """When so many permits do not count any more; those that are in use may come back at any moment."""
-    for row in counted:
-        missing -= row["items"]
+    for age, items in sorted(((_age(row, at), row["items"]) for row in counted), reverse=True):
+        missing -= items
         if missing <= 0:
-            return min(read(row["until"]), now) + rate.per + TICK
+            return at.now - age + rate.per + TICK
     raise AssertionError("fewer permits count than were counted")
+
+
+def _age(row: sqlite3.Row, at: Reading) -> timedelta:
+    """How long ago a permit was used; one in use is used now."""
+    if row["steady"] is None:
+        return max(timedelta(0), at.now - read(row["until"]))
+    return timedelta(seconds=max(0.0, at.steady - row["steady"]))
 
 
 def return_unused(connection: sqlite3.Connection, claim: Claim, unused: int) -> None:
@@ -56,6 +67,7 @@ def return_unused(connection: sqlite3.Connection, claim: Claim, unused: int) -> 
     connection.execute(_SQL["return_unused"], {**of, "unused": unused})
 
 
-def come_back(connection: sqlite3.Connection, run_id: str, chunk: int, now: datetime) -> None:
+def come_back(connection: sqlite3.Connection, run_id: str, chunk: int, at: Reading) -> None:
     """Whatever was sent under the permits of a chunk was sent by now."""
-    connection.execute(_SQL["come_back"], {"run": run_id, "chunk": chunk, "now": stamp(now)})
+    told = {"now": stamp(at.now), "steady": at.steady, "boot": at.boot}
+    connection.execute(_SQL["come_back"], {"run": run_id, "chunk": chunk, **told})

@@ -11,6 +11,7 @@ from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
 from tui_app.database.statements import load
+from tui_app.domain.clocks import Look, Reading
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict
 from tui_app.domain.moments import LATEST, clamped, read, stamp
@@ -57,12 +58,12 @@ class SqliteWork:
         rows = await self._file.read(lambda connection: connection.execute(query).fetchall())
         return [row["id"] for row in rows]
 
-    async def claim(self, run_id: str, worker: str, now: datetime) -> Claim | None:
+    async def claim(self, run_id: str, worker: str, at: Reading) -> Claim | None:
         def work(connection: sqlite3.Connection) -> Claim | None:
-            _clamp(connection, run_id, now)
+            _clamp(connection, run_id, at.now)
             chunk = connection.execute(
                 _SQL["next_chunk"],
-                {"run": run_id, "now": stamp(now), "worker": worker},
+                {"run": run_id, "now": stamp(at.now), "worker": worker},
             ).fetchone()
             if chunk is None:
                 return None
@@ -71,7 +72,7 @@ class SqliteWork:
                 " WHERE run = ? AND number = ?",
                 (worker, chunk["run"], chunk["number"]),
             )
-            permits.come_back(connection, run_id, chunk["number"], now)
+            permits.come_back(connection, run_id, chunk["number"], at)
             first, last = chunk["first_position"], chunk["last_position"]
             items = run_items(connection, run_id, after=first - 1, until=last, limit=last - first + 1)
             generation, closed = chunk["generation"] + 1, bool(chunk["closed"])
@@ -103,19 +104,29 @@ class SqliteWork:
         # It is told to whoever looks now, and means nothing after a power cut.
         await self._file.write(work, durable=False)
 
-    async def take(self, claim: Claim, wanted: int, rate: Rate, now: datetime) -> Grant:
+    async def last_look(self, run_id: str) -> Look | None:
+        row = await self._file.read(lambda connection: connection.execute(_SQL["last_look"], (run_id,)).fetchone())
+        return None if row is None else Look(Reading(read(row["now"]), row["steady"], row["boot"]), row["jump"])
+
+    async def keep_look(self, run_id: str, look: Look) -> None:
+        told = {"now": stamp(look.reading.now), "steady": look.reading.steady, "boot": look.reading.boot}
+        values = {"run": run_id, "jump": look.jump, **told}
+        # After a power cut it would be of another start of the host.
+        await self._file.write(lambda connection: connection.execute(_SQL["keep_look"], values), durable=False)
+
+    async def take(self, claim: Claim, wanted: int, rate: Rate, at: Reading) -> Grant:
         def work(connection: sqlite3.Connection) -> Grant:
             _hold(connection, claim)
-            return permits.take(connection, claim, wanted, rate, now)
+            return permits.take(connection, claim, wanted, rate, at)
 
         # The intents that follow are durable, and this with them.
         return await self._file.write(work, durable=False)
 
-    async def give_back(self, claim: Claim, unused: int, now: datetime) -> None:
+    async def give_back(self, claim: Claim, unused: int, at: Reading) -> None:
         def work(connection: sqlite3.Connection) -> None:
             if unused:
                 permits.return_unused(connection, claim, unused)
-            permits.come_back(connection, claim.run_id, claim.chunk, now)
+            permits.come_back(connection, claim.run_id, claim.chunk, at)
 
         await self._file.write(work, durable=False)
 

@@ -31,6 +31,13 @@ INSERT INTO gate (system, not_before, rate) VALUES (?, ?, ?)
 ON CONFLICT (system) DO UPDATE SET not_before = excluded.not_before, rate = excluded.rate
 WHERE excluded.not_before > not_before;
 
+-- name: last_look
+SELECT now, steady, boot, jump FROM clock_look WHERE run = (SELECT number FROM run WHERE id = ?);
+
+-- name: keep_look
+INSERT OR REPLACE INTO clock_look (run, now, steady, boot, jump)
+SELECT number, :now, :steady, :boot, :jump FROM run WHERE id = :run;
+
 -- name: intend
 INSERT OR IGNORE INTO run_item (run, position, chunk, system, item, state, key, sent_at, intent)
 VALUES (?, ?, ?, ?, ?, 'sending', ?, ?, ?);

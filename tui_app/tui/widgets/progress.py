@@ -58,7 +58,7 @@ class Progress(Static):
         undo = sentence(run, now)
         parts = [tally(run), drawn, standing(run, pace, now, key, glyphs), *([] if undo is None else [undo])]
         if run.clock is not None:
-            parts.append(phrase("{} while this run was driven", safe(run.clock, 80)))
+            parts.append(phrase("{} while this run was under way", safe(run.clock, 80)))
         told = lines(*parts)
         # As it is drawn, and not as it reads: the stretches of the bar differ by their colour.
         if self._drawn is None or told.markup != self._drawn.markup:
