@@ -22,6 +22,7 @@ from support.world import WHO, MovableClock, commands, fill, make_world
 from tui_app.cli.telling import run_lines
 from tui_app.clock import BOOT, SystemClock
 from tui_app.domain import moments
+from tui_app.domain.clocks import Look, Reading
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import NotSignedIn, PlanExpired, RateLimited
 from tui_app.domain.items import Seen
@@ -412,6 +413,21 @@ async def test_a_clock_that_is_set_between_two_runners_stands_in_the_ledger_of_t
         assert done.clock == (None if said is None else f"the clock was {said}")
         assert caplog.text.count("the clock was") == (said is not None)
         assert (await world.store.ledger.check()).problems == ()
+    finally:
+        await world.close()
+
+
+@pytest.mark.parametrize("column", ["now = 'never'", "steady = 'long'"])
+async def test_a_look_that_cannot_be_read_keeps_no_run_from_going_on(tmp_path, column):
+    world = make_world(tmp_path)
+    ids = fill(tmp_path / "commands.db", 1)
+    try:
+        run = await world.confirm(await world.plan(commands(*ids)))
+        await world.store.work.keep_look(run.id, Look(Reading.of(world.clock)))
+        with sqlite3.connect(tmp_path / "journal.db") as connection:
+            connection.execute(f"UPDATE clock_look SET {column}")
+        done = await world.worker().drive(run.id)
+        assert (done.state, done.clock) == (RunState.FINISHED, None)
     finally:
         await world.close()
 

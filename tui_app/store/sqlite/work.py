@@ -14,7 +14,7 @@ from tui_app.database.statements import load
 from tui_app.domain.clocks import Look, Reading
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict
-from tui_app.domain.moments import LATEST, clamped, read, stamp
+from tui_app.domain.moments import LATEST, clamped, known, read, stamp
 from tui_app.domain.rates import Rate, longest_gate
 from tui_app.domain.records import Claim, Grant
 from tui_app.domain.run import Answer, Intent, ItemState, Outcome, SkipCode, Verification, intent_hash, note_hash
@@ -106,7 +106,11 @@ class SqliteWork:
 
     async def last_look(self, run_id: str) -> Look | None:
         row = await self._file.read(lambda connection: connection.execute(_SQL["last_look"], (run_id,)).fetchone())
-        return None if row is None else Look(Reading(read(row["now"]), row["steady"], row["boot"]), row["jump"])
+        now = None if row is None else known(row["now"])
+        # What cannot be read is no reason to leave a run: it only tells of a jump.
+        if row is None or now is None or not isinstance(row["steady"], float):
+            return None
+        return Look(Reading(now, row["steady"], row["boot"]), row["jump"])
 
     async def keep_look(self, run_id: str, look: Look) -> None:
         told = {"now": stamp(look.reading.now), "steady": look.reading.steady, "boot": look.reading.boot}
