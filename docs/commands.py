@@ -44,7 +44,8 @@ EXITS = """# Exit codes
 Made from `tui_app/cli/exits.py` by `python docs/commands.py`; change it there.
 
 `apply`, `cancel`, `runs resume`, `runs retry` and `runs undo` wait for their run and exit by what became of it; with
-`--detach` they exit 0. `runs RUN` exits 0 whatever became of the run. `plan` exits 1 where an id was not found. `serve`
+`--detach` they exit 0. `runs RUN` exits 0 whatever became of the run. `plan` exits 1 where an id was not found, and
+`ledger verify` where the ledger has no entry: nothing is proven by that. `serve`
 ends with 130, since it is interrupted; `scanner` and `publisher` end with 0 when they are, since that is how they end.
 
 A run that is confirmed goes on whether it is watched or not. One lost answer ends no wait: the verb says so, and looks

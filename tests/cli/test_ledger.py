@@ -49,6 +49,24 @@ def test_lines_are_chosen_by_exact_values(quash, bus, run):
     assert len(quash("ledger", "--output", "csv").out.splitlines()) == len(everything) + 1
 
 
+def test_a_ledger_without_an_entry_is_no_all_clear(quash, bus, run):
+    head = run["head"]
+    for left in bus.folder.glob("journal.db*"):
+        left.unlink()
+    found = quash("ledger", "verify")
+    assert (found.code, "OK" in found.out) == (Exit.PARTLY, False)
+    assert "NOTHING TO VERIFY" in found.out
+    assert "emptied or replaced" in found.out
+    assert "NOTHING TO VERIFY" in quash("profile", "check", "--output", "json").json["ledger"]
+    anchored = quash("ledger", "verify", "--anchor", head)
+    assert (anchored.code, "is not in this ledger" in anchored.out) == (Exit.LEDGER, True)
+
+
+def test_a_ledger_that_is_empty_beside_its_rows_is_broken(quash, bus, run):
+    tamper(bus, "DELETE FROM ledger")
+    assert quash("ledger", "verify").code == Exit.LEDGER
+
+
 def test_a_ledger_that_holds(quash, bus, run):
     found = quash("ledger", "verify", "--output", "json")
     assert (found.code, found.json["schema"]) == (Exit.DONE, "quash.check.v1")

@@ -66,6 +66,20 @@ def test_an_apply_says_which_field_of_a_schedule_moved(quash: Quash, posts: Luxa
     assert "attempts was 0 and is 3" in found.err
 
 
+@pytest.mark.parametrize("wanted", ["sale", "!sale", '"big sale" status:pending'])
+def test_free_text_is_refused_where_the_server_lists_nothing_to_look_into(
+    quash: Quash, posts: LuxarisPosts, wanted: str
+) -> None:
+    """It would match nothing whatever the contents say, and its negation everything."""
+    posts.add()
+    listed = quash("list", "schedules", "--filter", wanted, "--output", "json")
+    assert (listed.code, listed.error["code"]) == (Exit.USAGE, "MALFORMED_FILTER")
+    assert "no free text here: this service lists no content" in listed.error["message"]
+    assert "post_variant" in listed.error["hint"]
+    assert quash("plan", "schedules", "--filter", wanted, "--output", "json").code != Exit.DONE
+    assert posts.effects == []
+
+
 @pytest.mark.parametrize("wanted", ["content:sale", "!content:sale", "reason:x", "cancelled>2026-01-01"])
 def test_a_filter_by_what_the_server_does_not_tell_is_refused(quash: Quash, posts: LuxarisPosts, wanted: str) -> None:
     """It would match nothing, and its negation everything: all of them would be planned."""

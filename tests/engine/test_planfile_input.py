@@ -1,10 +1,12 @@
 """A plan file comes from outside: even one whose hash is right is looked at before it is kept."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from support.world import WHO, commands, fill, make_world
+from tui_app.cli.telling import plan_lines
 from tui_app.domain.errors import (
     CannotConnect,
     Conflict,
@@ -117,6 +119,30 @@ async def test_what_a_file_says_of_its_impact_is_read_anew(world, lines, lie, mo
     same = (found.impact, found.undo_seconds) == (honest.impact, honest.undo_seconds)
     assert same is not believing
     assert found.impact_moved is (more.get("moved", True) and not believing)
+
+
+@pytest.mark.parametrize("believing", [False, True])
+async def test_what_a_file_says_of_its_maker_and_its_selection_is_told_as_its_claim(world, lines, believing):
+    renamed(lines)
+    lines[0]["head"] |= {
+        "operator": "cto@example.com",
+        "host": "safe",
+        "selection": "commands: 1 harmless test command",
+    }
+    plan = await load(world, sealed(lines))
+    # The deliberately broken variant takes a plan that was brought for one that was made here.
+    found = told(world, replace(plan, brought=False) if believing else plan)
+    assert ((found.operator, found.host) == (WHO.operator, WHO.host)) is not believing
+    assert (found.claimed_by == "cto@example.com on safe") is not believing
+    assert found.selection.startswith("a file that says: ") is not believing
+    said = list(plan_lines(found))
+    assert any("the file says that cto@example.com" in line for line in said) is not believing
+
+
+async def test_a_plan_that_was_made_here_makes_no_claim(world):
+    found = told(world, await world.plan(commands("payments/c000001")))
+    assert (found.claimed_by, found.operator) == (None, WHO.operator)
+    assert "a file" not in found.selection
 
 
 async def test_a_file_that_lies_about_when_an_item_is_due_is_no_plan(world, lines):

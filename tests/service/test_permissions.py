@@ -1,6 +1,9 @@
 """What a token may do: which permission each route asks for, and that reading changes nothing, whoever reads."""
 
+import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from tui_app.domain.describe import Verb
 from tui_app.domain.records import Who
 from tui_app.service import app as service
 from tui_app.service.app import ROUTES
+from tui_app.service.backend import Backend
 from tui_app.service.table import Route
 
 VIEWER, TAKER = "viewer@example.com", Who("joe@example.com", "joe", "ops2", "local", "local")
@@ -120,6 +124,66 @@ async def changed_by_reading(folder: Path) -> list[str]:
                     if bytes_of(folder) != before:
                         found.append(route.name)
     return sorted(set(found))
+
+
+async def changed_by_asking(folder: Path) -> list[str]:
+    """The names of the routes that are no GET, are answered to a viewer, and change what others have in the journal."""
+    world = mixed_world(folder)
+    ids = {system: some[0] for system, some in fill_all(folder, 3).items()}
+    done = await world.confirm(await world.plan(*everything()))
+    await world.worker().drive(done.id)
+    plan = await world.plan(*everything("commands"))
+    bodies = {
+        "check": {"ids": [ids["commands"]]},
+        "check_ids": {"ids": [ids["commands"]]},
+        "preview": {"ids": [ids["commands"]]},
+        "plan": {"selections": [{"system": "commands", "ids": [ids["commands"]]}]},
+    }
+    found = []
+    async with serving("embedded", folder, world=world) as served, served.raw(VIEWER, "view") as http:
+        for route in [one for one in ROUTES if one.method != "GET"]:
+            before = rows_of(folder)
+            path = path_of(route, plan=plan.id, run=done.id, item=ids["commands"])
+            headers = {IDEMPOTENCY: "k1", "Content-Type": route.media}
+            content = json.dumps(bodies.get(route.name, {})).encode() if route.body is not None else None
+            answer = await http.request(route.method, path, headers=headers, content=content)
+            await world.planner.idle()
+            # A refusal is recorded, and what a viewer plans is the viewer's own: what was there stays as it was.
+            if answer.status_code != 403 and not before <= rows_of(folder):
+                found.append(route.name)
+            elif answer.status_code not in (200, 202, 403):
+                found.append(f"{route.name} was not asked as it is meant to be")
+    return found
+
+
+def rows_of(folder: Path) -> set[tuple[str, str]]:
+    """Every row of the journal, with the table that it is in."""
+    with closing(sqlite3.connect(folder / "journal.db")) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {(table, repr(row)) for table in tables for row in connection.execute(f"SELECT * FROM {table}")}
+
+
+async def test_whatever_a_viewer_asks_leaves_the_rows_of_others_as_they_were(tmp_path):
+    assert await changed_by_asking(tmp_path) == []
+
+
+async def test_reading_the_plan_of_somebody_else_again_without_asking_for_the_permission_is_found(
+    tmp_path, monkeypatch
+):
+    async def permit(*_given):
+        pass
+
+    monkeypatch.setattr(Backend, "permit", permit)
+    assert "plan_check" in await changed_by_asking(tmp_path)
+
+
+async def test_who_made_a_plan_reads_it_again_without_a_permission(tmp_path):
+    async with serving("embedded", tmp_path, rows=2) as served, served.raw(VIEWER, "view") as viewer:
+        body = {"selections": [{"system": "commands", "ids": ["payments/c000001"]}]}
+        plan = (await viewer.post("/v1/plans", json=body)).json()["id"]
+        await served.world.planner.idle()
+        assert (await viewer.post(f"/v1/plans/{plan}/check")).status_code == 202
+        await served.world.planner.idle()
 
 
 async def test_no_get_or_head_changes_a_byte_of_the_journal_or_the_systems(tmp_path):

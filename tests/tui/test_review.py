@@ -12,7 +12,7 @@ from support.canned import Canned, blocked, item, plan, run
 from support.console import Operator, open_canned, open_console, request
 from support.world import TROUBLED, fill
 from tui_app.contract.runs import RunModel
-from tui_app.domain.errors import CannotConnect, MalformedId, OutcomeUnknown
+from tui_app.domain.errors import CannotConnect, MalformedId, NotAllowed, OutcomeUnknown
 from tui_app.tui.path import open_review
 from tui_app.tui.screens.review import ReviewScreen, drafts_of
 from tui_app.tui.screens.run import RunScreen
@@ -204,6 +204,17 @@ async def test_a_plan_that_cannot_be_read_again_says_which():
         open_review(operator.app, of)
         await operator.sees("Plan p1 could not be read again, and nothing was sent.", "does not answer")
         assert "being made" not in operator.text
+
+
+async def test_a_plan_that_a_viewer_may_not_read_again_is_shown_as_it_was_made():
+    canned = Canned()
+    of = plan(2)
+    canned.plan(of)
+    canned.answers["POST", "/v1/plans/p1/check"] = NotAllowed("the token has no permission 'operate'")
+    async with open_canned(canned) as operator:
+        open_review(operator.app, of)
+        await operator.until(lambda: any("as it was made" in one.message for one in operator.app._notifications))
+        await operator.sees("2 in the plan", "type yes to cancel 2")
 
 
 async def test_the_options_are_reached_from_the_reason_backwards():

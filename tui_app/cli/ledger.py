@@ -54,7 +54,7 @@ async def verify(call: Call) -> Exit:
     async with connected(call) as client:
         check = await client.ledger.check(anchors)
     call.output.one("quash.check.v1", {"ledger": check.model_dump(mode="json")}, lambda: check_lines(check))
-    return exit_of(check)
+    return Exit.PARTLY if check.empty else exit_of(check)
 
 
 def exit_of(check: LedgerCheck) -> Exit:

@@ -48,6 +48,7 @@ def plan_lines(
     """
     counts, word = plan.counts, done_word(plan.verb)
     yield f"plan {with_hash(plan.id, plan.hash)}: {plan.selection}"
+    yield from _claim(plan)
     yield f"  {counts.items:,} in the plan, {counts.cancellable:,} will be {word}, {counts.blocked:,} blocked"
     if plan.waiting is not None:
         yield f"  read again: {held_up(plan)}"
@@ -83,7 +84,15 @@ def unmade_lines(plan: PlanModel, resume: str) -> Iterator[str]:
         yield f"  interrupted, nobody makes it: {so_far(plan)}; go on with: {resume}"
     else:
         yield f"  being made: {held_up(plan) or so_far(plan)}"
-    yield f"  begun by {plan.operator} at {plan.created_at}"
+    yield from _claim(plan)
+    if plan.claimed_by is None:
+        yield f"  begun by {plan.operator} at {plan.created_at}"
+
+
+def _claim(plan: PlanModel) -> Iterator[str]:
+    """Of a plan that came as a file: who brought it, and what only the file says."""
+    if plan.claimed_by is not None:
+        yield f"  brought by {plan.operator}; the file says that {plan.claimed_by} made it at {plan.created_at}"
 
 
 def urgent(plan: PlanModel) -> Iterator[str]:

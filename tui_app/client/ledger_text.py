@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 NO_ANCHOR = "No anchor was compared: a ledger that was rebuilt or cut verifies too. Give --anchor or --anchor-file."
 
+EMPTY = "NOTHING TO VERIFY: the ledger has no entry. After a plan or a run that means it was emptied or replaced"
+
 
 def verdict(check: LedgerCheck) -> str:
-    """The verdict in one sentence, which says OK or BROKEN first."""
+    """The verdict in one sentence, which says first whether it is OK, BROKEN, or that there is nothing to verify."""
     if not check.holds:
         return f"LEDGER BROKEN: {check.problem}"
+    if check.empty:
+        return EMPTY
     return f"OK: ledger verified ({counted(check.entries, 'entry', 'entries')}, {counted(check.items, 'item')})"
 
 

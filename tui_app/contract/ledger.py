@@ -60,6 +60,11 @@ class LedgerCheck(Wire):
     uncovered: list[str] = Field(default_factory=list)
 
     @property
+    def empty(self) -> bool:
+        """Whether there is nothing to verify, which nothing is proven by."""
+        return self.holds and not self.entries
+
+    @property
     def problem(self) -> str | None:
         """The first of the problems."""
         return self.problems[0] if self.problems else None

@@ -149,6 +149,8 @@ class PlanModel(Wire):
     ``arrived`` counts what matches the selection and came later, where it was asked.
     ``interrupted``: it is not made, and nobody makes it any more; resuming it goes on with that. ``run`` is the run
     that applied it.
+    ``claimed_by`` is whom a plan file says that it was made by, and on which host: nobody vouches for that, nor for its
+    ``selection``, which says so; ``operator`` and ``host`` are then of whoever brought it.
     ``waiting`` is what keeps it from being made, or read again, at present, whichever process does that.
     """
 
@@ -172,6 +174,7 @@ class PlanModel(Wire):
     needs_again: int = 0
     operator: str
     host: str
+    claimed_by: str | None = None
     created_at: str
     expires_at: str
     targets: dict[str, str] = Field(default_factory=dict)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 OPERATE = "operate"
 """The permission to change something through ``/v1``: confirming, importing and resuming a plan, and steering a run,
-with retry and undo. Reading, and planning what one selects, need none."""
+with retry and undo, and reading the plan of somebody else again, which notes on it what moved. Looking, and planning
+what one selects, need none."""
 
 IN_PROCESS = "quash.principal"
 """Where a transport inside this process puts the principal: a key of the ASGI scope's ``extensions``, which no client

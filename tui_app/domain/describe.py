@@ -61,7 +61,7 @@ class Description:
     ``deadline`` names the field that says when the system acts by itself: such items are sent first, soonest first.
     ``notice`` is the text that people who are notified read, with ``{reason}`` in it; empty where nobody is.
     ``untold`` names the fields that this system shows at most for one item alone, each with the reason: no list of its
-    items can be narrowed by them.
+    items can be narrowed by them. The empty name is free text.
     ``statuses_closed`` says that an item can have no other status than ``statuses``.
     ``id_pattern`` is a regular expression for the whole of an id, as most look; what looks otherwise may be one, too.
     ``reason_room`` is how many characters of a reason the adapter needs for a token of its own.

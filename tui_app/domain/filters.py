@@ -159,7 +159,7 @@ def check_filter(
     """Refuse a filter that cannot be meant, and name the nearest one that can.
 
     ``fields`` are those that can be filtered by; ``closed`` holds the only values that some of them can have, and
-    ``untold`` names known fields that cannot be filtered by, each with the reason.
+    ``untold`` names known fields that cannot be filtered by, each with the reason; the empty name is free text.
 
     Raises:
         MalformedFilter: an unknown field, one that is not told, a value that its field cannot have, or free text
@@ -169,6 +169,9 @@ def check_filter(
         if term.op is Op.TEXT:
             if term.bare:
                 _check_bare_text(term.values[0], fields, closed)
+            if term.field in untold:
+                told = f"there is no free text here: {untold[term.field]}"
+                raise MalformedFilter(told, hint=_fields_hint("", fields))
             continue
         if term.field in untold:
             # It would match nothing, and its negation everything, whatever the items are.

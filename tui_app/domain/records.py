@@ -30,7 +30,7 @@ class PlanRecord:
     ``place`` is how far its making has come, in terms of whoever makes it, and ``lease_until`` how long nobody else
     makes it. ``maker`` is the one in whose name it is made. ``run`` is the run that applied it. Its selections, which
     may be long, are read apart from it (``PlanStore.selections``). ``waiting`` is what kept it waiting when whoever
-    makes it, or reads it again, noted that last.
+    makes it, or reads it again, noted that last. ``brought``: it came as a file, whose head is a claim.
     """
 
     head: PlanHead
@@ -47,6 +47,7 @@ class PlanRecord:
     maker: Who | None = None
     run: str | None = None
     waiting: Waiting | None = None
+    brought: bool = False
 
     @property
     def id(self) -> str:

@@ -14,7 +14,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tui_app.contract.principal import Principal
-from tui_app.domain.errors import NotAllowed, NotFound, QuashError
+from tui_app.domain.errors import NotFound, QuashError
 from tui_app.engine.faults import note
 from tui_app.service import about, items, ledger, plans, runs
 from tui_app.service.admission import Admission
@@ -61,15 +61,8 @@ class _Endpoint:
         Raises:
             NotAllowed: naming the permission.
         """
-        needed = self._route.needs
-        if needed is None or principal.may(needed):
-            return
-        await self._backend.record_refusal(principal.name, self._route.summary, NotAllowed.code)
-        raise NotAllowed(
-            f"{principal.name} may not do this: the token has no permission {needed!r}",
-            hint=f"`quash token --permission {needed}` makes one for a local service.",
-            permission=needed,
-        )
+        if self._route.needs is not None:
+            await self._backend.permit(principal, self._route.needs, self._route.summary)
 
 
 class _ExactRoute(StarletteRoute):

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tui_app.domain.errors import NotFound
+from tui_app.contract.principal import Principal
+from tui_app.domain.errors import NotAllowed, NotFound
 from tui_app.domain.ledger import Event
 from tui_app.domain.moments import stamp
 from tui_app.domain.ports import Clock, System
@@ -86,6 +87,21 @@ class Backend:
             here = ", ".join(sorted(self.systems)) or "none"
             raise NotFound(f"there is no system {name!r} here", hint=f"Systems here: {here}.")
         return found
+
+    async def permit(self, principal: Principal, needed: str, what: str) -> None:
+        """Refuse, and record, ``what`` a principal may not do without the permission ``needed``.
+
+        Raises:
+            NotAllowed: naming the permission.
+        """
+        if principal.may(needed):
+            return
+        await self.record_refusal(principal.name, what, NotAllowed.code)
+        raise NotAllowed(
+            f"{principal.name} may not do this: the token has no permission {needed!r}",
+            hint=f"`quash token --permission {needed}` makes one for a local service.",
+            permission=needed,
+        )
 
     async def record_refusal(self, name: str, what: str, code: str) -> None:
         """Write into the ledger that somebody wanted ``what`` they may not do."""

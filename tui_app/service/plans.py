@@ -162,7 +162,13 @@ async def file(call: Call[NoQuery, None]) -> Stream:
 
 
 async def check(call: Call[NoQuery, None]) -> PlanModel:
-    """Begin to read every item of a plan again."""
+    """Begin to read every item of a plan again, which notes on the plan what moved.
+
+    Whoever made it may do that with it; with the plan of somebody else it takes the permission to change something.
+    """
+    plan = await call.backend.store.plans.get(call.parts["plan"])
+    if plan.maker is None or plan.maker.operator != call.principal.name:
+        await call.backend.permit(call.principal, OPERATE, "Read a plan of somebody else again")
     check_room(call)
     return told(call.backend, await call.backend.planner.check(call.parts["plan"], call.who))
 
@@ -213,7 +219,7 @@ ROUTES = (
     Route("GET", paths.PLAN_FILE, "plan_file", "The plan as a file", file, paths.JSON_LINES,
           errors=("CONFLICT", *ONE_PLAN)),
     Route("POST", paths.PLAN_CHECK, "plan_check", "Read every item of a plan again", check, PlanModel, 202,
-          errors=("CONFLICT", *ONE_PLAN)),
+          errors=("FORBIDDEN", "CONFLICT", *ONE_PLAN)),
     Route("POST", paths.PLAN_RESUME, "plan_resume", "Go on with a plan that nobody makes any more", resume, PlanModel,
           202, needs=OPERATE, errors=ONE_PLAN),
     Route("POST", paths.PLAN_RUNS, "confirm", "Confirm a plan: the one commit point", confirm, RunModel, 201,

@@ -146,6 +146,8 @@ def _plan_model(plan: PlanRecord, systems: Iterable[System], facts: Facts, arriv
     impact = [effects_line(effect, words.get(effect.code), count, counts["cancellable"]) for effect, count in effects]
     made = plan.state is PlanState.READY
     cancellable = counts["cancellable"] if made else 0
+    # The head of a file is what its maker says; who brought it is what the journal knows.
+    maker = plan.maker if plan.brought and plan.maker is not None else plan.head
     return PlanModel(
         id=plan.id,
         state=plan.state.value,
@@ -164,12 +166,13 @@ def _plan_model(plan: PlanRecord, systems: Iterable[System], facts: Facts, arriv
         irreversible=any(line.irreversible for line in impact),
         phrase=expected_phrase(cancellable, facts.environment) if cancellable else None,
         reason=plan.reason,
-        selection=plan.head.selection,
+        selection=f"a file that says: {plan.head.selection}" if plan.brought else plan.head.selection,
         undoes=plan.head.undoes,
         again=plan.head.again,
         needs_again=sum(totals.get("blocked", {}).get(code, 0) for code in UNLESS_MEANT),
-        operator=plan.head.operator,
-        host=plan.head.host,
+        operator=maker.operator,
+        host=maker.host,
+        claimed_by=f"{plan.head.operator} on {plan.head.host}" if plan.brought else None,
         created_at=plan.head.created_at,
         expires_at=plan.head.expires_at,
         targets=dict(plan.head.targets),

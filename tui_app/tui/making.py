@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui_app.domain.errors import QuashError
+from tui_app.domain.errors import NotAllowed, QuashError
 from tui_app.domain.plan import PlanState
 from tui_app.tui.text import phrase
 
@@ -88,7 +88,14 @@ class Making:
         made = self._made_before()
         if made is not None:
             # It was made a while ago: what moved since belongs on the screen before anybody confirms.
-            return await plans.check(made.id, self._grow)
+            try:
+                return await plans.check(made.id, self._grow)
+            except NotAllowed:
+                # It can be looked at as it was made; confirming it takes the same permission.
+                self._screen.quash.say(
+                    phrase("Without the permission to operate it is shown as it was made."), "warning"
+                )
+                return await plans.get(made.id)
         if not isinstance(of, PlanModel):
             self._screen.review.request = of
             of = await plans.start(of)

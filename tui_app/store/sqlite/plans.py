@@ -24,7 +24,7 @@ from tui_app.domain.verdict import Verdict
 from tui_app.store.sqlite import entries
 from tui_app.store.sqlite.rows import reading
 
-_PLAIN = "id, state, head, reason, hash, read, expected, error, place, lease_until, maker"
+_PLAIN = "id, state, head, reason, hash, read, expected, error, place, lease_until, maker, selections = '[]' AS brought"
 _RUN = "(SELECT run.id FROM run WHERE run.plan = plan.number) AS run"
 _WAITING = """
 (SELECT json_object('system', CAST(w.system AS TEXT), 'since', CAST(w.since AS TEXT), 'until', CAST(w.until AS TEXT),
@@ -83,6 +83,7 @@ def _plan_record(row: sqlite3.Row) -> PlanRecord:
         maker=None if row["maker"] is None else Who(**json.loads(row["maker"])),
         run=row["run"],
         waiting=None if row["waiting"] is None else Waiting(**json.loads(row["waiting"])),
+        brought=bool(row["brought"]),
     )
 
 

@@ -58,6 +58,7 @@ _NUMBERS = replace(
     columns=(*HTTP_DESCRIPTION.columns[:3], _ERROR, *HTTP_DESCRIPTION.columns[3:]),
     untold=MappingProxyType(
         {
+            "": "this service lists no content to look into",
             "content": "this service lists its number alone, as post_variant",
             "cancelled": "this service does not tell it; updated is near it",
             "reason": "this service keeps no reasons",

@@ -17,6 +17,7 @@ from tui_app.tui.actions import LEDGER, State
 from tui_app.tui.exporting import export
 from tui_app.tui.ledger_lines import WIDE, draw, titles, wanted
 from tui_app.tui.notices import told
+from tui_app.tui.outcomes import AMBER
 from tui_app.tui.pages import Pages
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.screens.entry import LedgerEntry
@@ -234,7 +235,7 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
             self._verdict = None
             self._head()
             raise
-        self._verdict = _verdict(check, self.quash.glyphs["yes"], self.quash.glyphs["no"])
+        self._verdict = _verdict(check, self.quash.glyphs["yes"], self.quash.glyphs["no"], self.quash.glyphs["warning"])
         self._read_at()
 
     def _head(self) -> None:
@@ -252,7 +253,9 @@ class LedgerScreen(QuashScreen[None], inherit_bindings=False):
         self.quash.open_later(export(self.quash, "quash-ledger.jsonl", write))
 
 
-def _verdict(check: LedgerCheck, yes: str, no: str) -> Content:
+def _verdict(check: LedgerCheck, yes: str, no: str, warning: str) -> Content:
+    if check.empty:
+        return phrase("{} {}.", warning, verdict(check)).stylize(AMBER)
     told = phrase("{} {}.", yes if check.holds else no, verdict(check))
     if not check.holds:
         more = phrase(" {} more problems.", len(check.problems) - 1) if len(check.problems) > 1 else phrase("")

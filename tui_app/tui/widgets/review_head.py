@@ -88,6 +88,8 @@ class ReviewHead(Static):
             # These are what will be done and not what is in the plan: without saying so they would not add up.
             of = phrase(", ").join([self._of(system, count) for system, count in plan.by_system.items()])
             parts[1:] = [parts[2], phrase("will be {}: {}", words(plan.verb).done, of)]
+        if plan.claimed_by is not None:
+            parts.append(phrase("its file says that {} made it", safe(plan.claimed_by, 60)))
         if self._hidden:
             parts.append(phrase("{} hidden by the filter", self._hidden).stylize(AMBER))
         if plan.arrived:
