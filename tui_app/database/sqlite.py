@@ -12,11 +12,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, TypeVar
+from urllib.parse import quote
 
 from tui_app.database.illegible import legible
 from tui_app.database.sqlite_frozen import FrozenFile, is_frozen
@@ -90,6 +91,24 @@ def connect(path: Path) -> sqlite3.Connection:
         raise CannotConnect(
             f"{path} cannot be opened: {error.strerror}", hint="Check the folder and its owner."
         ) from error
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _connect_alone(path: Path) -> sqlite3.Connection:
+    """Open a file that is there for reading, on a disk that has no room even for the index of its log.
+
+    Nobody else has it open then, since the index would be there. The lock says so while it is read: with it the index
+    is kept in memory. It lasts until the connection is closed.
+    """
+    uri = f"file:{quote(str(path))}?mode=rw"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        connection.execute("PRAGMA query_only=ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
     connection.row_factory = sqlite3.Row
     return connection
 
@@ -183,8 +202,9 @@ class SqliteFile:
     """One file with a thread for writing and threads for reading; opened on first use, private to its owner.
 
     ``prepare`` runs once, in the writer thread, before anything else: it creates or migrates the schema. A file that
-    cannot be written is only read, as it is; ``check`` then says whether it can be. One that ``waits`` is never
-    ``Busy``: it logs that another process holds the file, and waits for as long as that lasts.
+    cannot be written is only read, as it is; ``check`` then says whether it can be. So is one on a disk that is full,
+    until there is room again. One that ``waits`` is never ``Busy``: it logs that another process holds the file, and
+    waits for as long as that lasts.
     """
 
     def __init__(
@@ -201,6 +221,7 @@ class SqliteFile:
         self._prepare = prepare
         self._check = check
         self._frozen: FrozenFile | None = None
+        self._no_room = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"write {path.name}")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"read {path.name}")
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix=f"scan {path.name}")
@@ -230,7 +251,14 @@ class SqliteFile:
                 self._frozen = FrozenFile(self.path)
             else:
                 # Without a transaction: who only reads has no need of the lock that another process may hold.
-                await self._run(self._writer, self._prepare_now, lambda _: None)
+                try:
+                    await self._run(self._writer, self._prepare_now, lambda _: None)
+                    self._no_room = False
+                except StorageFull:
+                    # Whoever only reads needs no room; an empty file has nothing to read.
+                    if self.path.stat().st_size == 0:
+                        raise
+                    self._no_room = True
 
     async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """Run ``work`` in one transaction on the writing connection; on disk when this returns.
@@ -268,6 +296,10 @@ class SqliteFile:
 
     def _read_now(self, name: str, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
+            if self._no_room:
+                with closing(_connect_alone(self.path)) as alone:
+                    self._check(alone)
+                    return _read_legibly(alone, _in_snapshot, work)
             connection = self._connections.get(name)
             if connection is None:
                 connection = self._connections[name] = self._open_to_read()
