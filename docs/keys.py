@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tui_app.tui.actions import ACTIONS, DETAIL, EVERYWHERE, HELP, ITEMS, LEDGER, REVIEW, RUN, RUNS, SCREENS
+from tui_app.tui.actions import ACTIONS, DETAIL, ENTRY, EVERYWHERE, HELP, ITEMS, LEDGER, REVIEW, RUN, RUNS, SCREENS
 from tui_app.tui.keymap import Keymap, shown_key
 
 PAGE = Path(__file__).with_name("keys.md")
@@ -12,8 +12,9 @@ HEAD = """# Keys
 Made from `tui_app/tui/actions.py` by `python docs/keys.py`; change it there.
 
 A key is never hidden: where its action makes no sense, the key says why. `?` shows the keys of a screen and searches
-them, `ctrl+p` finds every action by its name. An action gets other keys in `config.toml`, by its name, with a space
-between several:
+them, `ctrl+p` finds every action by its name. While a text is typed, as a filter, a reason or a search in the help,
+letters are that text: the line below then names the keys that act, as `esc`, `F1` for help and `ctrl+q` to quit. An
+action gets other keys in `config.toml`, by its name, with a space between several:
 
 ```toml
 [keys]
@@ -34,6 +35,7 @@ SECTIONS = {
     RUNS: "Runs",
     RUN: "One run",
     LEDGER: "Ledger",
+    ENTRY: "One line of the ledger",
     HELP: "Help",
     "copy": "After `y`",
     "ask": "Questions",

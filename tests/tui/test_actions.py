@@ -1,6 +1,8 @@
 """The registry of actions: every key does something, none is eaten by a terminal, and the page of keys is this one."""
 
+import importlib
 import importlib.util
+import pkgutil
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,26 @@ def test_every_action_of_a_place_has_a_handler(place):
         if not any(hasattr(each, f"act_{action.handler or action.id}") for each in handlers(place))
     ]
     assert missing == []
+
+
+def test_every_handler_of_a_screen_is_reached_by_a_key_of_its_place():
+    from tui_app.tui import screens
+    from tui_app.tui.screens.base import QuashScreen
+
+    modules = [
+        importlib.import_module(f"{screens.__name__}.{one.name}") for one in pkgutil.iter_modules(screens.__path__)
+    ]
+    found = {one for each in modules for one in vars(each).values() if hasattr(one, "PLACE")}
+    assert len(found) > 10
+    unreached = [
+        f"{screen.__name__}.{name}"
+        for screen in found
+        if issubclass(screen, QuashScreen)
+        for name in vars(screen)
+        if name.startswith("act_")
+        and name not in {f"act_{action.handler or action.id}" for action in Keymap().at(screen.PLACE)}
+    ]
+    assert unreached == []
 
 
 def test_a_dialog_has_no_places():

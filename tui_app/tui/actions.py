@@ -23,6 +23,7 @@ EVERYWHERE, SCREENS = "everywhere", "screens"
 
 DIALOGS = frozenset({"ask", "choose", "copy", "command_line"})
 ITEMS, DETAIL, REVIEW, RUNS, RUN, LEDGER, HELP = "items", "detail", "review", "runs", "run", "ledger", "help"
+ENTRY = "entry"
 TABLES = (ITEMS, RUNS, RUN, LEDGER)
 
 
@@ -174,7 +175,13 @@ class Action:
 
 
 def _move(id: str, keys: tuple[str, ...], sentence: str) -> Action:
-    return Action(id, keys, id.replace("_", " "), sentence, (*TABLES, REVIEW), handler="move", argument=id)
+    """A key that moves through rows or, but for a column, through text; in help only what the search does not use."""
+    places: tuple[str, ...] = (*TABLES, REVIEW)
+    if id not in ("left", "right"):
+        places += (DETAIL, ENTRY)
+    if id in ("down", "up", "page_down", "page_up"):
+        places += (HELP,)
+    return Action(id, keys, id.replace("_", " "), sentence, places, handler="move", argument=id)
 
 
 def _go(number: int, place: str) -> Action:

@@ -10,6 +10,7 @@ from textual.binding import Binding
 
 from tui_app.domain.errors import UsageProblem
 from tui_app.tui.actions import ACTIONS, BY_ID, DIALOGS, EVERYWHERE, SCREENS, Action
+from tui_app.tui.widgets.fields import typed
 
 # What terminals and multiplexers take for themselves, or cannot tell from another key.
 EATEN = re.compile(
@@ -39,9 +40,9 @@ class Keymap:
         """The keys of an action, as the config writes them."""
         return self._keys[action.id]
 
-    def shown(self, action: Action) -> str:
-        """Its first key, as the footer shows it; empty where the operator took all keys away."""
-        keys = self.keys(action)
+    def shown(self, action: Action, *, typing: bool = False) -> str:
+        """Its first key, as the footer shows it: with ``typing`` the first that no field takes. Empty where none is."""
+        keys = [key for key in self.keys(action) if not (typing and typed(key))]
         return shown_key(keys[0]) if keys else ""
 
     def at(self, place: str) -> Iterator[Action]:

@@ -16,6 +16,7 @@ from tui_app.tui.preview_text import field_lines
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import lines, phrase
 from tui_app.tui.widgets.preview_panel import told
+from tui_app.tui.widgets.scrolling import scroll
 
 if TYPE_CHECKING:
     from tui_app.contract.models import ItemModel, SystemModel
@@ -69,15 +70,7 @@ class DetailScreen(QuashScreen[None], inherit_bindings=False):
         return lines(*field_lines(self._item, self._system, self.quash.clock(), 20_000), phrase(""))
 
     def act_move(self, where: str) -> None:
-        scroll = self.query_one("#detail", VerticalScroll)
-        half = scroll.size.height // 2
-        steps = {"down": 1, "up": -1, "half_down": half, "half_up": -half}
-        pages = {"page_down": 1, "page_up": -1}
-        if where in ("first", "last"):
-            scroll.scroll_to(y=0 if where == "first" else scroll.max_scroll_y, animate=False)
-        else:
-            by = pages.get(where, 0) * max(scroll.size.height - 1, 1) + steps.get(where, 0)
-            scroll.scroll_relative(y=by, animate=False)
+        scroll(self.query_one("#detail", VerticalScroll), where)
 
     def act_review(self) -> None:
         from tui_app.contract.plans import PlanRequest, SelectionModel

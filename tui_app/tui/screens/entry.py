@@ -11,8 +11,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui_app.domain.visible import as_written
+from tui_app.tui.actions import ENTRY
 from tui_app.tui.screens.base import Dialog
 from tui_app.tui.text import lines, phrase, safe
+from tui_app.tui.widgets.scrolling import scroll
 
 if TYPE_CHECKING:
     from tui_app.contract.ledger import LedgerLine
@@ -24,7 +26,7 @@ LONGEST = 4000
 class LedgerEntry(Dialog[None]):
     """Every field of a line, and what its event holds beside them."""
 
-    PLACE = "entry"
+    PLACE = ENTRY
     AUTO_FOCUS = "VerticalScroll"
 
     def __init__(self, line: LedgerLine) -> None:
@@ -33,6 +35,9 @@ class LedgerEntry(Dialog[None]):
 
     def body(self) -> Iterator[Widget]:
         yield VerticalScroll(Static(self._told(), markup=False, classes="entry-text"), classes="dialog entry")
+
+    def act_move(self, where: str) -> None:
+        scroll(self.query_one(VerticalScroll), where)
 
     def _told(self) -> Content:
         facts = self._line.model_dump(exclude={"details"}) | self._line.details

@@ -14,6 +14,7 @@ from tui_app.tui.keymap import shown_key
 from tui_app.tui.screens.base import QuashScreen
 from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.widgets.fields import Field
+from tui_app.tui.widgets.scrolling import scroll
 
 KEYS = 12
 """Cells for the keys of an action."""
@@ -43,10 +44,7 @@ class HelpScreen(QuashScreen[None], inherit_bindings=False):
         self.query_one("#help-text", Static).update(self._text(event.value))
 
     def act_move(self, where: str) -> None:
-        scroll = self.query_one("#help-scroll", VerticalScroll)
-        page = max(scroll.size.height - 1, 1)
-        steps = {"down": 1, "up": -1, "page_down": page, "page_up": -page}
-        scroll.scroll_relative(y=steps.get(where, 0), animate=False)
+        scroll(self.query_one("#help-scroll", VerticalScroll), where)
 
     def _text(self, search: str) -> Content:
         wanted = search.casefold().split()

@@ -29,6 +29,7 @@ from tui_app.tui.text import counted, phrase, safe
 from tui_app.tui.widgets.progress import Progress
 from tui_app.tui.widgets.run_detail import RunDetail
 from tui_app.tui.widgets.run_items import RunItems
+from tui_app.tui.widgets.scrolling import scroll
 
 if TYPE_CHECKING:
     from tui_app.contract.runs import RunItemModel, RunModel
@@ -174,7 +175,7 @@ class RunScreen(QuashScreen[None], inherit_bindings=False):
     def act_move(self, where: str) -> None:
         detail = self.query_one(RunDetail)
         if detail.has_focus:
-            detail.scroll_relative(y=-3 if where in ("up", "page_up", "half_up", "first") else 3, animate=False)
+            scroll(detail, where)
         else:
             self.query_one(RunItems).act_move(where)
 

@@ -30,6 +30,11 @@ EDITING = BindingsMap(Input.BINDINGS)
 """The keys of a field of one line; what else Textual gives it is for what scrolls."""
 
 
+def typed(key: str) -> bool:
+    """Whether a field takes a key, by its name in the keymap: a letter, or one that edits."""
+    return len(key) == 1 or key == "space" or key in EDITING.key_to_bindings
+
+
 def masked(text: str) -> str:
     """The text with as many characters, each of which only draws."""
     return "".join(one if visible(one) == one else HIDDEN for one in text)

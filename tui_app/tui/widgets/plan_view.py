@@ -15,6 +15,7 @@ from tui_app.tui.plan_rows import Groups
 from tui_app.tui.preview_text import deciding, told_value
 from tui_app.tui.widgets.marks import of_ids
 from tui_app.tui.widgets.row_list import RowList
+from tui_app.tui.widgets.scrolling import scroll
 
 if TYPE_CHECKING:
     from tui_app.contract.plans import PlanItemModel, PlanModel
@@ -104,10 +105,9 @@ class PlanView(Horizontal):
         }
 
     def act_move(self, where: str) -> None:
-        if self.query_one("#review-impact").has_focus:
-            impact_side = self.query_one("#review-impact", VerticalScroll)
-            up = where in ("up", "page_up", "half_up", "first")
-            impact_side.scroll_relative(y=-3 if up else 3, animate=False)
+        impact_side = self.query_one("#review-impact", VerticalScroll)
+        if impact_side.has_focus:
+            scroll(impact_side, where)
         else:
             self.items.act_move(where)
 
