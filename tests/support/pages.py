@@ -142,16 +142,17 @@ def programs(line: str) -> Iterator[list[str]]:
 
 def read(path: Path) -> Page:
     """Take a page apart."""
-    page, fence = Page(path), None
+    page, fence, indent = Page(path), None, 0
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         marker = _FENCE.match(line)
         if marker and fence is None:
-            fence = Fence(marker[1], number + 1)
+            fence, indent = Fence(marker[1], number + 1), len(line) - len(line.lstrip())
         elif marker and fence is not None:
             page.fences.append(fence)
             fence = None
         elif fence is not None:
-            fence.lines.append(line)
+            # A block in a list is set in as its item is.
+            fence.lines.append(line[indent:] if not line[:indent].strip() else line)
         else:
             page.prose.append(line)
     assert fence is None, f"{page.name}: a block is not closed"
