@@ -61,9 +61,18 @@ async def test_a_run_is_undone_and_says_so_everywhere(world: World, tmp_path: Pa
     assert noted.facts["plan"] == plan.id
     told = await world.store.ledger.lines(LedgerQuery(event="reinstated", limit=100))
     assert {row.facts["item"] for row in told} == set(ids)
-    # verifying the first run again finds that its cancellations do not hold any more
+    # verifying the first run again finds that its cancellations do not hold any more, and why
     again = await world.steering.verify(run.id, WHO)
-    assert again.verified[Verified.CONTRADICTED] == 8
+    assert again.verified == {Verified.YES: 16, Verified.UNDONE: 8}
+    notes = {one.verification.note for one in await world.items(run.id) if one.verification}
+    assert notes - {None} == {f"undone by run {done.id}"}
+    # and so it is of the undo, once a further run has cancelled them again
+    third = await world.confirm(await world.plan(*everything("cases")), key="k3")
+    third = await world.worker().drive(third.id)
+    assert third.states == {ItemState.CANCELLED: 8}
+    again = await world.steering.verify(done.id, WHO)
+    assert again.verified == {Verified.UNDONE: 8}
+    assert (await world.steering.verify(run.id, WHO)).verified[Verified.UNDONE] == 8
 
 
 async def test_what_cannot_be_undone_is_refused_with_why(world: World, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Each audit is one that servers publish: ``status_changed`` entries with user and
 server that keeps none, and one that is silent. What is said is held against the server's own log.
 """
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,6 +20,7 @@ from tui_app.domain.items import Selection
 from tui_app.domain.run import Intent, ItemState, RunState, Verified
 from tui_app.service.words import run_model
 from tui_app.systems.cases import evidence, inquiry
+from tui_app.systems.cases.answers import Proof
 from tui_app.systems.cases.waits import Waits
 
 ONE = "CASE-1"
@@ -56,8 +58,8 @@ async def test_an_audit_without_keys_verifies_a_whole_run_and_its_undo(audit, tm
 
 
 @pytest.mark.parametrize("audit", WITHOUT_KEYS)
-async def test_another_runner_finds_a_cancellation_ours_and_can_undo_it(audit, tmp_path):
-    """The first runner ends after the effect and before the answer; nothing but the journal and the audit is left."""
+async def test_another_runner_claims_nothing_that_only_an_audit_without_keys_tells(audit, tmp_path):
+    """The first runner ends after the effect and before the answer: another journal may use the same user."""
     async with case_server(*NAMES, quirks=Quirks(audit=audit), patience=0.2) as way:
         world = make_world(tmp_path, {"cases": way.open(limited=True)}, way.server.clock)
         run = await confirmed(world, *NAMES)
@@ -73,11 +75,80 @@ async def test_another_runner_finds_a_cancellation_ours_and_can_undo_it(audit, t
         await way.raw.mend()
         await world.steering.resume(run.id, WHO)
         done = await world.worker("w2", systems={"cases": way.open(limited=True)}).drive(run.id)
-        assert done.states == {ItemState.CANCELLED: len(NAMES)}
+        assert done.states == {ItemState.CANCELLED: len(NAMES) - 1, ItemState.ALREADY_CANCELLED: 1}
+        [silent] = [one for one in await world.items(run.id) if one.state is ItemState.ALREADY_CANCELLED]
+        assert (silent.outcome.answer.ours, silent.outcome.answer.by) == (None, JANE)
         assert verified(await world.items(run.id)) == {Verified.YES}
         assert sorted(one for one, _ in way.server.effects) == sorted(NAMES), "each once"
         undo = await world.confirm(await world.undo(run.id), key="k2")
-        assert (await world.worker().drive(undo.id)).states == {ItemState.REINSTATED: len(NAMES)}
+        assert (await world.worker().drive(undo.id)).states == {ItemState.REINSTATED: len(NAMES) - 1}
+        assert silent.item.seen.id not in {one for one, _ in way.server.returned}
+        await world.close()
+
+
+@pytest.mark.parametrize("audit", ("events", *WITHOUT_KEYS))
+async def test_of_two_journals_with_one_token_only_the_one_that_was_answered_owns_an_effect(audit, tmp_path):
+    """Both send at once, and neither sees the other's intents; the answer of the first is lost for the second."""
+    async with case_server(ONE, quirks=Quirks(audit=audit), patience=0.2) as way:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "b").mkdir()
+        first = make_world(tmp_path / "a", {"cases": way.open()}, way.server.clock)
+        second = make_world(tmp_path / "b", {"cases": way.open()}, way.server.clock)
+        ours, theirs = await confirmed(first, ONE), await confirmed(second, ONE)
+
+        begun = []
+
+        def from_then_on(asked):
+            begun.extend([asked] if asked.method == "POST" else [])
+            return bool(begun)
+
+        await way.raw.arm("reset before the effect", from_then_on)
+        assert (await second.worker().drive(theirs.id)).states == {ItemState.SENDING: 1}
+        await way.raw.mend()
+        done = await first.worker().drive(ours.id)
+        assert done.states == {ItemState.CANCELLED: 1}
+        await second.steering.resume(theirs.id, WHO)
+        other = await second.worker("w2", systems={"cases": way.open()}).drive(theirs.id)
+        assert other.states == {ItemState.ALREADY_CANCELLED: 1}
+        [item] = await second.items(theirs.id)
+        assert item.outcome.answer.ours is not True
+        assert way.server.effects == [(ONE, (await first.items(ours.id))[0].key)]
+        await first.close()
+        await second.close()
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_what_was_under_way_is_ours_after_a_restart_only_if_its_answer_is_on_disk(answered, tmp_path):
+    """The audit is silent. One case was taken on for us; the other was found being cancelled by somebody else."""
+    async with case_server(ONE, quirks=Quirks(audit="silent", polls=10**6), patience=0.2) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run, case = await confirmed(world, ONE), way.server.cases[ONE]
+
+        def cut(asked):
+            if asked.method == "POST" and not answered and case.status != "processing":
+                way.server.cancelled_by(ONE, BOB)
+                case.status, case.polls = "processing", 10**6
+                return True
+            return False
+
+        await way.raw.arm("reset before the effect", cut)
+
+        async def wait(_seconds):
+            raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            await replace(world.worker(), wait=wait).drive(run.id)
+        await way.raw.mend()
+        assert (await world.items(run.id))[0].state is ItemState.ACCEPTED
+        case.status = "cancelled"
+        way.server.clock.forward(60)
+        done = await world.worker("w2", systems={"cases": way.open()}).drive(run.id)
+        [item] = await world.items(run.id)
+        if answered:
+            assert (done.states, item.outcome.answer.ours) == ({ItemState.CANCELLED: 1}, True)
+        else:
+            assert (done.states, item.outcome.answer.ours) == ({ItemState.ALREADY_CANCELLED: 1}, None)
+        assert (await world.store.ledger.check()).problem is None
         await world.close()
 
 
@@ -137,17 +208,20 @@ async def test_with_another_intent_at_that_time_the_effect_is_proven_and_not_who
 async def test_an_intent_at_another_time_takes_nothing_away(audit, other):
     async with case_server(ONE, quirks=Quirks(audit=audit)) as way:
         answer, told = await found_later(way, intents=[intent(way.server.clock, **AT_ANOTHER_TIME[other])])
-        assert (answer.state, answer.ours) == (ItemState.CANCELLED, True)
-        assert answer.undo_until is not None
-        assert told.verified is Verified.YES
+        assert (answer.state, answer.ours, answer.by) == (ItemState.ALREADY_CANCELLED, None, JANE)
+        assert (told.verified, told.note) == (Verified.YES, None)
 
 
-async def test_a_journal_that_is_not_asked_claims_what_may_be_anothers(monkeypatch):
-    """The same check, with the look into the journal left out, is wrong: this is what it is there for."""
+async def test_an_entry_that_fits_alone_taken_for_a_key_claims_what_may_be_anothers(monkeypatch):
+    """The same check, with an entry believed to be of the order because it fits, is wrong: this is what finds it."""
     real = evidence.events_of
-    monkeypatch.setattr(inquiry, "events_of", lambda *given: real(*given[:-1], ()))
+
+    def claimed(order, *given):
+        return [replace(one, key=order.key) if one.proof is Proof.ALONE else one for one in real(order, *given)]
+
+    monkeypatch.setattr(inquiry, "events_of", claimed)
     async with case_server(ONE, quirks=Quirks(audit="status_changed")) as way:
-        answer, _ = await found_later(way, intents=[intent(way.server.clock)])
+        answer, _ = await found_later(way)
         assert answer.ours is True
 
 
@@ -253,7 +327,7 @@ async def test_an_audit_that_says_nothing_leaves_open_whose_it_was(quirks, prove
 async def test_the_clock_of_the_server_is_the_one_that_counts(ahead):
     async with case_server(ONE, quirks=Quirks(audit="status_changed", ahead=ahead)) as way:
         answer, told = await found_later(way)
-        assert (answer.state, answer.ours, told.verified) == (ItemState.CANCELLED, True, Verified.YES)
+        assert (answer.state, answer.by, told.verified) == (ItemState.ALREADY_CANCELLED, JANE, Verified.YES)
 
 
 @pytest.mark.parametrize("audit", WITHOUT_KEYS)
@@ -296,6 +370,33 @@ async def test_a_case_that_the_audit_cancels_twice_contradicts():
         way.server.note_status(case, "in_progress", "cancelled", JANE, case.updated, "operational_request")
         [told] = await system.verify(sent, errand())
         assert told.verified is Verified.CONTRADICTED
+
+
+@pytest.mark.parametrize("quirks", [{}, *({"audit": one} for one in WITHOUT_KEYS), {"without": ("audit-log",)}])
+async def test_what_our_own_undo_took_back_is_undone_and_what_a_stranger_did_contradicts(quirks, tmp_path):
+    async with case_server(*NAMES[:2], quirks=Quirks(**quirks)) as way:
+        world = make_world(tmp_path, {"cases": way.open()}, way.server.clock)
+        run = await confirmed(world, *NAMES[:2])
+        await world.worker().drive(run.id)
+        stranger = way.server.cases[NAMES[1]]
+        undo = await world.confirm(await world.undo(run.id), key="k2")
+        way.server.clock.forward(30)
+        # Somebody else is there first with one of the two.
+        stranger.status = "in_progress"
+        if not quirks.get("without"):
+            if quirks.get("audit"):
+                way.server.note_status(stranger, "cancelled", "in_progress", BOB, stranger.updated, "mistake")
+            else:
+                entry = {"event": "CASE_REINSTATED", "timestamp": stranger.updated, "user_id": BOB, "details": {}}
+                stranger.audit.append(entry)
+        back = await world.worker().drive(undo.id)
+        assert back.states[ItemState.REINSTATED] == 1
+        again = await world.steering.verify(run.id, WHO)
+        assert dict(again.verified) == {Verified.UNDONE: 1, Verified.CONTRADICTED: 1}
+        by = {one.item.seen.id: one.verification for one in await world.items(run.id)}
+        assert (by[NAMES[0]].verified, by[NAMES[0]].note) == (Verified.UNDONE, f"undone by run {undo.id}")
+        assert (await world.store.ledger.check()).problem is None
+        await world.close()
 
 
 async def test_the_journal_names_every_intent_that_may_have_had_its_effect(tmp_path):

@@ -24,8 +24,8 @@ SHOWN = 20
 NOT_DONE = (ItemState.SKIPPED, ItemState.REFUSED, ItemState.UNKNOWN, ItemState.ALREADY_CANCELLED)
 """The outcomes that are not this run's doing, or in doubt."""
 
-NOT_PROVEN = (Verified.CONTRADICTED, Verified.NOT_KNOWN)
-"""The verifications that do not prove an outcome."""
+NOT_PROVEN = (Verified.CONTRADICTED, Verified.NOT_KNOWN, Verified.UNDONE)
+"""The verifications that do not prove an outcome, or that it was taken back since."""
 
 
 async def blocked_items(client: BackendClient, plan: PlanModel, most: int | None = SHOWN) -> ItemsByKind[PlanItemModel]:

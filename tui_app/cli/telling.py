@@ -140,7 +140,8 @@ def run_lines(run: RunModel, resume: str = "") -> Iterator[str]:
         yield f"  pending: {' · '.join(f'{number:,} {words}' for words, number in run.waiting.items())}"
     verified = run.verified
     yield (
-        f"  verified: {verified.yes:,} yes · {verified.contradicted:,} contradicted · "
+        f"  verified: {verified.yes:,} yes · {f'{verified.undone:,} undone · ' if verified.undone else ''}"
+        f"{verified.contradicted:,} contradicted · "
         f"{verified.not_known:,} not known · {verified.pending:,} not yet"
     )
     for line in run.outcomes:
@@ -165,7 +166,7 @@ def not_done_lines(kind: str, items: Sequence[RunItemModel], number: int, report
     """
     name = kind.replace("_", " ")
     for item in items:
-        if kind in (Verified.CONTRADICTED, Verified.NOT_KNOWN):
+        if kind in (Verified.CONTRADICTED, Verified.NOT_KNOWN, Verified.UNDONE):
             why = item.note or ("the system says otherwise" if kind == Verified.CONTRADICTED else "nothing tells")
         elif kind == ItemState.ALREADY_CANCELLED:
             why = whose(item.ours, item.by)

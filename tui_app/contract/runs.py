@@ -46,9 +46,10 @@ class OutcomeLine(Wire):
 
 
 class VerifiedModel(Wire):
-    """How the verification of the cancelled items stands."""
+    """How the verification of the cancelled items stands; ``undone`` by a later run of the same journal."""
 
     yes: int = 0
+    undone: int = 0
     contradicted: int = 0
     not_known: int = 0
     pending: int = 0

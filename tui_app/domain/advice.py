@@ -8,6 +8,7 @@ from typing import LiteralString
 WHAT_TO_DO: Mapping[str, LiteralString] = {
     "unknown": "It was sent, and no answer came. Its status and trail tell; if it is still meant, plan it anew.",
     "not_known": "It was answered as done, and its status and audit do not prove it. Verify the run again.",
+    "undone": "It was done, and a later run of this journal took it back.",
     "contradicted": "The system says otherwise than it answered. Look at its trail, and tell who looks after it.",
     "refused": "The system said no. What was refused can be planned anew.",
     "skipped": "Nothing was sent for what was skipped.",

@@ -178,7 +178,7 @@ class Order:
     """One intention on one item, as it is handed to a system: the key, and what was seen, for the guard.
 
     ``sent_at`` is when it was about to be sent before, where it may have been: a key lives from then on. ``accepted``:
-    the system has answered before that it works on it.
+    the system has answered to this very order before that it works on it, and that answer is on disk.
     """
 
     id: str
@@ -210,6 +210,7 @@ class Intent:
     """One intent of this journal that may have had its effect: when it was sent, and until when it was under way.
 
     ``settled_at`` is the time at which its outcome was recorded; none while it is not known what became of it.
+    ``done``: it was recorded as ours, cancelled or reinstated.
     """
 
     run_id: str
@@ -217,6 +218,7 @@ class Intent:
     verb: Verb
     sent_at: str
     settled_at: str | None = None
+    done: bool = False
 
 
 async def no_others(item_id: str) -> Sequence[Intent]:
@@ -253,7 +255,8 @@ class Errand:
 class Answer:
     """What a system said of one order; also what we decided ourselves (``skipped``).
 
-    ``ours`` says whether an ``already_cancelled`` item was cancelled by this run: true, false, or not known.
+    ``ours`` says whether an ``already_cancelled`` item was cancelled by this run: true, false, or not known; of an
+    ``accepted`` one true where the system has answered so to our own request, and it was not only found under way.
     ``before`` and ``after`` are statuses in the system's own words. ``undo_until`` is the moment until which this
     cancellation can be undone, by the system's clock, where it can be.
     """
@@ -298,6 +301,8 @@ class Verified(StrEnum):
     YES = "yes"
     CONTRADICTED = "contradicted"
     NOT_KNOWN = "not_known"
+    UNDONE = "undone"
+    """It held until a later run of the same journal took it back."""
 
 
 @dataclass(frozen=True, slots=True)

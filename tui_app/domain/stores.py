@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from tui_app.domain.clocks import Look, Reading
@@ -254,8 +255,13 @@ class WorkStore(Protocol):
     async def note(self, claim: Claim, answers: Mapping[int, Answer], at: str) -> None:
         """Note answers that came, by position, on disk when this returns; recording or withdrawing ends a note."""
 
-    async def accept(self, claim: Claim, positions: Sequence[int], due_at: str) -> None:
-        """The system works on these; the chunk is put aside until then."""
+    async def accept(
+        self, claim: Claim, positions: Sequence[int], due_at: str, taken: Mapping[int, Answer] = MappingProxyType({})
+    ) -> None:
+        """The system works on these; the chunk is put aside until then.
+
+        ``taken`` are its answers to our own requests: they are noted, since nothing else may tell later whose it was.
+        """
 
     async def withdraw(self, claim: Claim, positions: Sequence[int]) -> None:
         """Intents of which it is certain that nothing was sent go back to planned."""

@@ -124,7 +124,8 @@ async def run_chunk(bench: Bench, run: RunRecord, claim: Claim, *, stopping: boo
     rest = bool(deferred) or claim.part
     if waiting:
         at_once = rest and not claim.closed
-        await bench.work.accept(claim, waiting, stamp(bench.clock.now() + (timedelta(0) if at_once else POLL)))
+        due = stamp(bench.clock.now() + (timedelta(0) if at_once else POLL))
+        await bench.work.accept(claim, waiting, due, {**settled.taken, **sent.taken})
     for reason in (*settled.held.values(), *settled.silent, *sent.held.values(), *sent.silent):
         raise SystemTrouble(reason)
     if not waiting:
@@ -140,12 +141,14 @@ def _positions(run: RunRecord, claim: Claim) -> dict[str, int]:
 class _Sorted:
     """The replies to some orders, sorted: outcomes; positions the system still works on; positions not reached.
 
-    ``silent`` are those that nobody knows of: their intents stay. ``unsent`` are positions of which it is certain that
-    nothing was sent, when they were to be. ``reached`` is the number of orders with an answer.
+    ``taken`` are its answers where it took on our own request. ``silent`` are those that nobody knows of: their intents
+    stay. ``unsent`` are positions of which it is certain that nothing was sent, when they were to be. ``reached`` is
+    the number of orders with an answer.
     """
 
     final: list[Outcome] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
+    taken: dict[int, Answer] = field(default_factory=dict)
     held: dict[int, Held] = field(default_factory=dict)
     silent: list[OutcomeUnknown | NotAllowed | Held] = field(default_factory=list)
     deferred: list[int] = field(default_factory=list)
@@ -175,6 +178,8 @@ class _Sorted:
             made.reached += 1
             if why.state is ItemState.ACCEPTED:
                 made.waiting.append(position)
+                if why.ours:
+                    made.taken[position] = why
             else:
                 made.final.append(Outcome(position, one.item.system, order.id, order.key, why))
         return made
@@ -204,7 +209,8 @@ def _errand(bench: Bench, run: RunRecord, claim: Claim, notes: Notes, *, only_lo
 
 def _order(run: RunRecord, item: RunItem, seen: Seen | None = None) -> Order:
     key = item.key or item_key(run.secret, run.id, item.item.system, item.item.seen.id)
-    accepted = item.state is ItemState.ACCEPTED or item.noted is not None
+    noted = item.noted
+    accepted = noted is not None and noted.state is ItemState.ACCEPTED and noted.ours is True
     return Order(item.item.seen.id, key, seen or item.item.seen, item.sent_at, accepted)
 
 

@@ -247,6 +247,7 @@ def _run_model(run: RunRecord, at_work: bool) -> RunModel:
         items=run.items,
         verified=VerifiedModel(
             yes=verified[Verified.YES],
+            undone=verified[Verified.UNDONE],
             contradicted=verified[Verified.CONTRADICTED],
             not_known=verified[Verified.NOT_KNOWN],
             pending=max(0, done - sum(verified.values())),

@@ -72,6 +72,7 @@ PLANS: Mapping[str, Look] = {
 
 VERIFIED: Mapping[str, Look] = {
     "yes": Look("yes", "verified", GOOD),
+    "undone": Look("yes", "undone since", QUIET),
     "contradicted": Look("no", "contradicted", BAD),
     "not_known": Look("unknown", "not known", AMBER),
 }
@@ -127,7 +128,7 @@ def _left(run: RunModel, number: int) -> Content:
 
 def advice(item: RunItemModel) -> Content | None:
     """What to do about an item, where there is something to do or to know."""
-    if item.verified in ("contradicted", "not_known"):
+    if item.verified in ("contradicted", "not_known", "undone"):
         return phrase(WHAT_TO_DO[item.verified])
     told = WHAT_TO_DO.get(item.state)
     return None if told is None else phrase(told)

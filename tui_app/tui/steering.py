@@ -116,6 +116,8 @@ class Steering:
         self._changed(verified)
         told = verified.verified
         said = phrase("Verified: {} yes, {} contradicted, {} not known.", told.yes, told.contradicted, told.not_known)
+        if told.undone:
+            said = phrase("{} {} undone since by a run of this journal.", said, told.undone)
         self._screen.quash.say(said, "warning" if told.contradicted or told.not_known else "info")
 
     async def _export(self, run: RunModel) -> None:

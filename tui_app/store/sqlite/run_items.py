@@ -81,7 +81,7 @@ def _read(row: sqlite3.Row, secret: bytes) -> RunItem:
 
 def _noted(row: sqlite3.Row, secret: bytes) -> Answer | None:
     """The answer that is noted of an item on its way; none where the note is not as it was written."""
-    if row["noted"] is None or row["run_state"] != ItemState.SENDING:
+    if row["noted"] is None or row["run_state"] not in (ItemState.SENDING, ItemState.ACCEPTED):
         return None
     hashed = note_hash(secret, row["position"], row["noted"], row["noted_at"])
     return _answer(entries.loads(row["noted"]) or {}) if row["noted_hash"] == hashed else None

@@ -315,7 +315,7 @@ class Verifier:
                 self._note(None, f"{whose} is on its way, and not as it was written")
         for row in self._connection.execute(_SQL["notes"], {"run": run.number}):
             hashed = note_hash(run.secret, row["position"], row["answer"], row["at"])
-            if (row["state"], row["hash"]) != (ItemState.SENDING.value, hashed):
+            if row["state"] not in ON_THE_WAY or row["hash"] != hashed:
                 self._note(
                     None, f"run {run_id}: the note at position {_shown(row['position'])} is not as it was written"
                 )

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from tui_app.database.sqlite import SqliteFile
@@ -45,6 +46,25 @@ def _clamp(connection: sqlite3.Connection, run_id: str, now: datetime) -> None:
         until = clamped(read(gate["not_before"]), now, longest_gate(gate["rate"]))
         if stamp(until) != gate["not_before"]:
             connection.execute(_SQL["set_gate"], {"system": gate["system"], "until": stamp(until)})
+
+
+def _note(connection: sqlite3.Connection, run_id: str, answers: Mapping[int, Answer], at: str) -> None:
+    row = connection.execute("SELECT number, secret FROM run WHERE id = ?", (run_id,)).fetchone()
+    run, secret = row["number"], row["secret"]
+    told = [(position, json.dumps(asdict(answer))) for position, answer in answers.items()]
+    connection.executemany(
+        _SQL["note"],
+        (
+            {
+                "run": run,
+                "position": position,
+                "answer": answer,
+                "at": at,
+                "hash": note_hash(secret, position, answer, at),
+            }
+            for position, answer in told
+        ),
+    )
 
 
 class SqliteWork:
@@ -173,7 +193,10 @@ class SqliteWork:
     async def intents(self, system: str, item_id: str) -> list[Intent]:
         values = {"system": system, "item": item_id}
         rows = await self._file.read(lambda connection: connection.execute(_SQL["intents"], values).fetchall())
-        return [Intent(row["run"], row["key"], Verb(row["verb"]), row["sent_at"], row["settled"]) for row in rows]
+        return [
+            Intent(row["run"], row["key"], Verb(row["verb"]), row["sent_at"], row["settled"], bool(row["done"]))
+            for row in rows
+        ]
 
     async def record(self, claim: Claim, outcomes: Sequence[Outcome], facts: Mapping[str, Any], at: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -189,28 +212,16 @@ class SqliteWork:
     async def note(self, claim: Claim, answers: Mapping[int, Answer], at: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             _hold(connection, claim)
-            row = connection.execute("SELECT number, secret FROM run WHERE id = ?", (claim.run_id,)).fetchone()
-            run, secret = row["number"], row["secret"]
-            told = [(position, json.dumps(asdict(answer))) for position, answer in answers.items()]
-            connection.executemany(
-                _SQL["note"],
-                (
-                    {
-                        "run": run,
-                        "position": position,
-                        "answer": answer,
-                        "at": at,
-                        "hash": note_hash(secret, position, answer, at),
-                    }
-                    for position, answer in told
-                ),
-            )
+            _note(connection, claim.run_id, answers, at)
 
         await self._file.write(work)
 
-    async def accept(self, claim: Claim, positions: Sequence[int], due_at: str) -> None:
+    async def accept(
+        self, claim: Claim, positions: Sequence[int], due_at: str, taken: Mapping[int, Answer] = MappingProxyType({})
+    ) -> None:
         def work(connection: sqlite3.Connection) -> None:
             _hold(connection, claim)
+            _note(connection, claim.run_id, taken, due_at)
             run = run_number(connection, claim.run_id)
             changed = connection.executemany(
                 "UPDATE run_item SET state = 'accepted' WHERE run = ? AND position = ? AND state = 'sending'",

@@ -45,7 +45,8 @@ VALUES (?, ?, ?, ?, ?, 'sending', ?, ?, ?);
 -- name: intents
 -- Only chunks of the system are searched: items have no index of their own, which every intent would pay for.
 SELECT r.id AS run, i.key, i.sent_at, json_extract(p.head, '$.verb') AS verb,
-       CASE WHEN i.state IN ('sending', 'accepted', 'unknown') THEN NULL ELSE json_extract(l.body, '$.at') END AS settled
+       CASE WHEN i.state IN ('sending', 'accepted', 'unknown') THEN NULL ELSE json_extract(l.body, '$.at') END AS settled,
+       i.state IN ('cancelled', 'reinstated') AS done
 FROM run AS r
 JOIN plan AS p ON p.number = r.plan
 JOIN chunk AS c ON c.run = r.number AND c.system = :system
@@ -71,7 +72,9 @@ SELECT run, position, :answer, :at, :hash FROM run_item
 WHERE run = :run AND position = :position AND state = 'sending';
 
 -- name: end_notes
+-- That the system took an order on is known by nothing else until its outcome is.
 DELETE FROM note
 WHERE run = :run AND position BETWEEN :first AND :last AND NOT EXISTS (
-    SELECT 1 FROM run_item AS r WHERE r.run = note.run AND r.position = note.position AND r.state = 'sending'
+    SELECT 1 FROM run_item AS r
+    WHERE r.run = note.run AND r.position = note.position AND r.state IN ('sending', 'accepted')
 );

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tui_app.domain.describe import Verb
-from tui_app.domain.run import Answer, ItemState, Order, SkipCode, Verification, Verified, stopped
+from tui_app.domain.run import Answer, Intent, ItemState, Order, SkipCode, Verification, Verified, stopped
 from tui_app.domain.verdict import Verdict, VerdictCode
 from tui_app.domain.versions import changes
 from tui_app.systems.cases.rules import CANCEL_EVENT, NOT_FOUND, REINSTATE_EVENT
@@ -27,6 +27,12 @@ class Proof(StrEnum):
 
     FITS = "fits"
     """The event, our user, our reason and the time are those of the order."""
+
+    ALONE = "alone"
+    """It fits, no other entry does, and no other intent of this journal was under way at its time.
+
+    That proves the effect. It does not prove whose it was: another journal may use the same user.
+    """
 
     POSSIBLE = "possible"
     """It may be the order's: it names nobody, or another reason, in the time of the order."""
@@ -81,9 +87,9 @@ class Found:
     audited: bool = True
 
 
-def accepted(order: Order) -> Answer:
-    """The answer for a case whose cancellation was accepted: the system works on it."""
-    return Answer(ItemState.ACCEPTED, before=order.seen.status, after=CANCELLING)
+def accepted(order: Order, *, ours: bool | None = None) -> Answer:
+    """The answer for a case that the system works on; ``ours``: it said so to our own request."""
+    return Answer(ItemState.ACCEPTED, ours=ours, before=order.seen.status, after=CANCELLING)
 
 
 def reinstated(order: Order, status: str) -> Answer:
@@ -144,7 +150,7 @@ def _already(found: Found, *, sent: bool) -> Answer:
     """The answer for a case that is cancelled; where the order may have been ``sent``, an odd time excludes nothing."""
     cancels = [one for one in found.events if one.event == CANCEL_EVENT]
     by = cancels[-1].operator if cancels else None
-    open_ = {Proof.FITS, Proof.POSSIBLE} | ({Proof.ODD_TIME} if sent else set())
+    open_ = {Proof.ALONE, Proof.FITS, Proof.POSSIBLE} | ({Proof.ODD_TIME} if sent else set())
     ours = False if cancels and cancels[-1].proof not in open_ else None
     return Answer(ItemState.ALREADY_CANCELLED, ours=ours, by=by, before=CANCELLED, after=CANCELLED)
 
@@ -181,6 +187,42 @@ def verification(order: Order, found: Found | None, verb: Verb) -> Verification:
     if notes:
         return Verification(Verified.CONTRADICTED, "; ".join(notes))
     return Verification(Verified.YES)
+
+
+def taken_back(order: Order, found: Found | None, verb: Verb, intents: Sequence[Intent]) -> Verification | None:
+    """That a run of this journal took back what the order did; none where that is not so, or is not proven.
+
+    ``intents`` are those of the journal for this case. One that is recorded as done the other way, later, explains it,
+    where the audit ends our stretch with its key; where entries have no keys, with the one entry of the same user.
+    """
+    later = {one.key: one for one in intents if one.done and one.verb is not verb}
+    later = {key: one for key, one in later.items() if order.sent_at is None or one.sent_at > order.sent_at}
+    if found is None or not later:
+        return None
+    run = _taken_back_by(order, found, verb, later)
+    if run is None:
+        return None
+    told = f"undone by run {run}" if verb is Verb.CANCEL else f"cancelled again by run {run}"
+    return Verification(Verified.UNDONE, told)
+
+
+def _taken_back_by(order: Order, found: Found, verb: Verb, later: Mapping[str, Intent]) -> str | None:
+    event, opposite = (CANCEL_EVENT, REINSTATE_EVENT) if verb is Verb.CANCEL else (REINSTATE_EVENT, CANCEL_EVENT)
+    only = next(iter(later.values())).run_id if len(later) == 1 else None
+    back = (found.status == CANCELLED) is (verb is Verb.REINSTATE)
+    if not found.audited:
+        return only if back else None
+    made = [one for one in found.events if one.event in (event, opposite)]
+    ours = [place for place, one in enumerate(made) if one.event == event and one.key == order.key]
+    if any(one.key is not None for one in made):
+        if len(ours) != 1 or any("more of the same" in note for note in _beside(made, ours[0], event)):
+            return None
+        ended = next((one for one in made[ours[0] + 1 :] if one.event == opposite), None)
+        told = None if ended is None or ended.key is None else later.get(ended.key)
+        return None if told is None else told.run_id
+    if [one.event for one in made[-2:]] != [event, opposite] or not back:
+        return None
+    return only if made[-1].operator == made[-2].operator else None
 
 
 def _beside(events: Sequence[Event], ours: int | None, event: str) -> list[str]:

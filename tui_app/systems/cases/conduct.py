@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from tui_app.domain.verdict import VerdictCode
 from tui_app.outbound.answers import retry_after
 from tui_app.outbound.recognition import Unrecognised
 from tui_app.systems.cases import rules, shapes
-from tui_app.systems.cases.answers import Found, accepted, not_reinstated
+from tui_app.systems.cases.answers import Found, Proof, accepted, not_reinstated, taken_back
 from tui_app.systems.cases.dialects import Operation
 from tui_app.systems.cases.evidence import KEY_LIVES
 from tui_app.systems.cases.inquiry import PERMISSION, Audit, Inquiry, Standing, Untold
@@ -54,6 +54,11 @@ _KEY_WORDS = ("KEY", "IDEMPOTEN", "REQUEST_IN_PROGRESS")
 def _reached(status: str, verb: Verb) -> bool:
     """Whether a case of this status is where the verb brings it, or on its way there."""
     return (status in (CANCELLED, CANCELLING)) is (verb is Verb.CANCEL)
+
+
+def _may_be_its_own(found: Found, event: str) -> bool:
+    """Whether an entry of the audit, which has no keys, fits an order that was sent without an answer."""
+    return any(one.event == event and one.proof in (Proof.ALONE, Proof.FITS) for one in found.events)
 
 
 def _is_busy(response: Response) -> bool:
@@ -215,7 +220,7 @@ class Conduct:
         if told.status == CANCELLED:
             return cancelled(order, until)
         self._waits.take(order, until, self.line.clock.now())
-        return accepted(order)
+        return accepted(order, ours=True)
 
     async def _after_silence(self, order: Order, errand: Errand, error: OutcomeUnknown) -> Answer | OutcomeUnknown:
         """Sent, and no answer: read, and send again under the same key, until it is known or nothing helps.
@@ -253,13 +258,14 @@ class Conduct:
             NotSignedIn, NotAllowed: nothing could be read.
         """
         taken, now = self._waits.taken(order), self.line.clock.now()
+        answered = order.accepted or (taken is not None and taken.answered)
         if self._waits.wait(order, now):
-            return accepted(order)
+            return accepted(order, ours=answered or None)
         try:
             standing = await self.inquiry.standing(order.id)
             if standing is not None and standing.status == CANCELLING and taken is not None:
                 return self._waited_for(order, taken, now)
-            found, unread = await self.inquiry.found(order, errand, standing)
+            found, unread = await self.inquiry.found(order, errand, standing, answered=answered)
             answer = self._settled(order, errand, found, unread)
             if answer is not None:
                 # What the case says now is later knowledge than what the cancellation was answered with.
@@ -297,6 +303,8 @@ class Conduct:
             return self._waited_for(order, taken or self._waits.found_taken(order, now, answered=False), now)
         if not found.cancel.cancellable:
             return judged(order, found, errand, settling=True)
+        if _may_be_its_own(found, rules.CANCEL_EVENT):
+            return unknown(order, f"the case is {found.status}, and was cancelled and brought back since it was sent")
         return self._not_again(order, errand, found)
 
     def _back_or_not(self, order: Order, errand: Errand, found: Found, unread: str) -> Answer | None:
@@ -304,13 +312,15 @@ class Conduct:
             return not_reinstated(order, found)
         if found.status != CANCELLED and unread:
             return unknown(order, f"the case is {found.status}, and whose doing that is cannot be read: {unread}")
+        if found.status != CANCELLED and _may_be_its_own(found, rules.REINSTATE_EVENT):
+            return unknown(order, f"the case is {found.status}, and whether this run brought it back is not known")
         if not found.back.cancellable:
             return judged(order, found, errand, settling=True)
         return self._not_again(order, errand, found)
 
     def _waited_for(self, order: Order, taken: Taken, now: datetime) -> Answer:
         if taken.ask_again(now):
-            return accepted(order)
+            return accepted(order, ours=taken.answered or None)
         told = f"the server took it on, and it is not complete after {_MINUTES} minutes"
         done = "asked again and again whether it is complete"
         return unknown(order, f"{told}. {self.line.escalation(done, look(order))}")
@@ -338,6 +348,14 @@ class Conduct:
             found, unread = await self.inquiry.found(order, errand, standing)
         except Unrecognised as stranger:
             found, unread = await self.inquiry.found(order, errand, standing, audit=Audit((), stranger.message))
+        told = self._held_against(order, found, unread, errand)
+        if told.verified is not Verified.CONTRADICTED or found is None:
+            return told
+        # What cannot be read of the audit is left to the status.
+        shown = replace(found, audited=False) if unread else found
+        return taken_back(order, shown, errand.verb, await errand.intents(order.id)) or told
+
+    def _held_against(self, order: Order, found: Found | None, unread: str, errand: Errand) -> Verification:
         if found is None or not unread or not found.audited:
             return verified(order, found, errand)
         right = (found.status == CANCELLED) is (errand.verb is Verb.CANCEL)

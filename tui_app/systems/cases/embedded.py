@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -17,10 +17,10 @@ from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Cursor, Item, Page, PageQuery, Seen, Sort, check_sort
 from tui_app.domain.ports import Clock, Preview, Reply, TrailEntry
 from tui_app.domain.rates import Rate
-from tui_app.domain.run import Errand, Order, Verification
+from tui_app.domain.run import Errand, Order, Verification, Verified
 from tui_app.systems.cases import embedded_read as read
 from tui_app.systems.cases import rules
-from tui_app.systems.cases.answers import verifications
+from tui_app.systems.cases.answers import Found, taken_back, verifications
 from tui_app.systems.cases.desk import CasesDesk
 from tui_app.systems.cases.embedded_write import Times, clamp, complete
 from tui_app.systems.cases.port import Port
@@ -159,11 +159,16 @@ class EmbeddedCases:
         return await self.write(undone(settle))
 
     async def verify(self, orders: Sequence[Order], errand: Errand) -> list[Verification]:
-        def work(connection: sqlite3.Connection, now: str) -> list[Verification]:
-            found = read.found(connection, [order.id for order in orders], now)
-            return verifications(orders, found, errand.verb)
+        def work(connection: sqlite3.Connection, now: str) -> Mapping[str, Found]:
+            return read.found(connection, [order.id for order in orders], now)
 
-        return await self.read(work)
+        found = await self.read(work)
+        told = verifications(orders, found, errand.verb)
+        for place, order in enumerate(orders):
+            if told[place].verified is Verified.CONTRADICTED:
+                ours = taken_back(order, found.get(order.id), errand.verb, await errand.intents(order.id))
+                told[place] = ours or told[place]
+        return told
 
     async def close(self) -> None:
         await self.file.close()

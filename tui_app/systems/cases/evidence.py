@@ -176,8 +176,9 @@ def events_of(
 ) -> list[Event]:
     """Return what each entry of an audit says of an order.
 
-    An entry without a key is the order's only where it is the one entry that fits, and no other of ``intents``, those
-    of our journal for this case, was under way at its time.
+    An entry without a key proves the effect where it is the one entry that fits, and no other of ``intents``, those of
+    our journal for this case, was under way at its time. It never proves that it was the order's: another journal, or
+    another program, may act as the same user.
     """
     found = []
     for entry in trail:
@@ -189,15 +190,29 @@ def events_of(
     for event in events:
         fitting = [place for place, one in enumerate(found) if one.event == event and one.proof is Proof.FITS]
         if len(fitting) == 1 and not any(period.may_be_of(one, trail[fitting[0]].at) for one in others):
-            found[fitting[0]] = replace(found[fitting[0]], key=order.key)
+            found[fitting[0]] = replace(found[fitting[0]], proof=Proof.ALONE)
     return found
 
 
 def requests_of(
-    order: Order, trail: Sequence[TrailEntry], events: Sequence[Event], status: str, now: str, due: Deadline | None
+    order: Order,
+    trail: Sequence[TrailEntry],
+    events: Sequence[Event],
+    status: str,
+    now: str,
+    due: Deadline | None,
+    *,
+    answered: bool,
 ) -> tuple[Request, ...]:
-    """The cancellations that the audit tells of: that under our key, and one of somebody else that is decided soon."""
-    ours = _of_our_key(order, trail, events, status, due)
+    """The cancellations that the audit tells of: that under our key, and one of somebody else that is decided soon.
+
+    ``answered``: the server has said that it took this order on, so that the one entry that fits is of it.
+    """
+    mine = [
+        replace(one, key=order.key) if answered and one.key is None and one.proof is Proof.ALONE else one
+        for one in events
+    ]
+    ours = _of_our_key(order, trail, mine, status, due)
     if ours is not None:
         return (ours,)
     # The audit is read after the status: it may tell of the end already.

@@ -323,9 +323,18 @@ class Inquiry:
         return Audit(tuple(shapes.entries(response.json)))
 
     async def found(
-        self, order: Order, errand: Errand, standing: Standing | None = None, audit: Audit | None = None
+        self,
+        order: Order,
+        errand: Errand,
+        standing: Standing | None = None,
+        audit: Audit | None = None,
+        *,
+        answered: bool = False,
     ) -> tuple[Found | None, str]:
-        """How the case of an order stands, with what its audit says of this order; and why that is not known."""
+        """How the case of an order stands, with what its audit says of this order; and why that is not known.
+
+        ``answered``: the server has said that it took the order on.
+        """
         standing = standing or await self.standing(order.id)
         if standing is None:
             return None, ""
@@ -333,7 +342,7 @@ class Inquiry:
         users = {await self.line.user(), errand.operator}
         told = await self._events(order, errand, audit.entries, users)
         due = deadline_of(standing.told.deadline, audit.entries) if self.line.dialect.has(Operation.REINSTATE) else None
-        requests = requests_of(order, audit.entries, told, standing.status, standing.now, due)
+        requests = requests_of(order, audit.entries, told, standing.status, standing.now, due, answered=answered)
         events = tuple(one for one in told if one.event in (rules.CANCEL_EVENT, rules.REINSTATE_EVENT))
         # What was planned was judged by a deadline that may be told nowhere any more: the server judges it again.
         planned = None if order.seen.due is None else Deadline(order.seen.due, assumed=True)
@@ -348,7 +357,7 @@ class Inquiry:
         first, last = self.line.sent.get(order.key, (order.sent_at, order.sent_at))
         period = Period.of(order.sent_at or first, last, self.line.ahead)
         told = events_of(order, errand, trail, users, period, ())
-        if not any(one.proof is Proof.FITS for one in told):
+        if not any(one.proof in (Proof.ALONE, Proof.FITS) for one in told):
             return told
         return events_of(order, errand, trail, users, period, await errand.intents(order.id))
 

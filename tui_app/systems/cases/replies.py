@@ -29,12 +29,14 @@ def verified(order: Order, found: Found | None, errand: Errand) -> Verification:
     made = _of_this_stretch(found.events, errand.verb)
     if any(one.key is not None for one in made):
         return judged
-    fitting = [one for one in made if one.proof is Proof.FITS]
+    fitting = [one for one in made if one.proof in (Proof.ALONE, Proof.FITS)]
     others = sorted({one.operator or "" for one in made if one.proof is Proof.OTHER_USER})
     if others:
         return Verification(Verified.CONTRADICTED, f"its audit says that this was done by {', '.join(others)}")
     if len(fitting) > 1:
         return Verification(Verified.CONTRADICTED, f"its audit holds this {len(fitting)} times")
+    if fitting and fitting[0].proof is Proof.ALONE:
+        return Verification(Verified.YES)
     if fitting:
         told = "by the status, user, reason and time in its audit; other requests of this user fit as well"
         return Verification(Verified.YES, told)

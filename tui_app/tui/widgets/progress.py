@@ -132,6 +132,7 @@ def verified(run: RunModel) -> Content:
     """How the verification stands, in words."""
     told = run.verified
     parts = [phrase("{} yes", told.yes)]
+    parts += [phrase("{} undone since", told.undone)] if told.undone else []
     parts += [phrase("{} contradicted", told.contradicted).stylize("$text-error")] if told.contradicted else []
     parts += [phrase("{} not known", told.not_known).stylize("$text-warning")] if told.not_known else []
     parts += [phrase("{} to come", told.pending)] if told.pending else []
