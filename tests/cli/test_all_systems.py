@@ -74,6 +74,11 @@ def test_they_are_cancelled_verified_and_in_the_ledger_and_the_cases_undone(quas
     undone = quash("runs", "undo", run["id"], *GIVEN, "--expect-count", 3)
     assert (undone.code, undone.json["run"]["counts"]["reinstated"]) == (Exit.DONE, 3)
     assert self_reported(bus, chosen) == {"cases": {"pending"}, "schedules": {"cancelled"}}
+    again = quash("runs", "verify", run["id"], "--output", "json")
+    assert (again.code, again.json["run"]["verified"]["undone"], again.json["run"]["verified"]["contradicted"]) == (
+        Exit.DONE, 3, 0,
+    )  # fmt: skip
+    assert f"undone by run {undone.json['run']['id']}" in quash("runs", run["id"]).out
     assert quash("ledger", "verify").code == Exit.DONE
 
 
