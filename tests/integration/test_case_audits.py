@@ -86,7 +86,7 @@ async def test_another_runner_claims_nothing_that_only_an_audit_without_keys_tel
         await world.close()
 
 
-@pytest.mark.parametrize("audit", ("events", *WITHOUT_KEYS))
+@pytest.mark.parametrize("audit", ["events", *WITHOUT_KEYS])
 async def test_of_two_journals_with_one_token_only_the_one_that_was_answered_owns_an_effect(audit, tmp_path):
     """Both send at once, and neither sees the other's intents; the answer of the first is lost for the second."""
     async with case_server(ONE, quirks=Quirks(audit=audit), patience=0.2) as way:
