@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -161,6 +161,8 @@ def published(server: Published) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # An answer in one piece: of two, the second waits for the client to have heard of the first.
+        wbufsize = -1
 
         def respond(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
@@ -171,8 +173,11 @@ def published(server: Published) -> Iterator[str]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            # Whoever has gone meanwhile hears no answer.
+            with suppress(ConnectionError):
+                self.end_headers()
+                self.wfile.write(content)
+                self.wfile.flush()
 
         def do_GET(self) -> None:
             self.respond()
