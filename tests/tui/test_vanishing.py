@@ -18,8 +18,9 @@ from support.terminal import PATIENCE, ROOT, Terminal, terminal
 
 TERMINALS = int(os.environ.get("QUASH_TEST_TERMINALS", "50"))
 TOGETHER = 10
-UNREAD = float(os.environ.get("QUASH_TEST_UNREAD", "0"))
-"""Seconds for which a terminal is left unread after its run is over; the condition is the same from the first on."""
+UNREAD = float(os.environ.get("QUASH_TEST_UNREAD", "60" if os.environ.get("CI") == "true" else "0"))
+"""Seconds for which a terminal is left unread after its run is over. What is held against it is the same from the first
+on: the whole minute is waited where nobody waits for the tests."""
 
 CALL = [sys.executable, "-m", "tui_app"]
 FRAME = 0.03

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tui_app.client.lasting import lasting
 from tui_app.client.progress import held_up, so_far
 from tui_app.domain import moments
-from tui_app.domain.advice import WHAT_TO_DO, whose
+from tui_app.domain.advice import WHAT_TO_DO, gone, whose
 from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.plan import with_hash
@@ -50,6 +50,7 @@ def plan_lines(
     yield f"plan {with_hash(plan.id, plan.hash)}: {plan.selection}"
     yield from _claim(plan)
     yield f"  {counts.items:,} in the plan, {counts.cancellable:,} will be {word}, {counts.blocked:,} blocked"
+    yield from _gone(plan)
     if plan.waiting is not None:
         yield f"  read again: {held_up(plan)}"
     for line in plan.blocked:
@@ -84,6 +85,7 @@ def unmade_lines(plan: PlanModel, resume: str) -> Iterator[str]:
         yield f"  interrupted, nobody makes it: {so_far(plan)}; go on with: {resume}"
     else:
         yield f"  being made: {held_up(plan) or so_far(plan)}"
+    yield from _gone(plan)
     yield from _claim(plan)
     if plan.claimed_by is None:
         yield f"  begun by {plan.operator} at {plan.created_at}"
@@ -93,6 +95,12 @@ def _claim(plan: PlanModel) -> Iterator[str]:
     """Of a plan that came as a file: who brought it, and what only the file says."""
     if plan.claimed_by is not None:
         yield f"  brought by {plan.operator}; the file says that {plan.claimed_by} made it at {plan.created_at}"
+
+
+def _gone(told: PlanModel | RunModel) -> Iterator[str]:
+    """That some of its systems have left the profile."""
+    if told.missing:
+        yield f"  {gone(told.missing)}: put it back to go on, to verify or to undo"
 
 
 def urgent(plan: PlanModel) -> Iterator[str]:
@@ -136,6 +144,7 @@ def run_lines(run: RunModel, resume: str = "") -> Iterator[str]:
     go_on = f", nobody works on it; go on with: {resume}" if run.interrupted and resume else ""
     yield f"run {run.id} of plan {with_hash(run.plan, run.plan_hash)}{verb}: {run.standing}{go_on}"
     yield f"  {numbers(run)}"
+    yield from _gone(run)
     if run.halted and run.waiting:
         yield f"  pending: {' · '.join(f'{number:,} {words}' for words, number in run.waiting.items())}"
     verified = run.verified

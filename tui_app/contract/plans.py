@@ -151,6 +151,7 @@ class PlanModel(Wire):
     that applied it.
     ``claimed_by`` is whom a plan file says that it was made by, and on which host: nobody vouches for that, nor for its
     ``selection``, which says so; ``operator`` and ``host`` are then of whoever brought it.
+    ``missing`` names its systems that the profile does not have any more: nothing of them can be read or cancelled.
     ``waiting`` is what keeps it from being made, or read again, at present, whichever process does that.
     """
 
@@ -186,6 +187,7 @@ class PlanModel(Wire):
     notices: dict[str, str] = Field(default_factory=dict)
     arrived: int | None = None
     interrupted: bool = False
+    missing: list[str] = Field(default_factory=list)
     waiting: WaitingModel | None = None
     run: str | None = None
     error: str | None = None

@@ -72,7 +72,8 @@ class RunModel(Wire):
     answered since the moment given.
     ``counts`` has exactly six numbers, which sum to the plan. ``attended`` is false where nobody works on a run that
     is not over. ``wanted`` is a pause or stop that has been asked for and has not happened yet; ``stopped_by`` is who
-    asked for the stop. ``head`` is the ledger's head at the end, as ``SEQ:HASH``.
+    asked for the stop. ``missing`` names its systems that the profile does not have any more.
+    ``head`` is the ledger's head at the end, as ``SEQ:HASH``.
     """
 
     id: str
@@ -99,6 +100,7 @@ class RunModel(Wire):
     paced: dict[str, str] = Field(default_factory=dict)
     silent: dict[str, str] = Field(default_factory=dict)
     stopped_by: str | None = None
+    missing: list[str] = Field(default_factory=list)
     clock: str | None = None
 
     @property

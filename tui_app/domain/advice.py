@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import LiteralString
 
 WHAT_TO_DO: Mapping[str, LiteralString] = {
@@ -25,3 +25,9 @@ def whose(ours: bool | None, by: str | None) -> str:
     if ours is not None:
         return f"cancelled {f'by {by}, ' if by else ''}{'by this run' if ours else 'not by this run'}"
     return f"cancelled by {by}; whether by this run is not known" if by else "cancelled; by whom is not known"
+
+
+def gone(systems: Collection[str]) -> str:
+    """That systems of a plan or run have left the profile, through which they cannot be reached any more."""
+    named = ", ".join(sorted(systems))
+    return f"this profile does not have the system{'s' if len(systems) > 1 else ''} {named} any more"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from tui_app.domain.advice import gone
+from tui_app.domain.errors import UsageProblem
 from tui_app.domain.ports import KeepsWords, SignedIn, System
 from tui_app.domain.records import RunRecord
 
@@ -18,6 +20,17 @@ async def identities(systems: Mapping[str, System], names: Iterable[str]) -> dic
         Unavailable: a system does not tell.
     """
     return {name: await systems[name].identity() if name in systems else "" for name in names}
+
+
+def check_there(systems: Mapping[str, System], names: Iterable[str]) -> None:
+    """Refuse what would need a system that has left the profile.
+
+    Raises:
+        UsageProblem: naming the systems.
+    """
+    left = [name for name in names if name not in systems]
+    if left:
+        raise UsageProblem(gone(left), hint="Put it back into the profile, or make a new plan without it.")
 
 
 async def bearers(systems: Mapping[str, System], names: Iterable[str]) -> dict[str, str]:
@@ -49,7 +62,10 @@ async def check_words(systems: Mapping[str, System], names: Iterable[str], opera
 
 
 def moved(targets: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """The sentence about systems that are others than planned; none where all are the same."""
+    """The sentence about systems that are gone, or others than planned; none where all are the same."""
+    left = [name for name in targets if not now[name]]
+    if left:
+        return gone(left)
     changed = [name for name, planned in targets.items() if now[name] != planned]
     if not changed:
         return None

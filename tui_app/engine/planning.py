@@ -19,7 +19,7 @@ from typing import Any
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.drift import DriftReport
-from tui_app.domain.errors import Busy, Conflict, Fault, PlanChanged, QuashError, UsageProblem
+from tui_app.domain.errors import Busy, Conflict, Fault, PlanChanged, QuashError
 from tui_app.domain.filters import Filter
 from tui_app.domain.items import Count, Seen, Selection
 from tui_app.domain.moments import clamped, known, later, stamp
@@ -28,7 +28,7 @@ from tui_app.domain.ports import Clock, System
 from tui_app.domain.reasons import check_reason
 from tui_app.domain.records import PlanRecord, Progress, Waiting, Who
 from tui_app.domain.stores import Store
-from tui_app.engine.binding import check_words
+from tui_app.engine.binding import check_there, check_words
 from tui_app.engine.calls import cause, said, surveyed, unread
 from tui_app.engine.containment import Caught, contained
 from tui_app.engine.faults import Reports
@@ -351,11 +351,7 @@ class Planner:
         Raises:
             UsageProblem: the profile does not have it any more.
         """
-        if name not in self._systems:
-            raise UsageProblem(
-                f"this profile does not have the system {name} any more",
-                hint="Put it back into the profile, or make a new plan without it.",
-            )
+        check_there(self._systems, [name])
         return self._systems[name]
 
     async def _seen(self, plan_id: str, recall: Recall, name: str, ids: Sequence[str]) -> list[Seen]:

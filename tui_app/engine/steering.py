@@ -20,7 +20,6 @@ from tui_app.domain.errors import (
     PhraseDiffers,
     PlanChanged,
     TargetChanged,
-    UsageProblem,
 )
 from tui_app.domain.items import Selection
 from tui_app.domain.ledger import Event
@@ -32,7 +31,7 @@ from tui_app.domain.records import NewRun, Pause, PlanRecord, RunItem, RunRecord
 from tui_app.domain.run import EFFECTIVE, OVER, Errand, ItemState, Order, PauseCause, RunState
 from tui_app.domain.stores import Launcher, Store
 from tui_app.domain.verdict import FINAL
-from tui_app.engine.binding import bearers, check_words, handed_on, identities, moved
+from tui_app.engine.binding import bearers, check_there, check_words, handed_on, identities, moved
 from tui_app.engine.heads import Heads
 from tui_app.engine.recall import made_by
 from tui_app.engine.stopping import end, skip_unsent
@@ -201,6 +200,7 @@ class Steering:
             after = page[-1].item.position
         if not ids:
             raise Conflict(f"run {run_id} has nothing that could be retried", hint=_NO_RETRY)
+        check_there(self._systems, ids)
         return [Selection(system, ids=tuple(found)) for system, found in ids.items()]
 
     async def undoable(self, run_id: str) -> list[Selection]:
@@ -220,6 +220,7 @@ class Steering:
         found: dict[str, list[tuple[str, str]]] = {}
         async for system, item_id, made in made_by(self._store.runs, run_id):
             found.setdefault(system, []).append((made.undo_until, item_id))
+        check_there(self._systems, found)
         return [Selection(system, ids=tuple(id for _, id in sorted(windows))) for system, windows in found.items()]
 
     async def verify(self, run_id: str, who: Who) -> RunRecord:
@@ -248,8 +249,7 @@ class Steering:
             again=run.plan.again,
             intents=partial(self._store.work.intents, system),
         )
-        if system not in self._systems:
-            raise UsageProblem(f"this profile does not have the system {system} any more", hint="Put it back.")
+        check_there(self._systems, [system])
         found = await self._systems[system].verify(orders, errand)
         facts = self._facts(who, system=system, requested=True)
         positions = (one.item.position for one in items)
@@ -292,6 +292,7 @@ class Steering:
             raise TargetChanged(elsewhere, hint="Make a new plan, or use the profile it was made with.")
 
     async def _accept(self, run: RunRecord, who: Who, *, take_over: bool, accept_target: bool) -> RunRecord:
+        check_there(self._systems, run.targets)
         now, held = await identities(self._systems, run.targets), await bearers(self._systems, run.targets)
         elsewhere, other_token = moved(run.targets, now), handed_on(run, held)
         if not take_over:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from tui_app.domain.advice import gone
 from tui_app.domain.clocks import Reading
 from tui_app.domain.errors import (
     Busy,
@@ -148,8 +149,7 @@ class Worker:
                 continue
             if claim.system not in self.systems:
                 await self.store.work.release(claim)
-                gone = f"{claim.system}: this profile does not have this system any more"
-                return await self._pause(run, PauseCause.TARGET, gone)
+                return await self._pause(run, PauseCause.TARGET, gone([claim.system]))
             bench = self._bench(run, claim, recall, doubts)
             async with silence.watched(claim.system, bench.system):
                 problem = await self._work_on(bench, run, claim, reach)

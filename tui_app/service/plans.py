@@ -65,6 +65,7 @@ def told(backend: Backend, plan: PlanRecord, arrived: int | None = None) -> Plan
     waiting = planner.waiting(plan)
     lives = {
         "interrupted": planner.interrupted(plan),
+        "missing": [name for name in plan.head.targets if name not in backend.systems],
         "waiting": None if waiting is None else WaitingModel.of(waiting),
     }
     return plan_model(plan, systems, backend.facts, arrived).model_copy(update=lives)

@@ -32,7 +32,8 @@ class RunItemsQuery(Query):
 
 
 def _told(backend: Backend, run: RunRecord) -> RunModel:
-    return run_model(run, at_work=backend.launcher.at_work())
+    missing = [name for name in run.targets if name not in backend.systems]
+    return run_model(run, at_work=backend.launcher.at_work()).model_copy(update={"missing": missing})
 
 
 async def newest(call: Call[NoQuery, None]) -> RunsModel:

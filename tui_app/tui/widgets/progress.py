@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
+from tui_app.domain.advice import gone
 from tui_app.domain.moments import span
 from tui_app.tui import gates
-from tui_app.tui.outcomes import QUIET, item_look, run_look, tally, until, worked
+from tui_app.tui.outcomes import AMBER, QUIET, item_look, run_look, tally, until, worked
 from tui_app.tui.pace import Pace
 from tui_app.tui.text import lines, phrase, safe
 from tui_app.tui.undoing import sentence
@@ -26,7 +27,7 @@ _CAUSES = {
     "breaker": "by the breaker: too many errors",
     "credentials": "credentials are missing",
     "principal": "it belongs to another operator",
-    "target": "the system is another one than was planned against",
+    "target": "not what was planned against",
     "fault": "by an error",
 }
 
@@ -57,6 +58,8 @@ class Progress(Static):
         drawn = bar(run, max(10, self.content_size.width), glyphs)
         undo = sentence(run, now)
         parts = [tally(run), drawn, standing(run, pace, now, key, glyphs), *([] if undo is None else [undo])]
+        if run.missing:
+            parts.insert(3, phrase("{} {}", glyphs["warning"], safe(gone(run.missing), 200)).stylize(AMBER))
         if run.clock is not None:
             parts.append(phrase("{} while this run was under way", safe(run.clock, 80)))
         told = lines(*parts)

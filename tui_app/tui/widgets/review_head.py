@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widgets import Static
 
+from tui_app.domain.advice import gone
 from tui_app.domain.plan import with_hash
 from tui_app.tui.confirming import numbers, progress
 from tui_app.tui.left import left
@@ -70,7 +71,7 @@ class ReviewHead(Static):
     def tick(self) -> None:
         """Say the time that is left as it is by now."""
         if self._plan is not None:
-            told = [self._line(self._plan), self._due(self._plan), self._paused()]
+            told = [self._line(self._plan), self._gone(self._plan), self._due(self._plan), self._paused()]
             self._say(lines(*(line for line in told if line is not None)))
 
     def _say(self, told: Content) -> None:
@@ -106,6 +107,12 @@ class ReviewHead(Static):
         if self._undone is None or self._undone.over or self._undone.state == "paused":
             return None
         said = phrase("{} run {} is paused when you confirm", self.app.glyphs["warning"], self._undone.id[:8])
+        return said.stylize(f"bold {AMBER}")
+
+    def _gone(self, plan: PlanModel) -> Content | None:
+        if not plan.missing:
+            return None
+        said = phrase("{} {}", self.app.glyphs["warning"], safe(gone(plan.missing), 200))
         return said.stylize(f"bold {AMBER}")
 
     def _due(self, plan: PlanModel) -> Content | None:
