@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tui_app.client.lasting import lasting
 from tui_app.client.progress import held_up, so_far
 from tui_app.domain import moments
-from tui_app.domain.advice import WHAT_TO_DO, gone, whose
+from tui_app.domain.advice import WHAT_TO_DO, gone, held, whose
 from tui_app.domain.counting import counted
 from tui_app.domain.describe import Verb
 from tui_app.domain.plan import with_hash
@@ -200,6 +200,8 @@ def stopping(run: RunModel) -> str:
 def waits(run: RunModel) -> Iterator[str]:
     """The systems that do not answer, take nothing more from us for a while, or get nothing at our own rate."""
     present = now()
+    if run.held is not None:
+        yield held(run.held)
     for system, since in () if run.over else run.silent.items():
         begun = moments.known(since)
         if begun is not None:

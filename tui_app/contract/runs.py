@@ -73,6 +73,8 @@ class RunModel(Wire):
     ``counts`` has exactly six numbers, which sum to the plan. ``attended`` is false where nobody works on a run that
     is not over. ``wanted`` is a pause or stop that has been asked for and has not happened yet; ``stopped_by`` is who
     asked for the stop. ``missing`` names its systems that the profile does not have any more.
+    ``held`` says for how many seconds another process, such as a backup, has kept the journal from being written: a run
+    that is not over waits for that; only its own path tells it.
     ``head`` is the ledger's head at the end, as ``SEQ:HASH``.
     """
 
@@ -101,6 +103,7 @@ class RunModel(Wire):
     silent: dict[str, str] = Field(default_factory=dict)
     stopped_by: str | None = None
     missing: list[str] = Field(default_factory=list)
+    held: float | None = None
     clock: str | None = None
 
     @property

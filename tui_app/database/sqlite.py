@@ -33,6 +33,9 @@ _NOT_UTF_8 = "Could not decode to UTF-8"
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process before it gives up."""
 
+HELD_MILLISECONDS = 250
+"""How long a lock is looked at before it counts as held: longer than a transaction of ours takes."""
+
 BUSY_PAUSE = 0.2
 """Seconds between two attempts of a file that waits."""
 
@@ -218,6 +221,7 @@ class SqliteFile:
         self.path = path
         self._waits = waits
         self._busy_since: float | None = None
+        self._held_since: float | None = None
         self._prepare = prepare
         self._check = check
         self._frozen: FrozenFile | None = None
@@ -244,6 +248,29 @@ class SqliteFile:
         """
         await self._prepared()
         return await self._run(self._scanner, partial(self._read_now, "scan"), work)
+
+    async def held(self) -> float | None:
+        """For how many seconds each call found that another process keeps others from writing; none where it does not.
+
+        Nobody waits for the lock meanwhile, and nothing is changed.
+        """
+        loop = asyncio.get_running_loop()
+        if self._frozen is not None or not await loop.run_in_executor(self._scanner, self._is_held):
+            self._held_since = None
+            return None
+        self._held_since = self._held_since or loop.time()
+        return loop.time() - self._held_since
+
+    def _is_held(self) -> bool:
+        try:
+            connection = self._connections.get("probe")
+            if connection is None:
+                connection = self._connections["probe"] = connect(self.path)
+            connection.execute(f"PRAGMA busy_timeout={HELD_MILLISECONDS}")
+            with transaction(connection):
+                return False
+        except sqlite3.Error as error:
+            return isinstance(translate(error, self.path), Busy)
 
     async def _prepared(self) -> None:
         if "write" not in self._connections and self._frozen is None:
@@ -363,10 +390,12 @@ class SqliteFile:
 
     async def close(self) -> None:
         """Close the connections, each in its own thread, and end the threads."""
-        for name, pool in (("read", self._reader), ("scan", self._scanner), ("write", self._writer)):
+        pools = {"read": self._reader, "scan": self._scanner, "probe": self._scanner, "write": self._writer}
+        for name, pool in pools.items():
             connection = self._connections.pop(name, None)
             if connection is not None:
                 await asyncio.get_running_loop().run_in_executor(pool, connection.close)
+        for pool in pools.values():
             pool.shutdown(wait=True)
         if self._frozen is not None:
             self._frozen.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import LiteralString
 
+from tui_app.domain.moments import span
+
 WHAT_TO_DO: Mapping[str, LiteralString] = {
     "unknown": "It was sent, and no answer came. Its status and trail tell; if it is still meant, plan it anew.",
     "not_known": "It was answered as done, and its status and audit do not prove it. Verify the run again.",
@@ -25,6 +27,12 @@ def whose(ours: bool | None, by: str | None) -> str:
     if ours is not None:
         return f"cancelled {f'by {by}, ' if by else ''}{'by this run' if ours else 'not by this run'}"
     return f"cancelled by {by}; whether by this run is not known" if by else "cancelled; by whom is not known"
+
+
+def held(seconds: float) -> str:
+    """That somebody else keeps the journal from being written."""
+    long = f" for {span(seconds)}" if seconds >= 1 else ""
+    return f"the journal is held by another process{long}; the run goes on when it is free"
 
 
 def gone(systems: Collection[str]) -> str:

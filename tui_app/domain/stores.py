@@ -318,6 +318,9 @@ class Store(Protocol):
     def ledger(self) -> LedgerStore:
         """Who did what."""
 
+    async def held(self) -> float | None:
+        """For how many seconds somebody else was found to keep everybody from writing; none where nobody does."""
+
     async def close(self) -> None:
         """Give back files and connections."""
 

@@ -46,7 +46,9 @@ async def newest(call: Call[NoQuery, None]) -> RunsModel:
 
 async def get(call: Call[NoQuery, None]) -> RunModel:
     """A run as it stands."""
-    return _told(call.backend, await call.backend.store.runs.get(call.parts["run"]))
+    store = call.backend.store
+    run = _told(call.backend, await store.runs.get(call.parts["run"]))
+    return run if run.over else run.model_copy(update={"held": await store.held()})
 
 
 async def items(call: Call[RunItemsQuery, None]) -> RunItemsModel:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from tui_app.domain.advice import held
 from tui_app.domain.moments import known, span
 from tui_app.tui.left import Left, left
 from tui_app.tui.outcomes import AMBER
@@ -26,7 +27,8 @@ def shut(run: RunModel, now: datetime) -> dict[str, Left]:
 
 def sentence(run: RunModel, now: datetime) -> Content | None:
     """Which do not answer, take nothing more, or wait for our rate, and for how long; nothing where none does."""
-    waits = [_unanswered(name, since, now) for name, since in run.silent.items()]
+    waits = [] if run.held is None else [safe(held(run.held), 120)]
+    waits += [_unanswered(name, since, now) for name, since in run.silent.items()]
     waits += [_wait(name, time, run.paced.get(name)) for name, time in shut(run, now).items()]
     return phrase(" · ").join(waits).stylize(AMBER) if waits else None
 

@@ -22,6 +22,10 @@ class SqliteStore:
         self.work = SqliteWork(self._file)
         self.ledger = SqliteLedger(self._file)
 
+    async def held(self) -> float | None:
+        """For how many seconds another process was found to hold the file; none where none does."""
+        return await self._file.held()
+
     async def close(self) -> None:
         """Close the file."""
         await self._file.close()
