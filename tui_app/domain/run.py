@@ -17,8 +17,8 @@ import hmac
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 from tui_app.domain.describe import Verb
 from tui_app.domain.errors import Conflict, Refused
@@ -153,11 +153,11 @@ def item_key(secret: bytes, run_id: str, system: str, item_id: str) -> str:
 
     16 bytes of HMAC-SHA256 with the version and variant bits of a version-4 UUID, the form the case API wants.
     """
-    message = f"{run_id}\0{system}\0{item_id}".encode("utf-8", "surrogatepass")
-    raw = bytearray(hmac.digest(secret, message, hashlib.sha256)[:16])
+    raw = bytearray(_keyed_hash(secret, f"{run_id}\0{system}\0{item_id}")[:16])
     raw[6] = (raw[6] & 0x0F) | 0x40
     raw[8] = (raw[8] & 0x3F) | 0x80
-    return str(UUID(bytes=bytes(raw)))
+    digits = raw.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def intent_hash(secret: bytes, position: int, key: str, at: str) -> bytes:
@@ -165,12 +165,25 @@ def intent_hash(secret: bytes, position: int, key: str, at: str) -> bytes:
 
     An intent has no entry in the ledger; its outcome has, and repeats what is hashed here.
     """
-    return hmac.digest(secret, f"intent\0{position}\0{key}\0{at}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return _keyed_hash(secret, f"intent\0{position}\0{key}\0{at}")
 
 
 def note_hash(secret: bytes, position: int, answer: str, at: str) -> bytes:
     """The keyed hash of an answer that came, as it is noted: one that does not match is no answer."""
-    return hmac.digest(secret, f"note\0{position}\0{answer}\0{at}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return _keyed_hash(secret, f"note\0{position}\0{answer}\0{at}")
+
+
+def _keyed_hash(secret: bytes, text: str) -> bytes:
+    """HMAC-SHA256 of a text."""
+    keyed = _keyed(secret).copy()
+    keyed.update(text.encode("utf-8", "surrogatepass"))
+    return keyed.digest()
+
+
+@lru_cache(maxsize=8)
+def _keyed(secret: bytes) -> hmac.HMAC:
+    """The hash that has taken in its key: that costs as much as a message, and a run has one key for all its items."""
+    return hmac.new(secret, digestmod=hashlib.sha256)
 
 
 @dataclass(frozen=True, slots=True)
