@@ -6,8 +6,8 @@ broken, and never as a defect of ours: the others are read as ever, and verifyin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import TypeVar
 
 from tui_app.domain.errors import LedgerBroken, PlanChanged
@@ -19,21 +19,31 @@ UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, Overf
 """What reading a row that was not written by us may raise."""
 
 
-@contextmanager
-def reading(name: str) -> Iterator[None]:
+class reading:  # noqa: N801 - used as a statement
     """Read a row of the journal that is called ``name``.
 
     Raises:
         LedgerBroken: the row holds something else than was written.
     """
-    try:
-        yield
-    except (*UNREADABLE, PlanChanged) as error:
-        raise LedgerBroken(
-            f"{name} cannot be read: its rows in the journal are not as they were written",
-            hint="Keep the file as it is; `quash ledger verify` names what differs.",
-            unreadable=name,
-        ) from error
+
+    # A class, since a generator costs several times as much for each row.
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        """Nothing has to be prepared."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, (*UNREADABLE, PlanChanged)):
+            raise LedgerBroken(
+                f"{self._name} cannot be read: its rows in the journal are not as they were written",
+                hint="Keep the file as it is; `quash ledger verify` names what differs.",
+                unreadable=self._name,
+            ) from error
 
 
 def readable(rows: Iterable[R], read: Callable[[R], T], passed_over: list[str] | None) -> list[T]:

@@ -52,9 +52,14 @@ def plan_item(row: sqlite3.Row) -> PlanItem:
         LedgerBroken: the row holds something else.
     """
     with reading("item", row["item"]):
-        verdict = Verdict.frozen(row["code"], row["reason"])
-        seen = Seen(row["item"], row["status"], row["version"], verdict, due=row["due"])
-        return PlanItem(row["position"], row["system"], seen)
+        return read_plan_item(row)
+
+
+def read_plan_item(row: sqlite3.Row) -> PlanItem:
+    """The same for whoever reads the rest of the row as well, and tells what cannot be read."""
+    verdict = Verdict.frozen(row["code"], row["reason"])
+    seen = Seen(row["item"], row["status"], row["version"], verdict, due=row["due"])
+    return PlanItem(row["position"], row["system"], seen)
 
 
 def plan_record(row: sqlite3.Row) -> PlanRecord:

@@ -10,7 +10,7 @@ from tui_app.domain.errors import NotFound
 from tui_app.domain.records import RunItem
 from tui_app.domain.run import Answer, ItemState, Outcome, Verification, Verified, note_hash
 from tui_app.store.sqlite import entries
-from tui_app.store.sqlite.plans import ITEM_COLUMNS, plan_item
+from tui_app.store.sqlite.plans import ITEM_COLUMNS, read_plan_item
 from tui_app.store.sqlite.rows import reading
 
 _ITEMS = f"""
@@ -64,7 +64,7 @@ def _run_item(row: sqlite3.Row, secret: bytes) -> RunItem:
 
 
 def _read(row: sqlite3.Row, secret: bytes) -> RunItem:
-    item = plan_item(row)
+    item = read_plan_item(row)
     outcome = entries.loads(row["outcome"])
     checked = entries.loads(row["verification"])
     return RunItem(
