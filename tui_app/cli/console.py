@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from tui_app import bootstrap
 from tui_app.cli.session import invocation
 from tui_app.cli.terminal import on_terminal
 from tui_app.domain.errors import UsageProblem
+from tui_app.domain.filters import nearest
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -57,8 +57,8 @@ def show(setup: Setup, words: Sequence[str]) -> int:
     names = [theme.name for theme in THEMES]
     theme = setup.config.theme or names[0]
     if theme not in names:
-        close = difflib.get_close_matches(theme, names, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Themes: {', '.join(names)}."
+        near = nearest(theme, names)
+        hint = f"Did you mean {near!r}?" if near else f"Themes: {', '.join(names)}."
         raise UsageProblem(f"there is no theme {theme!r}", hint=hint)
     folder = None if setup.profile.remote else setup.rooms.open().folder
     app = QuashApp(

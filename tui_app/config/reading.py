@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import stat
 import tomllib
 from collections.abc import Collection, Mapping
@@ -23,6 +22,7 @@ from tui_app.config.profiles import (
     settings_of,
 )
 from tui_app.domain.errors import UsageProblem
+from tui_app.domain.filters import nearest
 
 T = TypeVar("T")
 
@@ -166,5 +166,5 @@ def _check_keys(said: Mapping[str, Any], known: Collection[str], where: str, pat
 
 
 def _suggestion(word: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {close[0]!r}?" if close else ""
+    near = nearest(word, known)
+    return f"Did you mean {near!r}?" if near else ""

@@ -6,7 +6,6 @@ chain (``GLOBAL``). An entry's hash covers its place, the hash before it in its 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import struct
@@ -60,6 +59,9 @@ def check_event(name: str) -> str:
     """
     if name in EVENTS:
         return name
+    # Here, since only a slip needs it, and every start would pay for it.
+    import difflib
+
     near = difflib.get_close_matches(name, sorted(EVENTS), n=3) or sorted(EVENTS)
     raise UsageProblem(f"{name!r} is no event of the ledger", hint=f"Events: {', '.join(near)}.", fields=["event"])
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from tui_app.domain.errors import UsageProblem
+from tui_app.domain.filters import nearest
 from tui_app.tui.bringing import bring, ids_in
 from tui_app.tui.themes import NAMES
 
@@ -46,8 +46,8 @@ async def run(app: QuashApp, text: str) -> None:
         _items(app, word)[0].filter_by(rest)
     elif word:
         words = (*app.places.all, *WORDS)
-        near = difflib.get_close_matches(word, words, n=1)
-        hint = f"Did you mean :{near[0]}?" if near else f"There are {', '.join(words)}."
+        near = nearest(word, words)
+        hint = f"Did you mean :{near}?" if near else f"There are {', '.join(words)}."
         raise UsageProblem(f"there is no command {word!r}", hint=hint)
 
 

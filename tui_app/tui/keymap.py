@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 
 from textual.binding import Binding
 
 from tui_app.domain.errors import UsageProblem
+from tui_app.domain.filters import nearest
 from tui_app.tui.actions import ACTIONS, BY_ID, DIALOGS, EVERYWHERE, SCREENS, Action
 from tui_app.tui.widgets.fields import typed
 
@@ -66,8 +66,8 @@ class Keymap:
     def _known(self, name: str) -> str:
         if name in BY_ID:
             return name
-        near = difflib.get_close_matches(name, BY_ID, n=1)
-        hint = f"Did you mean {near[0]}?" if near else "docs/keys.md lists them."
+        near = nearest(name, BY_ID)
+        hint = f"Did you mean {near}?" if near else "docs/keys.md lists them."
         raise UsageProblem(f"the keymap names an action that is not there: {name!r}", hint=hint)
 
     def _allowed(self, name: str, key: str) -> str:

@@ -14,7 +14,6 @@ from tui_app.domain.legible import UNREADABLE
 from tui_app.domain.records import LedgerQuery, LedgerReport, LedgerRow
 from tui_app.store.sqlite import entries
 from tui_app.store.sqlite.rows import reading
-from tui_app.store.sqlite.verifier import verify
 
 _LINES = """
 SELECT seq, -1 AS position, hash, body, NULL AS record, NULL AS reason FROM ledger AS l
@@ -92,4 +91,7 @@ class SqliteLedger:
         return await self._file.read(work)
 
     async def check(self, anchors: Collection[tuple[int, str]] = ()) -> LedgerReport:
+        # Here, since only verifying needs it, and every start would pay for it.
+        from tui_app.store.sqlite.verifier import verify
+
         return await self._file.scan(lambda connection: verify(connection, anchors))

@@ -6,7 +6,6 @@ place of POST, no preview, no list, no way back, and no idempotency keys. A prof
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tui_app.domain.errors import UsageProblem
+from tui_app.domain.filters import nearest
 from tui_app.outbound.recognition import Said, Shape, said
 
 NONE = "none"
@@ -262,7 +262,7 @@ def _table(value: Any, what: str, keys: Collection[str] | None) -> dict[str, str
         raise ValueError(f"a table of {what}, each a text")
     for name in value:
         if keys is not None and name not in keys:
-            near = difflib.get_close_matches(name, keys, n=1)
-            told = f"did you mean {near[0]!r}?" if near else f"keys: {', '.join(keys)}"
+            near = nearest(name, keys)
+            told = f"did you mean {near!r}?" if near else f"keys: {', '.join(keys)}"
             raise ValueError(f"a table of {what}: unknown key {name!r}; {told}")
     return dict(value)
