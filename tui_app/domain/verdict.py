@@ -71,6 +71,8 @@ class Verdict:
         Raises:
             ValueError: the code is none.
         """
+        if code is None and reason is None:
+            return YES
         return cls(code is None, None if code is None else VerdictCode(code), reason)
 
     @classmethod

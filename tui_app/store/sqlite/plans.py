@@ -40,7 +40,9 @@ CASE WHEN json_valid(drift) THEN json_remove(drift, '$.examples', '$.totals.impa
 """
 _LISTED = f"{_PLAIN}, {_SHORT}, {_RUN}, {_WAITING}"
 ITEM_COLUMNS = "i.position, i.system, i.item, i.status, i.version, i.code, i.reason, i.due"
-"""What a frozen item is read from, of a table that is called ``i``."""
+"""What a frozen item is read from, first in its row, of a table that is called ``i``."""
+
+ITEM_WIDTH = 8
 
 _NUMBER = "(SELECT number FROM plan WHERE id = ?)"
 
@@ -52,14 +54,14 @@ def plan_item(row: sqlite3.Row) -> PlanItem:
         LedgerBroken: the row holds something else.
     """
     with reading("item", row["item"]):
-        return read_plan_item(row)
+        return frozen_item(row)
 
 
-def read_plan_item(row: sqlite3.Row) -> PlanItem:
+def frozen_item(row: sqlite3.Row) -> PlanItem:
     """The same for whoever reads the rest of the row as well, and tells what cannot be read."""
-    verdict = Verdict.frozen(row["code"], row["reason"])
-    seen = Seen(row["item"], row["status"], row["version"], verdict, due=row["due"])
-    return PlanItem(row["position"], row["system"], seen)
+    # By place: a row looks for a name among all of its columns, each time.
+    position, system, item, status, version, code, reason, due = row[:ITEM_WIDTH]
+    return PlanItem(position, system, Seen(item, status, version, Verdict.frozen(code, reason), due=due))
 
 
 def plan_record(row: sqlite3.Row) -> PlanRecord:

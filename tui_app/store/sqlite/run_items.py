@@ -10,7 +10,7 @@ from tui_app.domain.errors import NotFound
 from tui_app.domain.records import RunItem
 from tui_app.domain.run import Answer, ItemState, Outcome, Verification, Verified, note_hash
 from tui_app.store.sqlite import entries
-from tui_app.store.sqlite.plans import ITEM_COLUMNS, read_plan_item
+from tui_app.store.sqlite.plans import ITEM_COLUMNS, ITEM_WIDTH, frozen_item
 from tui_app.store.sqlite.rows import reading
 
 _ITEMS = f"""
@@ -24,6 +24,8 @@ LEFT JOIN verification v ON v.seq = r.verification AND v.position = r.position
 LEFT JOIN note n ON n.run = r.run AND n.position = r.position
 WHERE i.plan = :plan AND i.position > :after AND i.position <= :until
 """
+
+_ON_ITS_WAY = (ItemState.SENDING, ItemState.ACCEPTED)
 
 
 def run_items(
@@ -64,24 +66,24 @@ def _run_item(row: sqlite3.Row, secret: bytes) -> RunItem:
 
 
 def _read(row: sqlite3.Row, secret: bytes) -> RunItem:
-    item = read_plan_item(row)
-    outcome = entries.loads(row["outcome"])
-    checked = entries.loads(row["verification"])
+    state, key, sent_at, outcome_record, verification_record = row[ITEM_WIDTH : ITEM_WIDTH + 5]
+    outcome = entries.loads(outcome_record)
+    checked = entries.loads(verification_record)
     return RunItem(
-        item=item,
-        state=ItemState(row["run_state"] or ItemState.PLANNED),
+        item=frozen_item(row),
+        state=ItemState.PLANNED if state is None else ItemState(state),
         outcome=None if outcome is None else _outcome(outcome),
-        key=row["key"],
+        key=key,
         verification=None if checked is None else Verification(Verified(checked["verified"]), checked["note"]),
-        sent_at=row["sent_at"],
+        sent_at=sent_at,
         at=None if outcome is None else outcome["at"],
-        noted=_noted(row, secret),
+        noted=_noted(row, secret) if state in _ON_ITS_WAY else None,
     )
 
 
 def _noted(row: sqlite3.Row, secret: bytes) -> Answer | None:
     """The answer that is noted of an item on its way; none where the note is not as it was written."""
-    if row["noted"] is None or row["run_state"] not in (ItemState.SENDING, ItemState.ACCEPTED):
+    if row["noted"] is None:
         return None
     hashed = note_hash(secret, row["position"], row["noted"], row["noted_at"])
     return _answer(entries.loads(row["noted"]) or {}) if row["noted_hash"] == hashed else None
