@@ -55,7 +55,7 @@ class Seen:
         without changing what was planned, as a scheduler does with a post that is due, leaves the version as it is.
         """
         code = self.verdict.code
-        return ("" if self.version else self.status, self.version, "" if code is None else code.value)
+        return ("" if self.version else self.status, self.version, "" if code is None else code)
 
 
 @dataclass(frozen=True, slots=True)

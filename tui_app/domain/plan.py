@@ -77,7 +77,7 @@ class PlanItem:
             "id": self.seen.id,
             "status": self.seen.status,
             "version": self.seen.version,
-            "code": verdict.code.value if verdict.code else None,
+            "code": verdict.code,
             "reason": verdict.reason,
             "due": self.seen.due,
         }

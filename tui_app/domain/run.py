@@ -344,7 +344,7 @@ class Outcome:
             "system": self.system,
             "item": self.id,
             "key": self.key,
-            "state": answer.state.value,
+            "state": answer.state,
             "code": answer.code,
             "message": answer.message,
             "ours": answer.ours,

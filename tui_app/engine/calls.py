@@ -69,7 +69,8 @@ class Calls:
             part = [orders[place] for place in places]
             sent = await contained(complete(part, self._execute))
             if not isinstance(sent, Caught):
-                told.update(zip(places, [await self._one(*each) for each in zip(part, sent, strict=True)], strict=True))
+                for place, order, reply in zip(places, part, sent, strict=True):
+                    told[place] = reply if isinstance(reply, Answer) else await self._one(order, reply)
                 continue
             error = sent.error
             if isinstance(error, Unavailable | NotSignedIn | NotAllowed):
@@ -149,7 +150,7 @@ class Calls:
 
     async def _one(self, order: Order, reply: Reply | Caught) -> Told:
         """The reply to one order; where it is an error of that order, what looking at it tells."""
-        if isinstance(reply, Answer | Unavailable | NotSignedIn | Deferred | OutcomeUnknown):
+        if isinstance(reply, (Answer, Unavailable, NotSignedIn, Deferred, OutcomeUnknown)):
             return reply
         error = reply.error if isinstance(reply, Caught) else reply
         if isinstance(error, Unavailable | NotSignedIn | OutcomeUnknown):

@@ -160,7 +160,10 @@ class _Sorted:
         made = cls()
         for one, order, reply in zip(items, orders, replies, strict=True):
             position = one.item.position
-            if isinstance(reply, Unavailable | NotSignedIn):
+            if isinstance(reply, Answer):
+                made._add(one, order, reply)
+                continue
+            if isinstance(reply, (Unavailable, NotSignedIn)):
                 made.held[position] = reply
                 made.unsent.append(position)
                 continue
@@ -172,17 +175,17 @@ class _Sorted:
             if isinstance(why, Deferred):
                 made.deferred.append(position)
                 continue
-            if not isinstance(why, Answer):
-                made.silent.append(why)
-                continue
-            made.reached += 1
-            if why.state is ItemState.ACCEPTED:
-                made.waiting.append(position)
-                if why.ours:
-                    made.taken[position] = why
-            else:
-                made.final.append(Outcome(position, one.item.system, order.id, order.key, why))
+            made.silent.append(why)
         return made
+
+    def _add(self, one: RunItem, order: Order, answer: Answer) -> None:
+        self.reached += 1
+        if answer.state is ItemState.ACCEPTED:
+            self.waiting.append(one.item.position)
+            if answer.ours:
+                self.taken[one.item.position] = answer
+        else:
+            self.final.append(Outcome(one.item.position, one.item.system, order.id, order.key, answer))
 
 
 def _errand(bench: Bench, run: RunRecord, claim: Claim, notes: Notes, *, only_look: bool) -> Errand:
@@ -235,8 +238,10 @@ async def _settle(bench: Bench, run: RunRecord, claim: Claim, calls: Calls) -> _
 def _note_turn(turn: Turn, told: Sequence[Told]) -> None:
     """Count no more what certainly did not reach the system: what it was not there for, and what was left for later."""
     for one in told:
-        turn.used -= isinstance(one, Deferred | NotSignedIn | Unavailable) and not isinstance(one, RateLimited)
-        turn.asked = turn.asked or isinstance(one, Answer)
+        if isinstance(one, Answer):
+            turn.asked = True
+        elif isinstance(one, (Deferred, NotSignedIn, Unavailable)) and not isinstance(one, RateLimited):
+            turn.used -= 1
 
 
 async def _decide(

@@ -32,11 +32,14 @@ class Silence:
     run_id: str
     every: float = EVERY
     _told: dict[str, str | None] = field(default_factory=dict)
+    _mute: set[str] = field(default_factory=set)
 
     @contextlib.asynccontextmanager
     async def watched(self, name: str, system: object) -> AsyncIterator[None]:
         """Look at a system again and again while the block works with it."""
-        if not isinstance(system, TellsSilence):
+        if name in self._mute or not isinstance(system, TellsSilence):
+            # To ask a protocol costs as much as some items, and the answer stays the same.
+            self._mute.add(name)
             yield
             return
         watching = asyncio.create_task(self._watch(name, system))

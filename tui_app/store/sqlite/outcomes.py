@@ -50,7 +50,7 @@ def write_outcomes(
         "at": at,
         "system": outcomes[0].system,
         "items": len(outcomes),
-        "outcomes": dict(Counter(one.answer.state.value for one in outcomes)),
+        "outcomes": dict(Counter(one.answer.state for one in outcomes)),
         "digest": rows_digest(one for one, _ in hashed),
     }
     seq = entries.append(connection, Event.CHUNK, told, chain=run_id).seq
@@ -95,8 +95,8 @@ def _changes(before: Mapping[int, _Before], outcomes: Sequence[Outcome]) -> Coun
         if one.answer.state not in ITEM_MOVES[state]:
             raise Conflict(f"an item that is {state} cannot become {one.answer.state}", item=one.id)
         if state is not ItemState.PLANNED:
-            changes[state.value, code] -= 1
-        changes[one.answer.state.value, one.answer.code or ""] += 1
+            changes[state, code] -= 1
+        changes[one.answer.state, one.answer.code or ""] += 1
     return changes
 
 
@@ -111,5 +111,5 @@ def _before(connection: sqlite3.Connection, run: int, positions: Sequence[int]) 
         (run, min(positions), max(positions)),
     )
     return {
-        row["position"]: _Before(ItemState(row["state"]), row["code"] or "", row["key"], row["sent_at"]) for row in rows
+        position: _Before(ItemState(state), code or "", key, sent_at) for position, state, code, key, sent_at in rows
     }

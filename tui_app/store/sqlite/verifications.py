@@ -40,17 +40,17 @@ def write_verifications(
     run = run_number(connection, run_id)
     ordered = sorted(found.items())
     last = _last(connection, run, ordered[0][0], ordered[-1][0])
-    changes: Counter[str] = Counter(one.verified.value for one in found.values())
+    changes: Counter[str] = Counter(one.verified for one in found.values())
     changes.subtract(last[position] for position in found if position in last)
     hashed = entries.hashed(
-        canonical({"position": position, "verified": one.verified.value, "note": one.note, "at": at})
+        canonical({"position": position, "verified": one.verified, "note": one.note, "at": at})
         for position, one in ordered
     )
     told = {
         **facts,
         "at": at,
         "items": len(ordered),
-        "found": dict(Counter(one.verified.value for one in found.values())),
+        "found": dict(Counter(one.verified for one in found.values())),
         "digest": rows_digest(one for one, _ in hashed),
     }
     seq = entries.append(connection, Event.VERIFIED, told, chain=run_id).seq
