@@ -324,6 +324,23 @@ async def test_a_run_that_nobody_works_on_is_offered_at_the_start(local: Service
         assert desk.app.notice is None
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("COMANDS", "Did you mean :commands?"),
+        ("commands" * 9, "There are commands"),
+        ("theme Quash-Drak", "Did you mean 'quash-dark'?"),
+    ],
+)
+async def test_a_slip_in_a_command_is_answered_in_any_case_and_length(small: Desk, typed: str, told: str) -> None:
+    await small.press("colon")
+    await small.settled_keys()
+    await small.type(typed)
+    await small.press("enter")
+    await small.until(lambda: small.said)
+    assert told in small.said[0]
+
+
 async def test_a_command_that_is_not_there_is_answered_with_a_near_one(small: Desk) -> None:
     await small.press("colon")
     await small.settled_keys()

@@ -10,7 +10,6 @@ from tui_app import bootstrap
 from tui_app.cli.session import invocation
 from tui_app.cli.terminal import on_terminal
 from tui_app.domain.errors import UsageProblem
-from tui_app.domain.filters import nearest
 
 if TYPE_CHECKING:
     from tui_app.cli.dispatch import Call
@@ -52,14 +51,9 @@ def show(setup: Setup, words: Sequence[str]) -> int:
     check_draws(os.environ.get("TERM", ""))
     setup.profile.check_served()
     from tui_app.tui.app import QuashApp
-    from tui_app.tui.themes import THEMES
+    from tui_app.tui.themes import NAMES, check_theme
 
-    names = [theme.name for theme in THEMES]
-    theme = setup.config.theme or names[0]
-    if theme not in names:
-        near = nearest(theme, names)
-        hint = f"Did you mean {near!r}?" if near else f"Themes: {', '.join(names)}."
-        raise UsageProblem(f"there is no theme {theme!r}", hint=hint)
+    theme = check_theme(setup.config.theme or NAMES[0])
     folder = None if setup.profile.remote else setup.rooms.open().folder
     app = QuashApp(
         lambda: bootstrap.client(setup), keymap=setup.config.keys, theme=theme, reports=folder, invocation=words

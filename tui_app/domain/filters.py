@@ -189,14 +189,18 @@ LONGEST_GUESS = 64
 
 def nearest(word: str, known: Collection[str]) -> str | None:
     """The one of these that was most likely meant, whatever its case; None where none is close."""
+    return next(iter(nearest_of(word, known, 1)), None)
+
+
+def nearest_of(word: str, known: Collection[str], most: int) -> list[str]:
+    """Those that were most likely meant, the likeliest first."""
     if len(word) > LONGEST_GUESS:
-        return None
+        return []
     # Here, since only a slip needs it, and every start would pay for it.
     import difflib
 
     by_folded = {one.casefold(): one for one in sorted(known)}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=1)
-    return by_folded[close[0]] if close else None
+    return [by_folded[one] for one in difflib.get_close_matches(word.casefold(), by_folded, n=most)]
 
 
 def _fields_hint(word: str, fields: Collection[str]) -> str:

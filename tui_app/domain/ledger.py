@@ -16,6 +16,7 @@ from typing import Any
 
 from tui_app.domain.canonical import canonical
 from tui_app.domain.errors import LedgerBroken, UsageProblem
+from tui_app.domain.filters import nearest_of
 from tui_app.domain.run import OUTCOMES
 
 GLOBAL = ""
@@ -59,10 +60,7 @@ def check_event(name: str) -> str:
     """
     if name in EVENTS:
         return name
-    # Here, since only a slip needs it, and every start would pay for it.
-    import difflib
-
-    near = difflib.get_close_matches(name, sorted(EVENTS), n=3) or sorted(EVENTS)
+    near = nearest_of(name, EVENTS, 3) or sorted(EVENTS)
     raise UsageProblem(f"{name!r} is no event of the ledger", hint=f"Events: {', '.join(near)}.", fields=["event"])
 
 

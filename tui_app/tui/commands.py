@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tui_app.domain.errors import UsageProblem
 from tui_app.domain.filters import nearest
 from tui_app.tui.bringing import bring, ids_in
-from tui_app.tui.themes import NAMES
+from tui_app.tui.themes import NAMES, check_theme
 
 if TYPE_CHECKING:
     from tui_app.contract.models import SystemModel
@@ -52,9 +52,7 @@ async def run(app: QuashApp, text: str) -> None:
 
 
 def _theme(app: QuashApp, name: str) -> None:
-    if name not in NAMES:
-        raise UsageProblem(f"there is no theme {name!r}", hint=f"There are {', '.join(NAMES)}.")
-    app.theme = name
+    app.theme = check_theme(name)
 
 
 async def _ids(app: QuashApp, text: str) -> None:

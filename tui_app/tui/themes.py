@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
+from tui_app.domain.errors import UsageProblem
+from tui_app.domain.filters import nearest
+
 DARK = Theme(
     "quash-dark",
     primary="#5fafff",
@@ -64,3 +67,16 @@ COLOUR_BLIND = Theme(
 
 THEMES = (DARK, LIGHT, CONTRAST, COLOUR_BLIND)
 NAMES = tuple(theme.name for theme in THEMES)
+
+
+def check_theme(name: str) -> str:
+    """Refuse a theme that there is not.
+
+    Raises:
+        UsageProblem: naming the nearest one, or all.
+    """
+    if name in NAMES:
+        return name
+    near = nearest(name, NAMES)
+    hint = f"Did you mean {near!r}?" if near else f"Themes: {', '.join(NAMES)}."
+    raise UsageProblem(f"there is no theme {name!r}", hint=hint)
