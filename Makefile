@@ -70,7 +70,7 @@ check: lint sizes ## all that must hold before a change lands
 	@$(MAKE) --no-print-directory test
 
 bench: install ## each benchmark in turn; benchmarks/README.md says how to read them
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) "$$script"; done
+	@for script in $(filter-out benchmarks/compare.py,$(sort $(wildcard benchmarks/[a-z]*.py))); do echo "== $$script"; $(PYTHON) "$$script"; done
 
 bench-smoke: install ## each benchmark with tiny numbers: that it runs, not what it measures
 	$(PYTHON) -m pytest tests/benchmarks

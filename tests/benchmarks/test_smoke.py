@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
 ARGUMENTS = {
+    "compare.py": [str(ROOT), str(ROOT), "--rounds", "1", "--only", "journal", "--arguments", "200"],
     "embedded_cancel.py": ["500"],
     "http_cancel.py": ["--items", "20", "--rounds", "1"],
     "journal.py": ["200"],
