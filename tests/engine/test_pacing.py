@@ -274,6 +274,33 @@ async def test_a_dead_service_is_noticed_at_a_rate_and_is_the_cause_that_is_said
         assert len(world.waits) == TRIES - 1
 
 
+async def test_turns_that_only_wait_for_our_own_rate_count_as_no_success(opened: Any, tmp_path: Path) -> None:
+    """Every answer is lost, and what may have arrived needs a permit: between two of them turns ask for nothing."""
+    world = opened(chunk=1)
+    fill_all(tmp_path, 20, "cases")
+    run = await run_of(world, "cases")
+    asked: list[str] = []
+
+    class Lost(Watched):
+        async def reconcile(self, orders: Sequence[Order], errand: Errand) -> Sequence[Reply]:
+            asked.append("what became of it")
+            raise OutcomeUnknown("the answer was lost")
+
+    def reply(orders: Sequence[Order]) -> Sequence[Reply] | None:
+        asked.append("to cancel it")
+        raise OutcomeUnknown("the answer was lost")
+
+    async def look(seconds: float) -> None:
+        if len(world.waits) > 1000:
+            raise Endless
+
+    systems = {"cases": Lost(world.systems["cases"], world, reply)}
+    done = await drive(world, run, systems, look, {"cases": Rate(1, MINUTE)})
+    assert (done.state, done.pause and done.pause.cause) == (RunState.PAUSED, PauseCause.BREAKER)
+    assert sum(world.waits) > 60 * (TRIES - 2)
+    assert asked.count("to cancel it") == TRIES
+
+
 async def test_what_was_not_sent_uses_no_permit(opened: Any, tmp_path: Path) -> None:
     world = opened(chunk=5)
     fill_all(tmp_path, 5, "commands")
