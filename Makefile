@@ -20,7 +20,7 @@ export PYTEST_DEBUG_TEMPROOT ?= $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR ==
 # LOCK_ARGS=--upgrade takes what is newest; without it pins stay where they still fit.
 LOCK_ARGS ?=
 
-.PHONY: help install run test check lint sizes bench bench-smoke pictures lock clean
+.PHONY: help install run test check mutants lint sizes bench bench-smoke pictures lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -55,6 +55,9 @@ run: install ## the console on made-up data
 test: install ## the tests; those that need PostgreSQL or RabbitMQ skip where there is none
 	$(PYTHON) -m pytest --numprocesses=$(JOBS) --dist=loadgroup $(ARGS) $(TESTS) || \
 	  $(PYTHON) -m pytest --last-failed --last-failed-no-failures=none $(ARGS) $(TESTS)
+
+mutants: install ## each broken variant of quash, which the test of its kind has to find: docs/failure-modes.md
+	QUASH_TEST_MUTANTS=all $(PYTHON) -m pytest --numprocesses=$(JOBS) $(ARGS) tests/mutants
 
 lint: install ## formatting, ruff, mypy, and which room may import which
 	$(BIN)/ruff format --check .

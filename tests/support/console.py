@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from support.canned import Canned
 from tui_app.contract.plans import PlanRequest, SelectionModel
 from tui_app.tui.app import QuashApp
 
-PATIENCE = 20.0
+PATIENCE = float(os.environ.get("QUASH_TEST_PATIENCE", "20.0"))
 """Seconds after which what is waited for is taken not to come."""
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 30.0
+PATIENCE = float(os.environ.get("QUASH_TEST_PATIENCE", "30.0"))
 APART = 1.0
 """Seconds between two keys of a hand that waits for what the first one does."""
 
