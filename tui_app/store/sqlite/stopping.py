@@ -24,11 +24,6 @@ def ask_stop(connection: sqlite3.Connection, run_id: str, facts: Mapping[str, An
         entries.append(connection, Event.STOPPING, facts, chain=run_id)
 
 
-def is_asked(connection: sqlite3.Connection, run: int) -> bool:
-    """Whether the stop of a run was asked for."""
-    return bool(connection.execute("SELECT wanted = 'stopped' FROM run WHERE number = ?", (run,)).fetchone()[0])
-
-
 def skip(
     connection: sqlite3.Connection, run_id: str, after: int, limit: int, facts: Mapping[str, Any], at: str
 ) -> int | None:

@@ -32,11 +32,16 @@ ASIDE = timedelta(minutes=1)
 _CHUNK = "run = (SELECT number FROM run WHERE id = ?) AND number = ? AND generation = ?"
 
 
-def _hold(connection: sqlite3.Connection, claim: Claim) -> None:
-    """Refuse a late worker: the chunk has been claimed again since."""
-    held = connection.execute(f"SELECT 1 FROM chunk WHERE {_CHUNK}", (claim.run_id, claim.chunk, claim.generation))
-    if held.fetchone() is None:
-        raise Conflict(f"chunk {claim.chunk} of run {claim.run_id} has been claimed by another worker")
+def _hold(connection: sqlite3.Connection, claim: Claim) -> sqlite3.Row:
+    """Refuse a late worker: the chunk has been claimed again since. What its run tells comes with it."""
+    held = connection.execute(_SQL["held"], (claim.run_id, claim.chunk, claim.generation)).fetchone()
+    if held is None:
+        raise _late(claim)
+    return held  # type: ignore[no-any-return]
+
+
+def _late(claim: Claim) -> Conflict:
+    return Conflict(f"chunk {claim.chunk} of run {claim.run_id} has been claimed by another worker")
 
 
 def _clamp(connection: sqlite3.Connection, run_id: str, now: datetime) -> None:
@@ -48,9 +53,8 @@ def _clamp(connection: sqlite3.Connection, run_id: str, now: datetime) -> None:
             connection.execute(_SQL["set_gate"], {"system": gate["system"], "until": stamp(until)})
 
 
-def _note(connection: sqlite3.Connection, run_id: str, answers: Mapping[int, Answer], at: str) -> None:
-    row = connection.execute("SELECT number, secret FROM run WHERE id = ?", (run_id,)).fetchone()
-    run, secret = row["number"], row["secret"]
+def _note(connection: sqlite3.Connection, held: sqlite3.Row, answers: Mapping[int, Answer], at: str) -> None:
+    run, secret = held["number"], held["secret"]
     told = [(position, json.dumps(asdict(answer))) for position, answer in answers.items()]
     connection.executemany(
         _SQL["note"],
@@ -158,11 +162,10 @@ class SqliteWork:
         items = {one.item.position: one.item for one in claim.items}
 
         def work(connection: sqlite3.Connection) -> dict[int, SkipCode | VerdictCode]:
-            _hold(connection, claim)
-            run = run_number(connection, claim.run_id)
-            if stopping.is_asked(connection, run):
+            held = _hold(connection, claim)
+            if held["stopping"]:
                 return dict.fromkeys(keys, SkipCode.STOPPED)
-            secret = connection.execute("SELECT secret FROM run WHERE number = ?", (run,)).fetchone()[0]
+            run, secret = held["number"], held["secret"]
             connection.executemany(
                 _SQL["intend"],
                 (
@@ -211,8 +214,7 @@ class SqliteWork:
 
     async def note(self, claim: Claim, answers: Mapping[int, Answer], at: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            _hold(connection, claim)
-            _note(connection, claim.run_id, answers, at)
+            _note(connection, _hold(connection, claim), answers, at)
 
         await self._file.write(work)
 
@@ -220,9 +222,9 @@ class SqliteWork:
         self, claim: Claim, positions: Sequence[int], due_at: str, taken: Mapping[int, Answer] = MappingProxyType({})
     ) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            _hold(connection, claim)
-            _note(connection, claim.run_id, taken, due_at)
-            run = run_number(connection, claim.run_id)
+            held = _hold(connection, claim)
+            _note(connection, held, taken, due_at)
+            run = held["number"]
             changed = connection.executemany(
                 "UPDATE run_item SET state = 'accepted' WHERE run = ? AND position = ? AND state = 'sending'",
                 ((run, position) for position in positions),
@@ -242,8 +244,7 @@ class SqliteWork:
 
     async def withdraw(self, claim: Claim, positions: Sequence[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            _hold(connection, claim)
-            run = run_number(connection, claim.run_id)
+            run = _hold(connection, claim)["number"]
             gone = connection.executemany(
                 "DELETE FROM run_item WHERE run = ? AND position = ? AND state = 'sending'",
                 ((run, position) for position in positions),
@@ -271,10 +272,11 @@ class SqliteWork:
 
     async def _leave(self, claim: Claim, changes: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            _hold(connection, claim)
-            connection.execute(
+            left = connection.execute(
                 f"UPDATE chunk SET {changes}, worker = NULL WHERE {_CHUNK}",
                 (claim.run_id, claim.chunk, claim.generation),
             )
+            if left.rowcount == 0:
+                raise _late(claim)
 
         await self._file.write(work, durable=False)

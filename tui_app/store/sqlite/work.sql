@@ -1,3 +1,8 @@
+-- name: held
+SELECT r.number, r.secret, r.wanted = 'stopped' AS stopping
+FROM run AS r JOIN chunk AS c ON c.run = r.number
+WHERE r.id = ? AND c.number = ? AND c.generation = ?;
+
 -- name: clamp_due
 UPDATE chunk SET due_at = :latest
 WHERE run = (SELECT number FROM run WHERE id = :run) AND state = 'aside' AND due_at > :latest;
