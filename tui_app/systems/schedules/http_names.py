@@ -98,16 +98,26 @@ class Names:
         now = self._clock.now()
         lacking = dict.fromkeys(row.post_variant for row in rows if _lacks_content(row) and not self._fresh(row, now))
         await asyncio.gather(*(self._learn(variant, allowance, now) for variant in list(lacking)[:allowance]))
-        return [replace(row, content=self._content(row.post_variant)) if _lacks_content(row) else row for row in rows]
+        why = self._why_not_read()
+        return [
+            replace(row, content=self._content(row.post_variant, why)) if _lacks_content(row) else row for row in rows
+        ]
 
     def _fresh(self, row: Row, now: datetime) -> bool:
         known = self._contents.get(row.post_variant)
         return known is not None and moments.recent(known.read_at, now, KEPT)
 
-    def _content(self, variant: str) -> str:
+    def _why_not_read(self) -> str:
+        if self._quiet():
+            return "the service could not be asked, and is asked again later"
+        if len(self._spent) >= ALLOWANCE:
+            return f"{ALLOWANCE} were, as many as may be in {WINDOW.total_seconds() / 60:.0f} minutes"
+        return "opening it reads it"
+
+    def _content(self, variant: str, why: str) -> str:
         known = self._contents.get(variant)
         if known is None:
-            return f"(variant {variant}: content not read)"
+            return f"(variant {variant}: content not read: {why})"
         self._contents.move_to_end(variant)
         return known.text
 
