@@ -36,13 +36,15 @@ $(REQUIREMENTS): requirements.txt
 	  echo "quash needs Python 3.11 or newer with venv, and none was found on PATH." >&2; \
 	  echo "On Debian and Ubuntu: apt-get install python3 python3-venv" >&2; exit 1; \
 	fi; \
-	if ! $(PYTHON) -m pip --version >/dev/null 2>&1; then "$$found" -m venv --clear $(VENV); fi
+	if ! $(PYTHON) -m pip --version >/dev/null 2>&1; then echo "Making $(VENV) with $$found."; "$$found" -m venv --clear $(VENV); fi
+	@echo "Installing the locked packages into $(VENV); this takes about two minutes the first time."
 # Compiling on install is pip's default and is said aloud: without it every start takes nearly three times as long.
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --compile --require-hashes --only-binary :all: -r requirements.txt
 	@touch $@
 
 # hatchling is in the lock, so that nothing unpinned is fetched to build.
 $(INSTALLED): $(REQUIREMENTS) pyproject.toml
+	@echo "Installing quash itself into $(VENV)."
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@$(PYTHON) -m compileall -q tui_app
 	@touch $@

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+import subprocess
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -277,3 +278,13 @@ def test_the_checks_see_what_they_check(tmp_path: Path) -> None:
     assert list(made.tables()) == [[{"key": "`x` | `y`", "you see": "a"}]]
     with pytest.raises(QuashError):
         parse(["lsit", "commands"])
+
+
+def test_make_says_what_it_installs_before_each_long_step() -> None:
+    said = subprocess.run(
+        ["make", "--dry-run", "--always-make", "install"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    long = [number for number, line in enumerate(said) if "pip install" in line]
+    assert len(long) == 2
+    assert [said[number - 1].partition('"')[0] for number in long] == ["echo ", "echo "]
+    assert "about two minutes the first time" in said[long[0] - 1]
