@@ -114,6 +114,8 @@ class Desk(Operator):
             await self.press(self.app.keymap.keys(_action(f"go_{place}"))[0])
             await self.until(lambda: self.app.current_mode == place and self.app.screen.is_mounted, place)
             await self.settled()
+            # Before that a key is dropped, and with it what the next word is to lead to.
+            await self.settled_keys()
 
         return self._then(step)
 
