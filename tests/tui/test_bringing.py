@@ -93,6 +93,21 @@ async def test_what_is_pasted_into_the_table_is_brought(desk: Desk) -> None:
     assert "\x1b" not in desk.text
 
 
+async def test_what_only_looks_like_an_id_is_told_as_not_there_before_anything_is_sent(desk: Desk) -> None:
+    await desk.on("commands")
+    desk.app.post_message(events.Paste("see payments/foo, thanks"))
+    await desk.until(lambda: isinstance(desk.app.screen, Choose), "the question")
+    await desk.settled_keys()
+    await desk.press("down", "enter")
+    await desk.until(lambda: set(desk.table.marks.ids) == {"payments/foo"}, "the mark")
+    await desk.press("x")
+    await desk.settled_review()
+    await desk.sees("1 in the plan, 0 will be cancelled, 1 blocked", "NOT_FOUND", "payments/foo")
+    [plan] = await desk.service.client.plans.list()
+    assert (plan.counts.items, plan.counts.cancellable, plan.counts.blocked) == (1, 0, 1)
+    assert not await desk.service.client.runs.list()
+
+
 LETTER = "Hi team, please cancel:\n{}\n{}\nThese 2 are duplicates. Thanks!"
 WORDS = ["Hi", "team", "please", "These", "2", "are"]
 """Those of the letter that could be ids of cases; the others have characters that no such id has."""

@@ -171,6 +171,14 @@ async def test_verifying_gives_the_head_or_the_first_bad_entry(operator):
     await operator.sees("✗ LEDGER BROKEN: entry 2", "Do not change the file")
 
 
+async def test_verifying_an_empty_ledger_is_no_all_clear(operator):
+    await at(operator, "5", LedgerScreen)
+    await operator.sees("The ledger is empty")
+    await operator.press("V")
+    await operator.sees("! NOTHING TO VERIFY: the ledger has no entry", "it was emptied or replaced")
+    assert "✓" not in operator.text
+
+
 async def test_enter_shows_one_entry_whole(operator):
     await cancelled(operator, "payments/c000001")
     await at(operator, "5", LedgerScreen)
