@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tui_app.client.backend import BackendClient
     from tui_app.contract.models import ItemModel, PageModel, PreviewModel, SystemModel, TrailModel, VerdictModel
 
+VERDICT = Column("verdict", "Verdict", priority=1)
+"""What every list has beside the columns of its system."""
+
 
 async def list_items(call: Call) -> Exit:
     """A page of items."""
@@ -73,8 +76,9 @@ def _columns(system: SystemModel) -> list[Column]:
             id=column.kind == Kind.ID,
         )
         for column in sorted(system.columns, key=lambda column: column.kind != Kind.ID)
+        if column.field != VERDICT.field
     ]
-    return [*columns, Column("verdict", "Verdict", priority=1)]
+    return [*columns, VERDICT]
 
 
 def _flat(item: Record) -> Record:

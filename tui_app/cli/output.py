@@ -112,7 +112,8 @@ class Output:
 
     def _table(self, rows: Sequence[Record], columns: Sequence[Column]) -> None:
         cells = [[_cell(row.get(column.field), column) for column in columns] for row in rows]
-        lines = [[column.title for column in columns], *cells]
+        titles = [visible(column.title, column.limit, plain=wants_ascii(sys.stdout)) for column in columns]
+        lines = [titles, *cells]
         widths = [max(map(cell_width, column)) for column in zip(*lines, strict=True)]
         empty = [not any(row.get(column.field) for row in rows) for column in columns]
         layout = fit(columns, widths, empty, _room())
@@ -125,7 +126,8 @@ class Output:
             padded = [text + " " * (width - cell_width(text)) for text, width in shown]
             self.text((" " * GAP).join(padded).rstrip() + "\n")
         if layout.hidden:
-            sys.stderr.write(f"not shown at this width: {', '.join(layout.hidden)} (--output json or csv has all)\n")
+            hidden = ", ".join(titles[place] for place in layout.hidden)
+            sys.stderr.write(plainly(f"not shown at this width: {hidden} (--output json or csv has all)\n", sys.stderr))
 
 
 class Talk:

@@ -36,10 +36,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns that are shown, by their places, with their widths in cells; and the titles of the others."""
+    """The columns that are shown, by their places, with their widths in cells; and the places of the others."""
 
     shown: tuple[tuple[int, int], ...]
-    hidden: tuple[str, ...]
+    hidden: tuple[int, ...]
 
 
 def cell_width(text: str) -> int:
@@ -81,5 +81,5 @@ def fit(columns: Sequence[Column], widths: Sequence[int], empty: Sequence[bool],
         more = max(0, min(spare, widths[place] - least(place)))
         final[place] = least(place) + more
         spare -= more
-    hidden = tuple(column.title for place, column in enumerate(columns) if place not in kept and not empty[place])
+    hidden = tuple(place for place in range(len(columns)) if place not in kept and not empty[place])
     return Layout(tuple((place, final[place]) for place in kept), hidden)

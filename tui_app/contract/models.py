@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Wire(BaseModel):
@@ -41,8 +41,17 @@ class ColumnModel(Wire):
     groupable: bool
 
 
+ID_COLUMN = ColumnModel(
+    field="id", title="Id", kind="id", width=36, flexible=False, priority=1, sortable=False, groupable=False
+)
+"""The column of a system that names none for its ids."""
+
+
 class SystemModel(Wire):
-    """How a system describes itself; filters and sorts are in their text form."""
+    """How a system describes itself; filters and sorts are in their text form.
+
+    ``columns`` is a table that can be drawn, whatever a service tells: each field once, and the id among them.
+    """
 
     system: str
     title: str
@@ -64,6 +73,14 @@ class SystemModel(Wire):
     deadline: str | None = None
     notice: str = ""
     lists: bool
+
+    @field_validator("columns")
+    @classmethod
+    def _drawable(cls, columns: list[ColumnModel]) -> list[ColumnModel]:
+        once = list({column.field: column for column in reversed(columns)}.values())[::-1]
+        if any(column.kind == "id" for column in once):
+            return once
+        return [ID_COLUMN, *(column for column in once if column.field != ID_COLUMN.field)]
 
 
 SERVICE = "service"

@@ -18,6 +18,12 @@ SIGNS = 4
 GLYPH = 2
 """Cells that a status takes beside its word."""
 
+ID_WIDTH = 24
+"""Cells of an id whose system tells no width that can be."""
+
+MOST = 120
+"""Cells that a column takes at most, whatever its system tells."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -49,9 +55,10 @@ def layout(columns: Sequence[ColumnModel], width: int, wanted: int = 0, id_width
 
 
 def _width(column: ColumnModel, id_width: int) -> int:
+    width = min(max(column.width, 1), MOST)
     if column.kind == "id":
-        return max(column.width, id_width)
-    return column.width + (GLYPH if column.kind == "status" else 0)
+        return max(width if column.width > 0 else ID_WIDTH, id_width)
+    return width + (GLYPH if column.kind == "status" else 0)
 
 
 def _placed(columns: Sequence[ColumnModel], chosen: Sequence[int], room: int, id_width: int) -> tuple[Slot, ...]:
