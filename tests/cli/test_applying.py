@@ -21,7 +21,7 @@ def test_a_script_cancels_and_has_the_proof(process, bus):
     assert run.keys() >= {"id", "plan", "state", "counts"}
     assert run["state"] == "finished"
     assert run["counts"] == dict.fromkeys(COUNTS, 0) | {"cancelled": 3}
-    assert run["verified"] == {"yes": 3, "contradicted": 0, "not_known": 0, "pending": 0}
+    assert run["verified"] == {"yes": 3, "contradicted": 0, "undone": 0, "not_known": 0, "pending": 0}
     assert {bus.status(item) for item in ids} == {"CANCELED"}
     assert bus.effects()[1:] == (audits + 3, replies + 3)
     shown = process("runs", run["id"], "--output", "json")

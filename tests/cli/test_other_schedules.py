@@ -36,7 +36,7 @@ def test_a_run_that_cancels_all_is_verified_and_ends_with_zero(quash: Quash, pos
     run = found.json["run"]
     assert found.code == Exit.DONE
     assert run["counts"]["cancelled"] == 40
-    assert run["verified"] == {"yes": 40, "contradicted": 0, "not_known": 0, "pending": 0}
+    assert run["verified"] == {"yes": 40, "contradicted": 0, "undone": 0, "not_known": 0, "pending": 0}
     assert sorted(item for item, _ in posts.effects) == sorted(ids)
     assert quash("runs", "verify", run["id"], "--output", "json").code == Exit.DONE
 

@@ -128,7 +128,13 @@ async def test_everything_in_troubleshooting_in_one_command(
         "unknown": 0,
         "pending": 0,
     }
-    assert printed["run"]["verified"] == {"yes": ITEMS - LOST, "contradicted": 0, "not_known": 0, "pending": 0}
+    assert printed["run"]["verified"] == {
+        "yes": ITEMS - LOST,
+        "contradicted": 0,
+        "undone": 0,
+        "not_known": 0,
+        "pending": 0,
+    }
     records = PostgresRecords(bus.url)
     check_replies(records, ITEMS - LOST)
     assert Counter(records.statuses().values()) == {"CANCELED": ITEMS - LOST, "IN_TROUBLESHOOTING_QUEUE": LOST}

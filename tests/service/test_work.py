@@ -183,7 +183,7 @@ async def test_the_whole_path(backend):
         "finished",
         {"cancelled": 30, "already_cancelled": 0, "refused": 0, "skipped": 0, "unknown": 0, "pending": 0},
     )
-    assert run.verified.model_dump() == {"yes": 30, "contradicted": 0, "not_known": 0, "pending": 0}
+    assert run.verified.model_dump() == {"yes": 30, "contradicted": 0, "undone": 0, "not_known": 0, "pending": 0}
     assert [(line.state, line.code, line.count) for line in run.outcomes] == [("cancelled", None, 30)]
     assert (run.attended, run.wanted, run.pause) == (True, None, None)
     assert [one.id for one in await client.runs.list()] == [run.id]
